@@ -1,0 +1,80 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace ufo {
+
+/// Option structs describe themselves: each has
+///
+///   template <class Self, class Visitor> static void describe(Self& self, Visitor&& field) {
+///     field("ways", self.ways, at_least(2), "classes of an episode");
+///   }
+///
+/// which names every option once, with its range and meaning. Reading a config, printing it, its JSON Schema and the
+/// range checks all walk this one description. The default of an option is its member's initialiser.
+
+/// The values a numeric option may take, or the words a string option may be. An empty Range allows all.
+struct Range {
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  bool exclusive_minimum = false;
+  std::vector<std::string> words = {};
+
+  bool contains(double value) const {
+    return (exclusive_minimum ? value > minimum : value >= minimum) && value <= maximum;
+  }
+};
+
+inline Range anything() { return {}; }
+inline Range at_least(double minimum) { return {.minimum = minimum}; }
+inline Range positive() { return {.minimum = 0, .exclusive_minimum = true}; }
+inline Range between(double minimum, double maximum) { return {.minimum = minimum, .maximum = maximum}; }
+/// (0, maximum]
+inline Range positive_up_to(double maximum) {
+  return {.minimum = 0, .maximum = maximum, .exclusive_minimum = true};
+}
+inline Range one_of(std::vector<std::string> words) { return {.words = std::move(words)}; }
+
+/// "at least 1", "above 0 and at most 1", "one of adam, sgd": the Range in words, for error messages.
+std::string to_string(const Range& range);
+
+namespace detail {
+struct AnyVisitor {
+  template <class Member>
+  void operator()(std::string_view, Member&, const Range&, std::string_view) const {}
+};
+}  // namespace detail
+
+/// A struct that describes its options.
+template <class T>
+concept OptionStruct = requires(T& options, detail::AnyVisitor visitor) { T::describe(options, visitor); };
+
+/// Throws ConfigError naming `path` unless `value` lies in `range`.
+void check_range(std::string_view path, double value, const Range& range);
+void check_range(std::string_view path, const std::string& value, const Range& range);
+
+/// Throws ConfigError for the first option of `options` that lies outside its range; `path` is the prefix of the
+/// names in the message ("inner" gives "inner.steps"), empty at the top.
+template <OptionStruct Options>
+void check_ranges(const Options& options, const std::string& path = "") {
+  Options::describe(options, [&](std::string_view name, const auto& value, const Range& range, std::string_view) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    const std::string full = path.empty() ? std::string(name) : path + "." + std::string(name);
+    if constexpr (OptionStruct<Value>) {
+      check_ranges(value, full);
+    } else if constexpr (std::same_as<Value, std::string>) {
+      check_range(full, value, range);
+    } else if constexpr (std::is_arithmetic_v<Value> && !std::same_as<Value, bool>) {
+      check_range(full, static_cast<double>(value), range);
+    }
+  });
+}
+
+}  // namespace ufo

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <future>
+#include <memory>
+
+#include <ufo/data/dataset.h>
+#include <ufo/episode/episode.h>
+
+namespace ufo::episode {
+
+/// Draws episodes of a data set. An episode is a pure function of (seed, split, index): drawing it needs no state, so
+/// that evaluation, resumed runs and other machines see the same tasks.
+class EpisodeSampler {
+ public:
+  /// `dataset` must outlive the sampler. Throws ConfigError where a split has fewer classes than `ways`, and where a
+  /// class has fewer images than shots + queries.
+  EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed);
+
+  const EpisodeOptions& options() const { return options_; }
+
+  Episode episode(data::Split split, uint64_t index) const;
+
+  /// Episodes first, first + 1, ..., first + tasks - 1 as float32 tensors in host memory.
+  EpisodeBatch batch(data::Split split, uint64_t first, int64_t tasks) const;
+
+ private:
+  const data::Dataset& dataset_;
+  EpisodeOptions options_;
+  uint64_t seed_;
+};
+
+/// Hands out batch 0, 1, 2, ... of `tasks` episodes each from one split, preparing the next in a thread of its own
+/// while the caller works on the current one.
+class EpisodePrefetcher {
+ public:
+  /// `sampler` must outlive the prefetcher. The first batch handed out is number `first_batch`.
+  EpisodePrefetcher(const EpisodeSampler& sampler, data::Split split, int64_t tasks, uint64_t first_batch);
+
+  /// The next batch: episodes [b * tasks, (b + 1) * tasks).
+  EpisodeBatch next();
+
+ private:
+  void prepare();
+
+  const EpisodeSampler& sampler_;
+  data::Split split_;
+  int64_t tasks_;
+  uint64_t next_batch_;
+  std::future<EpisodeBatch> pending_;
+};
+
+}  // namespace ufo::episode

@@ -1,0 +1,55 @@
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ufo/base/error.h>
+#include <ufo/base/options.h>
+
+namespace ufo {
+namespace {
+
+struct Inner {
+  double rate = 0.5;
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("rate", self.rate, positive_up_to(1), "a rate");
+  }
+};
+
+struct Outer {
+  int64_t steps = 3;
+  std::string kind = "a";
+  Inner inner;
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("steps", self.steps, at_least(1), "how many");
+    field("kind", self.kind, one_of({"a", "b"}), "which");
+    field("inner", self.inner, anything(), "a nested group");
+  }
+};
+
+std::string message_of(const Outer& options) {
+  try {
+    check_ranges(options);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Options, DefaultsAreInRange) { EXPECT_EQ(message_of({}), ""); }
+
+TEST(Options, NamesThePathTheNeedAndTheValue) {
+  EXPECT_EQ(message_of({.steps = 0}), "steps: need at least 1, got 0");
+  EXPECT_EQ(message_of({.inner = {.rate = 0}}), "inner.rate: need above 0 and at most 1, got 0");
+  EXPECT_EQ(message_of({.kind = "c"}), "kind: need one of a, b, got \"c\"");
+}
+
+TEST(Options, RefusesNotANumber) {
+  EXPECT_THAT(message_of({.inner = {.rate = std::numeric_limits<double>::quiet_NaN()}}),
+              testing::StartsWith("inner.rate: need above 0"));
+}
+
+}  // namespace
+}  // namespace ufo
