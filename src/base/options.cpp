@@ -10,12 +10,18 @@ namespace ufo {
 
 std::string to_string(const Range& range) {
   std::ostringstream text;
-  if (!range.words.empty()) {
+  const auto list = [&](const auto& items) {
     text << "one of ";
-    for (size_t i = 0; i < range.words.size(); ++i) {
-      text << (i ? ", " : "") << range.words[i];
+    for (size_t i = 0; i < items.size(); ++i) {
+      text << (i ? ", " : "") << items[i];
     }
     return text.str();
+  };
+  if (!range.words.empty()) {
+    return list(range.words);
+  }
+  if (!range.numbers.empty()) {
+    return list(range.numbers);
   }
   if (std::isfinite(range.minimum)) {
     text << (range.exclusive_minimum ? "above " : "at least ") << range.minimum;

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -20,14 +20,19 @@ namespace ufo {
 /// which names every option once, with its range and meaning. Reading a config, printing it, its JSON Schema and the
 /// range checks all walk this one description. The default of an option is its member's initialiser.
 
-/// The values a numeric option may take, or the words a string option may be. An empty Range allows all.
+/// The values a numeric option (or each item of a list) may take: an interval, or a few numbers; or the words a string
+/// option may be. An empty Range allows all.
 struct Range {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   bool exclusive_minimum = false;
   std::vector<std::string> words = {};
+  std::vector<double> numbers = {};
 
   bool contains(double value) const {
+    if (!numbers.empty()) {
+      return std::find(numbers.begin(), numbers.end(), value) != numbers.end();
+    }
     return (exclusive_minimum ? value > minimum : value >= minimum) && value <= maximum;
   }
 };
@@ -41,6 +46,7 @@ inline Range positive_up_to(double maximum) {
   return {.minimum = 0, .maximum = maximum, .exclusive_minimum = true};
 }
 inline Range one_of(std::vector<std::string> words) { return {.words = std::move(words)}; }
+inline Range one_of_numbers(std::vector<double> numbers) { return {.numbers = std::move(numbers)}; }
 
 /// "at least 1", "above 0 and at most 1", "one of adam, sgd": the Range in words, for error messages.
 std::string to_string(const Range& range);
@@ -73,6 +79,10 @@ void check_ranges(const Options& options, const std::string& path = "") {
       check_range(full, value, range);
     } else if constexpr (std::is_arithmetic_v<Value> && !std::same_as<Value, bool>) {
       check_range(full, static_cast<double>(value), range);
+    } else if constexpr (std::same_as<Value, std::vector<int64_t>>) {
+      for (int64_t item : value) {
+        check_range(full, static_cast<double>(item), range);
+      }
     }
   });
 }

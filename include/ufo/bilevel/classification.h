@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/bilevel/problem.h>
+#include <ufo/nn/network.h>
+
+namespace ufo::bilevel {
+
+/// Who differentiates the network: its own hand-written derivatives where it has some, or autograd.
+enum class Engine { hand_written, autograd };
+
+/// Few-shot classification: theta is the initialisation of `network`, the inner objective the mean cross-entropy on
+/// the support set, the outer objective that on the query set (Finn et al., arXiv 1703.03400).
+class ClassificationProblem final : public Problem {
+ public:
+  /// support_images [T, S, C, H, W], support_labels [T, S], query_images [T, R, C, H, W], query_labels [T, R]; all on
+  /// one device, images of the dtype of theta. `network` must outlive the problem.
+  ClassificationProblem(const nn::Network& network, at::Tensor support_images, at::Tensor support_labels,
+                        at::Tensor query_images, at::Tensor query_labels, Engine engine = Engine::hand_written);
+
+  int64_t tasks() const override { return support_images_.size(0); }
+  std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const override;
+  Schedule schedule() const override;
+  std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
+                                           Products products) const override;
+  OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const override;
+  OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override;
+
+ private:
+  const nn::Network& network_;
+  at::Tensor support_images_, support_labels_, query_images_, query_labels_;
+  Engine engine_;
+};
+
+/// Mean cross-entropy [T] of logits [T, S, N] and labels [T, S].
+at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels);
+
+/// Share of the images whose largest logit is their label's, [T].
+at::Tensor accuracy(const at::Tensor& logits, const at::Tensor& labels);
+
+}  // namespace ufo::bilevel

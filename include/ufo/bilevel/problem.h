@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include <ATen/core/Tensor.h>
+
+namespace ufo::bilevel {
+
+// T tasks, S outer variables (theta), P inner variables (phi). In few-shot learning S = P: theta is the
+// initialisation of phi.
+
+/// Which products a caller will ask of a Linearization.
+enum class Products { none, second_order };
+
+/// The inner objective of T tasks linearised at one point: its gradient there, and products with its second
+/// derivatives at the same point.
+class Linearization {
+ public:
+  virtual ~Linearization() = default;
+
+  /// d L_inner / d phi, [T, P].
+  virtual const at::Tensor& gradient() const = 0;
+
+  /// (d^2 L_inner / d phi^2) v for v [T, P]: [T, P]. Only where second_order products were asked for.
+  virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
+
+  /// (d^2 L_inner / d theta d phi)^T v for v [T, P]: [T, S]; an undefined tensor where the inner objective does not
+  /// depend on theta, as in few-shot learning.
+  virtual at::Tensor mixed_product(const at::Tensor& v) { return {}; }
+};
+
+/// The outer objective of T tasks at one point.
+struct OuterValue {
+  at::Tensor loss;      ///< [T]
+  at::Tensor accuracy;  ///< [T]; undefined for problems that are no classification
+};
+
+/// The same with its gradient.
+struct OuterGradient {
+  OuterValue value;
+  at::Tensor phi;    ///< d L_outer / d phi, [T, P]
+  at::Tensor theta;  ///< the partial derivative by theta with phi held, [T, S]; undefined where there is none
+};
+
+/// How the tasks of a batch are best worked on: all in one call, or one at a time, each by a thread of its own.
+enum class Schedule { whole_batch, task_by_task };
+
+/// T bilevel problems with common outer variables theta (arXiv 2006.03631, section 2):
+///   minimise over theta the mean of L_outer(theta, phi_r), where phi_0 = initial(theta) and
+///   phi_{j+1} = phi_j - alpha dL_inner/dphi(theta, phi_j).
+/// All functions are pure; different threads may call them at once.
+class Problem {
+ public:
+  virtual ~Problem() = default;
+
+  virtual int64_t tasks() const = 0;
+
+  /// The same problem reduced to some of its tasks (indices in [0, T)), cheap: the data are shared where possible.
+  virtual std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const = 0;
+
+  virtual Schedule schedule() const { return Schedule::whole_batch; }
+
+  /// phi_0 [T, P] for theta [S]. By default theta itself for every task.
+  virtual at::Tensor initial(const at::Tensor& theta) const;
+
+  /// The adjoint of `initial`: v [T, P] to (d phi_0 / d theta)^T v [T, S]; an undefined tensor where phi_0 does not
+  /// depend on theta. By default v itself.
+  virtual at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const { return v; }
+
+  virtual std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
+                                                   Products products) const = 0;
+
+  virtual OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const = 0;
+
+  virtual OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const = 0;
+};
+
+/// An objective for autograd: theta [T, S] (each task sees a copy of its own) and phi [T, P] to T losses [T], each a
+/// function of its own task's row alone.
+using Objective = std::function<at::Tensor(const at::Tensor& theta, const at::Tensor& phi)>;
+
+/// Linearizes any twice differentiable inner objective by autograd. theta [S], phi [T, P].
+/// The graph of the gradient is kept only for second_order.
+std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, const at::Tensor& theta,
+                                                     const at::Tensor& phi, Products products);
+
+/// As an Objective, with the accuracy beside the loss where there is one.
+using OuterObjective = std::function<OuterValue(const at::Tensor& theta, const at::Tensor& phi)>;
+
+/// The outer objective with its gradient by autograd. theta [S], phi [T, P].
+OuterGradient outer_gradient_by_autograd(const OuterObjective& outer, const at::Tensor& theta, const at::Tensor& phi);
+
+}  // namespace ufo::bilevel

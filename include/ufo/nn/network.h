@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/base/options.h>
+#include <ufo/nn/layout.h>
+
+namespace ufo::nn {
+
+// T tasks, S images a task, N ways, C channels, H x W pixels, P parameters.
+
+/// Which network, and how large.
+struct ModelOptions {
+  std::string name = "conv4";
+  int64_t filters = 64;
+  int64_t blocks = 4;
+  int64_t kernel = 3;
+  std::string downsampling = "stride";
+  double batch_norm_eps = 1e-5;
+  std::vector<int64_t> hidden = {256, 128, 64, 64};
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("name", self.name, one_of({"conv4", "mlp"}), "network: conv4 (blocks of convolution, batch norm, ReLU) or mlp");
+    field("filters", self.filters, between(1, 1024), "conv4: filters of each convolution");
+    field("blocks", self.blocks, between(1, 8), "conv4: number of blocks");
+    field("kernel", self.kernel, one_of_numbers({1, 3, 5, 7}), "conv4: height and width of the kernels");
+    field("downsampling", self.downsampling, one_of({"stride", "max_pool"}),
+          "conv4: stride (stride 2, then the spatial mean; Omniglot) or max_pool (2x2 after each block, then "
+          "flattened; Mini-ImageNet)");
+    field("batch_norm_eps", self.batch_norm_eps, positive_up_to(1), "conv4: added to the variance");
+    field("hidden", self.hidden, at_least(1), "mlp: sizes of the hidden layers");
+  }
+};
+
+/// The shape of one image and the number of classes that a network must tell apart.
+struct InputShape {
+  int64_t channels = 1;
+  int64_t height = 28;
+  int64_t width = 28;
+  int64_t ways = 5;
+};
+
+/// Which derivatives a caller will ask of a LossTape.
+enum class Derivatives { gradient, hessian_products };
+
+/// The mean cross-entropy of T tasks at one point, differentiated by hand: the values, the gradient, and, from the
+/// activations that the gradient left behind, products with the Hessian at the same point.
+class LossTape {
+ public:
+  virtual ~LossTape() = default;
+
+  at::Tensor loss;      ///< [T]
+  at::Tensor accuracy;  ///< [T] share of the images whose largest logit is their label's
+  at::Tensor gradient;  ///< [T, P]
+
+  /// H v, where H is the Hessian of each task's loss and v is [T, P]. Only for tapes made with hessian_products.
+  virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
+};
+
+/// A classifier as a function of its parameters: every parameter and activation has a leading task axis T, so that T
+/// tasks with T different sets of parameters go through one call.
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  const Layout& layout() const { return layout_; }
+
+  /// Logits [T, S, N] of images [T, S, C, H, W] under parameters [T, P]; differentiable by autograd, any number of
+  /// times. Batch norm always uses the statistics of the S images of a task.
+  virtual at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const = 0;
+
+  /// The hand-written derivatives of the mean cross-entropy, or nullptr where this network has none for the device
+  /// and dtype of `parameters`. labels [T, S] int64.
+  virtual std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
+                                         const at::Tensor& labels, Derivatives derivatives) const {
+    return nullptr;
+  }
+
+  /// A fresh initialisation [P] float32, a pure function of `seed`: weights uniform with Glorot's bound (AISTATS
+  /// 2010), biases 0, batch norm 1 and 0.
+  at::Tensor initial_parameters(uint64_t seed) const;
+
+ protected:
+  Layout layout_;
+};
+
+/// Makes the network that `options` names for images of shape `input`.
+/// Throws ConfigError where the image is too small for the number of blocks.
+std::unique_ptr<Network> make_network(const ModelOptions& options, const InputShape& input);
+
+}  // namespace ufo::nn

@@ -1,0 +1,112 @@
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ufo/base/error.h>
+#include <ufo/base/files.h>
+
+namespace ufo {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path, const char* action) {
+  const int code = errno;
+  throw UserError(path.string() + ": cannot " + action + ": " + std::strerror(code));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) {
+      ::close(value_);
+    }
+  }
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(value_, other.value_);
+    return *this;
+  }
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+/// Opens the temporary file for this writer alone. Another writer may have renamed it away between our
+/// opening and our lock: then the descriptor is that writer's finished file, and a new temporary file is
+/// needed.
+Descriptor open_locked(const std::filesystem::path& temporary) {
+  for (;;) {
+    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    if (file.get() < 0) {
+      fail(temporary, "write");
+    }
+    while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }  // a file system without locks is no reason not to write
+    struct stat ours {
+    }, named{};
+    if (::fstat(file.get(), &ours) == 0 && ::stat(temporary.c_str(), &named) == 0 &&
+        ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
+      return file;
+    }
+  }
+}
+
+void write_all(const Descriptor& file, std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) {
+      fail(path, "write");
+    }
+    bytes = bytes.subspan(written > 0 ? static_cast<size_t>(written) : 0);
+  }
+}
+
+/// Makes the rename itself durable. Some file systems refuse to sync a folder; the content is safe without.
+void sync_folder_of(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const Descriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle.get() >= 0) {
+    ::fsync(handle.get());
+  }
+}
+
+}  // namespace
+
+void write_file_atomically(const std::filesystem::path& path,
+                           std::span<const std::span<const std::byte>> parts) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp";
+  const Descriptor file = open_locked(temporary);
+  try {
+    if (::ftruncate(file.get(), 0) != 0) {
+      fail(temporary, "write");
+    }
+    for (const auto& part : parts) {
+      write_all(file, part, temporary);
+    }
+    if (::fsync(file.get()) != 0) {
+      fail(temporary, "sync");
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      fail(path, "write");
+    }
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_folder_of(path);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  const std::span<const std::byte> part = std::as_bytes(std::span(content));
+  write_file_atomically(path, std::span(&part, 1));
+}
+
+}  // namespace ufo

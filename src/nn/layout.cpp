@@ -1,0 +1,111 @@
+#include <ufo/nn/layout.h>
+
+#include <numeric>
+#include <stdexcept>
+
+#include <ATen/ATen.h>
+
+namespace ufo::nn {
+namespace {
+
+int64_t product(const std::vector<int64_t>& sizes) {
+  return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
+}
+
+/// The axes' sizes in the order in which they lie in memory.
+std::vector<int64_t> memory_sizes(const ParameterEntry& entry) {
+  std::vector<int64_t> sizes;
+  for (int64_t axis : entry.memory) {
+    sizes.push_back(entry.axes[axis]);
+  }
+  return sizes;
+}
+
+std::vector<int64_t> concatenate(at::IntArrayRef front, const std::vector<int64_t>& back) {
+  std::vector<int64_t> sizes(front.begin(), front.end());
+  sizes.insert(sizes.end(), back.begin(), back.end());
+  return sizes;
+}
+
+/// Leaves `batch` leading axes alone and permutes the rest.
+std::vector<int64_t> permutation(int64_t batch, const std::vector<int64_t>& order) {
+  std::vector<int64_t> axes(batch);
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  for (int64_t axis : order) {
+    axes.push_back(batch + axis);
+  }
+  return axes;
+}
+
+}  // namespace
+
+void Layout::add(std::string name, std::vector<int64_t> shape, std::vector<int64_t> axes,
+                 std::vector<int64_t> memory) {
+  ParameterEntry entry{.name = std::move(name), .shape = std::move(shape), .axes = std::move(axes),
+                       .memory = std::move(memory)};
+  if (entry.axes.empty()) {
+    entry.axes = entry.shape;
+  }
+  if (entry.memory.empty()) {
+    entry.memory.resize(entry.axes.size());
+    std::iota(entry.memory.begin(), entry.memory.end(), int64_t{0});
+  }
+  entry.offset = size_;
+  entry.size = product(entry.shape);
+  size_ += entry.size;
+  entries_.push_back(std::move(entry));
+}
+
+const ParameterEntry& Layout::entry(const std::string& name) const {
+  for (const auto& entry : entries_) {
+    if (entry.name == name) {
+      return entry;
+    }
+  }
+  throw std::invalid_argument("layout: there is no parameter named " + name);
+}
+
+std::vector<at::Tensor> Layout::unpack(const at::Tensor& flat) const {
+  if (flat.dim() < 1 || flat.size(-1) != size_) {
+    throw std::invalid_argument("layout: need a flat vector of " + std::to_string(size_) + " parameters, got " +
+                                c10::str(flat.sizes()));
+  }
+  const auto batch = flat.sizes().slice(0, flat.dim() - 1);
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(entries_.size());
+  for (const auto& entry : entries_) {
+    std::vector<int64_t> inverse(entry.memory.size());
+    for (size_t i = 0; i < inverse.size(); ++i) {
+      inverse[entry.memory[i]] = static_cast<int64_t>(i);
+    }
+    tensors.push_back(flat.narrow(-1, entry.offset, entry.size)
+                          .reshape(concatenate(batch, memory_sizes(entry)))
+                          .permute(permutation(batch.size(), inverse))
+                          .reshape(concatenate(batch, entry.shape)));
+  }
+  return tensors;
+}
+
+at::Tensor Layout::pack(const std::vector<at::Tensor>& tensors) const {
+  if (tensors.size() != entries_.size()) {
+    throw std::invalid_argument("layout: need " + std::to_string(entries_.size()) + " tensors, got " +
+                                std::to_string(tensors.size()));
+  }
+  std::vector<at::Tensor> pieces;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const auto& entry = entries_[i];
+    const int64_t batch_axes = tensors[i].dim() - static_cast<int64_t>(entry.shape.size());
+    if (batch_axes < 0 || tensors[i].sizes().slice(batch_axes) != at::IntArrayRef(entry.shape)) {
+      throw std::invalid_argument("layout: need " + entry.name + " of shape " + c10::str(at::IntArrayRef(entry.shape)) +
+                                  ", got " + c10::str(tensors[i].sizes()));
+    }
+    const auto batch = tensors[i].sizes().slice(0, batch_axes);
+    pieces.push_back(tensors[i]
+                         .reshape(concatenate(batch, entry.axes))
+                         .permute(permutation(batch_axes, entry.memory))
+                         .reshape(concatenate(batch, {entry.size})));
+  }
+  return at::cat(pieces, -1);
+}
+
+}  // namespace ufo::nn
