@@ -1,0 +1,101 @@
+"""The file of `ufo-maml gradient`: safetensors with a meta-gradient and all that is needed to compute it again.
+
+Tensors: theta.<name>, support_images [T,S,C,H,W], support_labels [T,S], query_images, query_labels,
+gradient.<name> (mean over the T tasks), task_gradient.<name> [T,...].
+Metadata: estimator, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also model, filters, blocks,
+kernel, pool, ways, which are read from the shapes where absent (a network of stride 1 pools unless `pool` says false).
+"""
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+
+import torch
+from safetensors import safe_open
+
+from .meta_gradients import Inner, Task
+from .networks import Conv4, Mlp
+
+DTYPE_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}
+
+
+@dataclass
+class Dump:
+    theta: dict
+    tasks: Task
+    gradient: dict = field(default_factory=dict)
+    task_gradient: dict = field(default_factory=dict)
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def dtype(self):
+        return next(iter(self.theta.values())).dtype
+
+    @property
+    def estimator(self):
+        return self.metadata["estimator"]
+
+    @property
+    def inner(self):
+        return Inner(int(self.metadata["inner_steps"]), float(self.metadata["inner_learning_rate"]))
+
+    @property
+    def q(self):
+        return float(self.metadata.get("q") or 1)
+
+    @property
+    def coins(self):
+        """0 or 1 a task, from "[1,0]", "1,0", "10" or "[true, false]"; empty for the other estimators."""
+        words = re.findall(r"[01]|true|false", self.metadata.get("coins", ""))
+        return [int(word in ("1", "true")) for word in words]
+
+    @property
+    def network(self):
+        if "blocks.0.conv.weight" not in self.theta:
+            return Mlp()
+        stride = int(self.metadata["stride"])
+        pool = self.metadata.get("pool", "true" if stride == 1 else "false") in ("true", "1")
+        return Conv4(stride, pool, float(self.metadata["batch_norm_eps"]))
+
+    def to(self, dtype):
+        """theta and the images in another dtype; the recorded gradients stay as they were written."""
+        convert = lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor
+        return Dump({name: convert(value) for name, value in self.theta.items()},
+                    Task(*map(convert, self.tasks)), self.gradient, self.task_gradient, self.metadata)
+
+
+def read(path):
+    """The Dump in `path`. Raises ValueError where a tensor or a key is missing."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = file.metadata() or {}
+    group = lambda prefix: {name.removeprefix(prefix): value for name, value in tensors.items()
+                            if name.startswith(prefix)}
+    theta, gradient = group("theta."), group("gradient.")
+    keys = ["estimator", "inner_steps", "inner_learning_rate"]
+    keys += ["batch_norm_eps", "stride"] if "blocks.0.conv.weight" in theta else []
+    missing = [name for name in Task._fields if name not in tensors] + [key for key in keys if key not in metadata]
+    missing += [f"gradient.{name}" for name in theta if name not in gradient]
+    if missing or not theta:
+        raise ValueError(f"{path}: not a gradient dump: no {missing[0] if missing else 'theta.<name>'}")
+    return Dump(theta, Task(*(tensors[name] for name in Task._fields)), gradient, group("task_gradient."), metadata)
+
+
+def write(path, dump):
+    """Writes `dump` as safetensors: the same values give the same bytes."""
+    tensors = {f"{prefix}.{name}": value for prefix in ("theta", "gradient", "task_gradient")
+               for name, value in getattr(dump, prefix).items()}
+    tensors |= dump.tasks._asdict()
+    header, chunks, offset = {"__metadata__": dict(sorted(dump.metadata.items()))}, [], 0
+    for name, tensor in sorted(tensors.items()):
+        chunk = tensor.contiguous().numpy().tobytes()
+        header[name] = {"dtype": DTYPE_NAMES[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [offset, offset + len(chunk)]}
+        chunks.append(chunk)
+        offset += len(chunk)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(f"{path}.part", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + b"".join(chunks))
+    os.replace(f"{path}.part", path)

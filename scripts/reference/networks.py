@@ -1,0 +1,103 @@
+"""The networks of UFO-MAML as pure functions of a dict of named parameters.
+
+S images of C channels and H x W pixels; F filters, k x k kernels, N ways, D features before the head.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Conv4:
+    """MAML's convolutional network: `blocks` times (convolution, batch norm, ReLU, optional 2x2 max-pool), linear head.
+
+    Batch norm always uses the statistics of the batch at hand (biased variance). Without pooling the features are the
+    spatial mean of the last block; with pooling they are its values, flattened in the order C, H, W.
+    """
+
+    stride: int = 2
+    pool: bool = False
+    batch_norm_eps: float = 1e-5
+
+    def __call__(self, parameters, images):
+        """Logits [S, N] of images [S, C, H, W]."""
+        x = images
+        for i in range(count(parameters, "blocks.{}.conv.weight")):
+            x = self.block(x, *(parameters[f"blocks.{i}.{part}"] for part in
+                                ("conv.weight", "conv.bias", "norm.weight", "norm.bias")))
+        features = x.flatten(1) if self.pool else x.mean((2, 3))
+        return F.linear(features, parameters["head.weight"], parameters["head.bias"])
+
+    def block(self, x, weight, bias, scale, shift):
+        x = F.conv2d(x, weight, bias, stride=self.stride, padding=weight.shape[-1] // 2)
+        x = F.batch_norm(x, None, None, scale, shift, training=True, eps=self.batch_norm_eps)
+        x = F.relu(x)
+        return F.max_pool2d(x, 2) if self.pool else x
+
+    def features(self, size, filters, blocks):
+        """D for square images of `size` pixels; kernels are odd, padding is k // 2."""
+        for _ in range(blocks):
+            size = (size - 1) // self.stride + 1
+            size = size // 2 if self.pool else size
+        return filters * size * size if self.pool else filters
+
+    def shapes(self, channels, size, filters, ways, blocks=4, kernel=3):
+        """The parameters' shapes by name, in the order of the network."""
+        result = {}
+        for i in range(blocks):
+            result[f"blocks.{i}.conv.weight"] = (filters, filters if i else channels, kernel, kernel)
+            for part in ("conv.bias", "norm.weight", "norm.bias"):
+                result[f"blocks.{i}.{part}"] = (filters,)
+        result["head.weight"] = (ways, self.features(size, filters, blocks))
+        result["head.bias"] = (ways,)
+        return result
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Linear layers with ReLU between them, on images flattened in the order C, H, W."""
+
+    def __call__(self, parameters, images):
+        """Logits [S, N] of images [S, C, H, W]."""
+        x = images.flatten(1)
+        for i in range(count(parameters, "layers.{}.weight")):
+            x = F.relu(F.linear(x, parameters[f"layers.{i}.weight"], parameters[f"layers.{i}.bias"]))
+        return F.linear(x, parameters["head.weight"], parameters["head.bias"])
+
+    def shapes(self, channels, size, hidden, ways):
+        """The parameters' shapes by name, in the order of the network."""
+        result = {}
+        width = channels * size * size
+        for i, units in enumerate(hidden):
+            result[f"layers.{i}.weight"], result[f"layers.{i}.bias"] = (units, width), (units,)
+            width = units
+        result["head.weight"], result["head.bias"] = (ways, width), (ways,)
+        return result
+
+
+def count(parameters, pattern):
+    """How many of pattern.format(0), pattern.format(1), ... are parameters."""
+    i = 0
+    while pattern.format(i) in parameters:
+        i += 1
+    return i
+
+
+def random_parameters(shapes, generator, dtype=torch.float64):
+    """Random values of every parameter: He-scaled weights, norm weights in [0.5, 1.5), small biases (none is 0 or 1)."""
+    result = {}
+    for name, shape in shapes.items():
+        if name.endswith("norm.weight"):
+            value = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
+        else:
+            value = torch.randn(shape, generator=generator, dtype=torch.float64)
+            value *= (2 / value[0].numel()) ** 0.5 if len(shape) > 1 else 0.2
+        result[name] = value.to(dtype)
+    return result
+
+
+def cross_entropy(network):
+    """The loss of `network`: mean cross-entropy as a function of (parameters, images, labels)."""
+    return lambda parameters, images, labels: F.cross_entropy(network(parameters, images), labels)
