@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from .meta_gradients import Inner, Task
 from .networks import Conv4, Mlp
@@ -66,17 +66,21 @@ class Dump:
 
 
 def read(path):
-    """The Dump in `path`. Raises ValueError where a tensor or a key is missing."""
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-        metadata = file.metadata() or {}
+    """The Dump in `path`. Raises ValueError where a tensor or a key is missing or of another shape."""
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file: {error}") from error
     group = lambda prefix: {name.removeprefix(prefix): value for name, value in tensors.items()
                             if name.startswith(prefix)}
     theta, gradient = group("theta."), group("gradient.")
     keys = ["estimator", "inner_steps", "inner_learning_rate"]
     keys += ["batch_norm_eps", "stride"] if "blocks.0.conv.weight" in theta else []
     missing = [name for name in Task._fields if name not in tensors] + [key for key in keys if key not in metadata]
-    missing += [f"gradient.{name}" for name in theta if name not in gradient]
+    missing += [f"gradient.{name} {list(value.shape)}" for name, value in theta.items()
+                if name not in gradient or gradient[name].shape != value.shape]
     if missing or not theta:
         raise ValueError(f"{path}: not a gradient dump: no {missing[0] if missing else 'theta.<name>'}")
     return Dump(theta, Task(*(tensors[name] for name in Task._fields)), gradient, group("task_gradient."), metadata)

@@ -57,6 +57,8 @@ ESTIMATORS = {"first_order": first_order, "exact": exact, "reptile": reptile, "u
 
 def task_gradients(estimator, loss, inner, theta, tasks, coins=(), q=1.0):
     """The estimate of each task stacked by name, [T, ...]; `tasks` has the leading axis. Only ufo reads coins and q."""
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"need an estimator of {', '.join(ESTIMATORS)}, got {estimator}")
     estimate = partial(ESTIMATORS[estimator], loss, inner, theta)
     rows = [Task(*row) for row in zip(*tasks)]
     if estimator == "ufo":
