@@ -1,0 +1,84 @@
+#include <stdexcept>
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <ufo/bilevel/problem.h>
+
+namespace ufo::bilevel {
+namespace {
+
+/// theta [S] as T copies [T, S] that autograd tells apart.
+at::Tensor copies_for_tasks(const at::Tensor& theta, int64_t tasks) {
+  return theta.detach().unsqueeze(0).expand({tasks, theta.size(0)}).clone().requires_grad_();
+}
+
+at::Tensor leaf(const at::Tensor& phi) { return phi.detach().requires_grad_(); }
+
+/// A derivative that autograd found to be zero because nothing depends on it.
+at::Tensor or_zeros(const at::Tensor& derivative, const at::Tensor& like) {
+  return derivative.defined() ? derivative : at::zeros_like(like);
+}
+
+class AutogradLinearization final : public Linearization {
+ public:
+  AutogradLinearization(const Objective& inner, const at::Tensor& theta, const at::Tensor& phi, Products products)
+      : products_(products) {
+    c10::AutoGradMode enable(true);
+    theta_ = copies_for_tasks(theta, phi.size(0));
+    phi_ = leaf(phi);
+    const bool keep = products == Products::second_order;
+    // Every loss depends on its own task's row alone, so the gradient of their sum holds each task's gradient.
+    graph_ = torch::autograd::grad({inner(theta_, phi_).sum()}, {phi_}, {}, keep, keep)[0];
+    gradient_ = graph_.detach();
+    if (!keep) {
+      graph_.reset();
+    }
+  }
+
+  const at::Tensor& gradient() const override { return gradient_; }
+
+  at::Tensor hessian_product(const at::Tensor& v) override { return product(v, phi_); }
+
+  at::Tensor mixed_product(const at::Tensor& v) override { return product(v, theta_); }
+
+ private:
+  at::Tensor product(const at::Tensor& v, const at::Tensor& by) {
+    if (products_ != Products::second_order) {
+      throw std::logic_error("a product was asked of a linearization that was made without second_order");
+    }
+    if (!graph_.requires_grad()) {  // the gradient is constant
+      return at::zeros_like(by);
+    }
+    c10::AutoGradMode enable(true);
+    return or_zeros(torch::autograd::grad({graph_}, {by}, {v}, true, false, true)[0], by);
+  }
+
+  Products products_;
+  at::Tensor theta_, phi_, graph_, gradient_;
+};
+
+}  // namespace
+
+at::Tensor Problem::initial(const at::Tensor& theta) const {
+  return theta.detach().unsqueeze(0).expand({tasks(), theta.size(0)});
+}
+
+std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, const at::Tensor& theta,
+                                                     const at::Tensor& phi, Products products) {
+  return std::make_unique<AutogradLinearization>(inner, theta, phi, products);
+}
+
+OuterGradient outer_gradient_by_autograd(const OuterObjective& outer, const at::Tensor& theta, const at::Tensor& phi) {
+  c10::AutoGradMode enable(true);
+  const auto theta_copies = copies_for_tasks(theta, phi.size(0));
+  const auto phi_leaf = leaf(phi);
+  const OuterValue value = outer(theta_copies, phi_leaf);
+  const auto gradients = torch::autograd::grad({value.loss.sum()}, {phi_leaf, theta_copies}, {}, false, false, true);
+  return {.value = {.loss = value.loss.detach(),
+                    .accuracy = value.accuracy.defined() ? value.accuracy.detach() : at::Tensor()},
+          .phi = or_zeros(gradients[0], phi_leaf),
+          .theta = gradients[1]};
+}
+
+}  // namespace ufo::bilevel

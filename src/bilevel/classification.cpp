@@ -1,0 +1,113 @@
+#include <ufo/bilevel/classification.h>
+
+#include <stdexcept>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+namespace ufo::bilevel {
+namespace {
+
+/// A network's own derivatives as a Linearization.
+class TapeLinearization final : public Linearization {
+ public:
+  explicit TapeLinearization(std::unique_ptr<nn::LossTape> tape) : tape_(std::move(tape)) {}
+
+  const at::Tensor& gradient() const override { return tape_->gradient; }
+  at::Tensor hessian_product(const at::Tensor& v) override { return tape_->hessian_product(v); }
+
+ private:
+  std::unique_ptr<nn::LossTape> tape_;
+};
+
+at::Tensor rows(const at::Tensor& tensor, std::span<const int64_t> tasks) {
+  const int64_t count = static_cast<int64_t>(tasks.size());
+  const bool adjacent = count > 0 && tasks.back() - tasks.front() == count - 1;
+  if (adjacent) {
+    return tensor.narrow(0, tasks.front(), count);
+  }
+  const auto index = at::tensor(at::ArrayRef<int64_t>(tasks.data(), tasks.size()), at::kLong).to(tensor.device());
+  return tensor.index_select(0, index);
+}
+
+}  // namespace
+
+at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
+  const auto log_likelihood = logits.log_softmax(-1).gather(-1, labels.unsqueeze(-1));
+  return -log_likelihood.squeeze(-1).mean(1);
+}
+
+at::Tensor accuracy(const at::Tensor& logits, const at::Tensor& labels) {
+  return logits.argmax(-1).eq(labels).to(logits.scalar_type()).mean(1);
+}
+
+ClassificationProblem::ClassificationProblem(const nn::Network& network, at::Tensor support_images,
+                                             at::Tensor support_labels, at::Tensor query_images,
+                                             at::Tensor query_labels, Engine engine)
+    : network_(network),
+      support_images_(std::move(support_images)),
+      support_labels_(std::move(support_labels)),
+      query_images_(std::move(query_images)),
+      query_labels_(std::move(query_labels)),
+      engine_(engine) {
+  for (const auto* images : {&support_images_, &query_images_}) {
+    if (images->dim() != 5 || images->size(0) != support_images_.size(0)) {
+      throw std::invalid_argument("ClassificationProblem: need images [T, S, C, H, W], got " +
+                                  c10::str(support_images_.sizes()) + " and " + c10::str(query_images_.sizes()));
+    }
+  }
+  if (support_labels_.sizes() != support_images_.sizes().slice(0, 2) ||
+      query_labels_.sizes() != query_images_.sizes().slice(0, 2)) {
+    throw std::invalid_argument("ClassificationProblem: need a label an image, got labels " +
+                                c10::str(support_labels_.sizes()) + " and " + c10::str(query_labels_.sizes()) +
+                                " for images " + c10::str(support_images_.sizes()) + " and " +
+                                c10::str(query_images_.sizes()));
+  }
+}
+
+std::unique_ptr<Problem> ClassificationProblem::select(std::span<const int64_t> tasks) const {
+  return std::make_unique<ClassificationProblem>(network_, rows(support_images_, tasks), rows(support_labels_, tasks),
+                                                 rows(query_images_, tasks), rows(query_labels_, tasks), engine_);
+}
+
+Schedule ClassificationProblem::schedule() const {
+  return support_images_.is_cpu() ? Schedule::task_by_task : Schedule::whole_batch;
+}
+
+std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta, const at::Tensor& phi,
+                                                                Products products) const {
+  if (engine_ == Engine::hand_written) {
+    const auto derivatives =
+        products == Products::second_order ? nn::Derivatives::hessian_products : nn::Derivatives::gradient;
+    if (auto tape = network_.tape(phi, support_images_, support_labels_, derivatives)) {
+      return std::make_unique<TapeLinearization>(std::move(tape));
+    }
+  }
+  return linearize_by_autograd(
+      [&](const at::Tensor&, const at::Tensor& parameters) {
+        return cross_entropy(network_.logits(parameters, support_images_), support_labels_);
+      },
+      theta.narrow(0, 0, 0), phi, products);
+}
+
+OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tensor& phi) const {
+  c10::NoGradGuard no_grad;
+  const at::Tensor logits = network_.logits(phi, query_images_);
+  return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits, query_labels_)};
+}
+
+OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const {
+  if (engine_ == Engine::hand_written) {
+    if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::gradient)) {
+      return {.value = {.loss = tape->loss, .accuracy = tape->accuracy}, .phi = tape->gradient, .theta = {}};
+    }
+  }
+  return outer_gradient_by_autograd(
+      [&](const at::Tensor&, const at::Tensor& parameters) -> OuterValue {
+        const at::Tensor logits = network_.logits(parameters, query_images_);
+        return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits.detach(), query_labels_)};
+      },
+      theta.narrow(0, 0, 0), phi);
+}
+
+}  // namespace ufo::bilevel

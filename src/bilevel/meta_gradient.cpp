@@ -1,0 +1,166 @@
+#include <ufo/bilevel/meta_gradient.h>
+
+#include <atomic>
+#include <limits>
+#include <mutex>
+#include <stdexcept>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <ATen/Parallel.h>
+
+#include <ufo/base/random.h>
+
+namespace ufo::bilevel {
+namespace {
+
+/// Collects what the tasks gave, in whatever order they finish, and adds it up in the order of the tasks: floating
+/// point sums depend on their order, and this one must not depend on the number of threads.
+class OrderedTotal {
+ public:
+  OrderedTotal(int64_t tasks, KeepTasks keep) : waiting_(tasks), keep_(keep) {}
+
+  void add(int64_t task, TaskGradients result) {
+    std::lock_guard lock(mutex_);
+    waiting_[task] = std::move(result);
+    for (; next_ < waiting_.size() && waiting_[next_].gradient.defined(); ++next_) {
+      absorb(std::move(waiting_[next_]));
+    }
+  }
+
+  MetaGradient mean() {
+    const double tasks = static_cast<double>(waiting_.size());
+    const double none = std::numeric_limits<double>::quiet_NaN();
+    total_.gradient.div_(tasks);
+    total_.loss /= tasks;
+    total_.accuracy = has_accuracy_ ? total_.accuracy / tasks : none;
+    const double exact = static_cast<double>(total_.exact_tasks);
+    total_.bias_squared = exact > 0 ? total_.bias_squared / exact : none;
+    total_.norm_squared = exact > 0 ? total_.norm_squared / exact : none;
+    if (keep_ == KeepTasks::yes) {
+      total_.task_gradients = at::cat(kept_);
+    }
+    return std::move(total_);
+  }
+
+ private:
+  void absorb(TaskGradients result) {
+    const auto row = result.gradient.squeeze(0);
+    if (total_.gradient.defined()) {
+      total_.gradient.add_(row);
+    } else {
+      total_.gradient = row.clone();
+    }
+    total_.loss += result.outer.loss.item<double>();
+    has_accuracy_ = result.outer.accuracy.defined();
+    total_.accuracy += has_accuracy_ ? result.outer.accuracy.item<double>() : 0;
+    if (result.bias_squared.defined()) {
+      ++total_.exact_tasks;
+      total_.bias_squared += result.bias_squared.item<double>();
+      total_.norm_squared += result.norm_squared.item<double>();
+    }
+    total_.gradient_calls += result.gradient_calls;
+    total_.hessian_products += result.hessian_products;
+    if (keep_ == KeepTasks::yes) {
+      kept_.push_back(result.gradient);
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<TaskGradients> waiting_;
+  size_t next_ = 0;
+  MetaGradient total_;
+  bool has_accuracy_ = false;
+  KeepTasks keep_;
+  std::vector<at::Tensor> kept_;
+};
+
+MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
+                          const std::vector<bool>& coins, KeepTasks keep) {
+  const int64_t tasks = problem.tasks();
+  OrderedTotal total(tasks, keep);
+  std::atomic<int64_t> next{0};
+  const auto work = [&](int64_t, int64_t) {
+    c10::NoGradGuard no_grad;  // the mode belongs to each thread
+    for (int64_t task; (task = next++) < tasks;) {
+      total.add(task, estimator.estimate(*problem.select({&task, 1}), theta, coins[task]));
+    }
+  };
+  const int64_t threads = at::get_num_threads();
+  if (tasks < threads) {
+    work(0, 1);  // too few tasks to go round: each is split among the threads instead
+  } else {
+    at::parallel_for(0, threads, 1, work);
+  }
+  return total.mean();
+}
+
+/// Adds one branch's tasks, `indices` of the batch, to the total.
+void add_branch(MetaGradient& total, const TaskGradients& result, const std::vector<int64_t>& indices) {
+  const at::Tensor sum = result.gradient.sum(0);
+  total.gradient = total.gradient.defined() ? total.gradient + sum : sum;
+  total.loss += result.outer.loss.sum().item<double>();
+  total.accuracy += result.outer.accuracy.defined() ? result.outer.accuracy.sum().item<double>()
+                                                    : std::numeric_limits<double>::quiet_NaN();
+  if (result.bias_squared.defined()) {
+    total.exact_tasks = static_cast<int64_t>(indices.size());
+    total.bias_squared = result.bias_squared.mean().item<double>();
+    total.norm_squared = result.norm_squared.mean().item<double>();
+  }
+  total.gradient_calls += result.gradient_calls;
+  total.hessian_products += result.hessian_products;
+  if (total.task_gradients.defined()) {
+    total.task_gradients.index_copy_(0, at::tensor(indices, at::kLong).to(sum.device()), result.gradient);
+  }
+}
+
+MetaGradient whole_batch(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
+                         const std::vector<bool>& coins, KeepTasks keep) {
+  const int64_t tasks = problem.tasks();
+  MetaGradient total;
+  total.bias_squared = total.norm_squared = std::numeric_limits<double>::quiet_NaN();
+  if (keep == KeepTasks::yes) {
+    total.task_gradients = at::empty({tasks, theta.size(0)}, theta.options());
+  }
+  for (const bool branch : {false, true}) {
+    std::vector<int64_t> indices;
+    for (int64_t task = 0; task < tasks; ++task) {
+      if (coins[task] == branch) {
+        indices.push_back(task);
+      }
+    }
+    if (static_cast<int64_t>(indices.size()) == tasks) {
+      add_branch(total, estimator.estimate(problem, theta, branch), indices);
+    } else if (!indices.empty()) {
+      add_branch(total, estimator.estimate(*problem.select(indices), theta, branch), indices);
+    }
+  }
+  total.gradient = total.gradient / static_cast<double>(tasks);
+  total.loss /= static_cast<double>(tasks);
+  total.accuracy /= static_cast<double>(tasks);
+  return total;
+}
+
+}  // namespace
+
+std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double probability) {
+  RandomStream random(seed, Purpose::coins, step);
+  std::vector<bool> coins(tasks);
+  for (int64_t task = 0; task < tasks; ++task) {
+    coins[task] = random.uniform() < probability;
+  }
+  return coins;
+}
+
+MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
+                                    const std::vector<bool>& coins, KeepTasks keep) {
+  if (static_cast<int64_t>(coins.size()) != problem.tasks()) {
+    throw std::invalid_argument("estimate_meta_gradient: need a coin a task, got " + std::to_string(coins.size()) +
+                                " coins for " + std::to_string(problem.tasks()) + " tasks");
+  }
+  c10::NoGradGuard no_grad;
+  return problem.schedule() == Schedule::task_by_task ? task_by_task(problem, theta, estimator, coins, keep)
+                                                      : whole_batch(problem, theta, estimator, coins, keep);
+}
+
+}  // namespace ufo::bilevel

@@ -1,0 +1,33 @@
+#include <ATen/ATen.h>
+
+#include "estimators.h"
+
+namespace ufo::bilevel {
+namespace {
+
+/// Reptile (Nichol et al., arXiv 1803.02999): (theta - phi_r) / alpha, the sum of the inner gradients. The outer
+/// objective is evaluated for the log alone.
+class Reptile final : public Estimator {
+ public:
+  explicit Reptile(const InnerOptions& inner) : inner_(inner) {}
+
+  double exact_probability() const override { return 0; }
+
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, bool) const override {
+    const at::Tensor phi = adapt(problem, theta, inner_, inner_.steps);
+    return {.gradient = (problem.initial(theta) - phi) / inner_.learning_rate,
+            .outer = problem.outer_value(theta, phi),
+            .gradient_calls = problem.tasks() * inner_.steps};
+  }
+
+ private:
+  InnerOptions inner_;
+};
+
+}  // namespace
+
+std::unique_ptr<Estimator> make_reptile(const EstimatorOptions&, const InnerOptions& inner) {
+  return std::make_unique<Reptile>(inner);
+}
+
+}  // namespace ufo::bilevel

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <vector>
+
+#include <ufo/nn/network.h>
+
+namespace ufo::nn {
+
+/// The sizes of one block of the conv net: convolution (kernel x kernel, padding kernel / 2), batch norm, ReLU and,
+/// where pooled, a 2x2 max-pool.
+struct BlockShape {
+  int64_t in_channels;
+  int64_t out_channels;
+  int64_t in_height, in_width;
+  int64_t conv_height, conv_width;  ///< after the convolution
+  int64_t out_height, out_width;    ///< after the pooling
+};
+
+/// The conv net of MAML (Finn et al., arXiv 1703.03400, section 5.2): `blocks` blocks, then the spatial mean
+/// (downsampling by stride) or all pixels (by pooling), then a linear head.
+class ConvNet final : public Network {
+ public:
+  ConvNet(const ModelOptions& options, const InputShape& input);
+
+  at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const override;
+
+  const ModelOptions& options() const { return options_; }
+  const InputShape& input() const { return input_; }
+  const std::vector<BlockShape>& blocks() const { return blocks_; }
+  bool pooled() const { return options_.downsampling == "max_pool"; }
+  int64_t stride() const { return pooled() ? 1 : 2; }
+
+ private:
+  ModelOptions options_;
+  InputShape input_;
+  std::vector<BlockShape> blocks_;
+};
+
+}  // namespace ufo::nn

@@ -1,0 +1,72 @@
+#include <ufo/nn/network.h>
+
+#include <ATen/ATen.h>
+
+#include <ufo/base/error.h>
+#include <ufo/base/random.h>
+
+#include "conv_net.h"
+#include "mlp.h"
+
+namespace ufo::nn {
+namespace {
+
+using Maker = std::unique_ptr<Network> (*)(const ModelOptions&, const InputShape&);
+
+template <class T>
+std::unique_ptr<Network> make(const ModelOptions& options, const InputShape& input) {
+  return std::make_unique<T>(options, input);
+}
+
+/// The name of a network in configs and its maker.
+constexpr std::pair<const char*, Maker> kNetworks[] = {
+    {"conv4", make<ConvNet>},
+    {"mlp", make<Mlp>},
+};
+
+/// Glorot's uniform bound sqrt(6 / (fan_in + fan_out)) of a weight [out, in, receptive field...].
+double glorot_bound(const std::vector<int64_t>& shape) {
+  int64_t receptive_field = 1;
+  for (size_t i = 2; i < shape.size(); ++i) {
+    receptive_field *= shape[i];
+  }
+  return std::sqrt(6.0 / static_cast<double>((shape[0] + shape[1]) * receptive_field));
+}
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+}  // namespace
+
+at::Tensor Network::initial_parameters(uint64_t seed) const {
+  std::vector<at::Tensor> tensors;
+  for (size_t i = 0; i < layout_.entries().size(); ++i) {
+    const auto& entry = layout_.entries()[i];
+    auto tensor = at::zeros(entry.shape, at::kFloat);
+    if (ends_with(entry.name, ".norm.weight")) {
+      tensor.fill_(1);
+    } else if (entry.shape.size() >= 2) {
+      const double bound = glorot_bound(entry.shape);
+      RandomStream random(seed, Purpose::parameters, i);
+      float* values = tensor.mutable_data_ptr<float>();
+      for (int64_t k = 0; k < entry.size; ++k) {
+        values[k] = static_cast<float>(bound * (2 * random.uniform() - 1));
+      }
+    }
+    tensors.push_back(tensor);
+  }
+  return layout_.pack(tensors);
+}
+
+std::unique_ptr<Network> make_network(const ModelOptions& options, const InputShape& input) {
+  check_ranges(options, "model");
+  for (const auto& [name, maker] : kNetworks) {
+    if (options.name == name) {
+      return maker(options, input);
+    }
+  }
+  throw ConfigError("model.name: there is no network named " + options.name);
+}
+
+}  // namespace ufo::nn
