@@ -34,7 +34,8 @@ struct OuterOptions {
     field("epsilon", self.epsilon, positive(), "adam: added to the root of the mean square");
     field("momentum", self.momentum, between(0, 0.9999999), "sgd: momentum");
     field("clip_value", self.clip_value, at_least(0),
-          "clip each element of the whole estimate to +- this (0: off); clipping biases every estimator, UFO's too");
+          "clip each element of the whole estimate to +- this (0: off); clipping biases every estimator, "
+          "UFO's too");
     field("clip_norm", self.clip_norm, at_least(0), "scale the whole estimate down to this norm (0: off)");
     field("meta_batch", self.meta_batch, at_least(1), "tasks of an outer step (T)");
     field("steps", self.steps, at_least(1), "outer steps");
@@ -64,7 +65,8 @@ struct EvaluationOptions {
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("tasks", self.tasks, at_least(2), "test episodes");
-    field("inner_steps", self.inner_steps, at_least(1), "inner steps; the accuracy after each of 0 to this is kept");
+    field("inner_steps", self.inner_steps, at_least(1),
+          "inner steps; the accuracy after each of 0 to this is kept");
     field("queries", self.queries, at_least(1), "query images a class in validation and evaluation");
   }
 };

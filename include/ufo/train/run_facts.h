@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace ufo::train {
+
+/// What a run was made by and on; config.json keeps it beside the options.
+struct RunFacts {
+  int64_t seed = 0;
+  std::string version;  ///< of UFO-MAML
+  std::string
+      revision;  ///< of its git repository when it was built, "+changes" where files differed; or "unknown"
+  std::string libtorch;  ///< version
+  std::string device;    ///< e.g. "cpu" or "cuda:0"
+  std::string hardware;  ///< the processor's or GPU's name
+  int threads = 0;
+};
+
+/// The facts of this process.
+RunFacts gather_run_facts(int64_t seed, at::Device device);
+
+}  // namespace ufo::train

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/bilevel/estimator.h>
+#include <ufo/episode/sampler.h>
+#include <ufo/nn/network.h>
+#include <ufo/train/checkpoint.h>
+#include <ufo/train/metrics.h>
+#include <ufo/train/options.h>
+#include <ufo/train/outer_optimizer.h>
+
+namespace ufo::train {
+
+/// What a trainer works with; all of it must outlive the trainer.
+struct TrainerParts {
+  const episode::EpisodeSampler& sampler;  ///< of the training episodes
+  const episode::EpisodeSampler&
+      validation_sampler;  ///< of the validation episodes, 0 to validation.tasks - 1
+  const nn::Network& network;
+  const bilevel::Estimator& estimator;
+  OuterOptimizer& optimizer;
+  std::vector<MetricSink*> sinks = {};
+  std::filesystem::path last;              ///< where the newest checkpoint goes
+  std::filesystem::path best;              ///< where the one with the best validation goes
+  std::function<bool()> should_stop = {};  ///< asked after every step; true ends the run early
+};
+
+enum class TrainingStatus { finished, interrupted };
+
+/// How a run ended.
+struct TrainingResult {
+  TrainingStatus status = TrainingStatus::finished;
+  Checkpoint checkpoint;  ///< the content of `last`
+};
+
+/// The outer loop: estimate the meta-gradient on a meta-batch, clip, step; validate and save now and then.
+/// On the CPU the bytes of the checkpoints and of the metrics, timing fields aside, depend on the options
+/// alone, not on the number of threads nor on where the run was interrupted and resumed.
+class Trainer {
+ public:
+  Trainer(TrainerParts parts, RunOptions options);
+
+  /// Runs from `start` to options.outer.steps. A fresh run starts from a Checkpoint that has only parameters
+  /// [P], on the device to train on, and the config; a resumed one from load_checkpoint, its parameters moved
+  /// to that device. `seconds_before` is the time that earlier sessions of the run took. `start` is not
+  /// changed. Metrics are flushed before each checkpoint, so that metrics.jsonl always reaches the step of
+  /// `last`. Throws std::runtime_error where the loss or the gradient is not finite; the checkpoints are then
+  /// as before.
+  TrainingResult run(const Checkpoint& start, double seconds_before = 0);
+
+ private:
+  TrainerParts parts_;
+  RunOptions options_;
+};
+
+}  // namespace ufo::train
