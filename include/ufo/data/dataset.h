@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct Dataset {
   std::vector<float> mean;                           ///< one a channel
   std::vector<float> deviation;
   std::vector<std::string> notes;  ///< what every table must say of this data, e.g. that it was cut
+  std::filesystem::path cache;     ///< the file that `images` is mapped from; empty where there is none
 
   const std::vector<EpisodeClass>& of(Split split) const { return classes[static_cast<size_t>(split)]; }
 };
@@ -53,11 +55,15 @@ struct DatasetOptions {
     field("name", self.name, one_of({"omniglot"}), "data set");
     field("root", self.root, anything(), "folder of the archives or of the extracted images");
     field("split", self.split, one_of({"maml", "vinyals", "lake"}),
-          "how classes are divided: maml (shuffled by split_seed: 1,100 / 100 / 423 characters), vinyals (1,028 / 172 "
-          "/ 423) or lake (background / evaluation, validation carved from background)");
+          "how classes are divided: maml (shuffled by split_seed: 1,100 / 100 / 423 characters), vinyals "
+          "(1,028 / 172 "
+          "/ 423) or lake (background / evaluation; validation is 5 whole alphabets of background drawn by "
+          "split_seed)");
     field("split_seed", self.split_seed, at_least(0),
-          "seed of a shuffled split; apart from the run's seed, so that runs of any seed share their test classes");
-    field("rotations", self.rotations, anything(), "turn each class into four by rotations of 0, 90, 180 and 270 degrees");
+          "seed of a shuffled split; apart from the run's seed, so that runs of any seed share their test "
+          "classes");
+    field("rotations", self.rotations, anything(),
+          "turn each class into four by rotations of 0, 90, 180 and 270 degrees");
     field("image_size", self.image_size, between(8, 512), "height and width of the images in pixels");
   }
 };

@@ -9,35 +9,43 @@
 
 namespace ufo::episode {
 
-/// Draws episodes of a data set. An episode is a pure function of (seed, split, index): drawing it needs no state, so
-/// that evaluation, resumed runs and other machines see the same tasks.
+class Gatherer;
+
+/// Draws episodes of a data set. An episode is a pure function of (seed, split, index): drawing it needs no
+/// state, so that evaluation, resumed runs and other machines see the same tasks.
 class EpisodeSampler {
  public:
-  /// `dataset` must outlive the sampler. Throws ConfigError where a split has fewer classes than `ways`, and where a
-  /// class has fewer images than shots + queries.
+  /// `dataset` must outlive the sampler. Throws ConfigError where a split that has classes has fewer than
+  /// `ways`, and where a class has fewer images than shots + queries. Where training and evaluation differ in
+  /// queries, each has a sampler of its own.
   EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed);
+  ~EpisodeSampler();
 
+  const data::Dataset& dataset() const { return dataset_; }
   const EpisodeOptions& options() const { return options_; }
 
+  /// Throws ConfigError where `split` has no classes.
   Episode episode(data::Split split, uint64_t index) const;
 
-  /// Episodes first, first + 1, ..., first + tasks - 1 as float32 tensors in host memory.
+  /// Episodes first, first + 1, ..., first + tasks - 1 as float32 tensors in host memory; images are turned
+  /// and normalised as the data set says. Throws as episode() does.
   EpisodeBatch batch(data::Split split, uint64_t first, int64_t tasks) const;
 
  private:
   const data::Dataset& dataset_;
   EpisodeOptions options_;
   uint64_t seed_;
+  std::unique_ptr<const Gatherer> gatherer_;
 };
 
-/// Hands out batch 0, 1, 2, ... of `tasks` episodes each from one split, preparing the next in a thread of its own
-/// while the caller works on the current one.
+/// Hands out batch 0, 1, 2, ... of `tasks` episodes each from one split, preparing the next in a thread of
+/// its own while the caller works on the current one.
 class EpisodePrefetcher {
  public:
   /// `sampler` must outlive the prefetcher. The first batch handed out is number `first_batch`.
   EpisodePrefetcher(const EpisodeSampler& sampler, data::Split split, int64_t tasks, uint64_t first_batch);
 
-  /// The next batch: episodes [b * tasks, (b + 1) * tasks).
+  /// The next batch: episodes [b * tasks, (b + 1) * tasks). Throws what EpisodeSampler::batch threw.
   EpisodeBatch next();
 
  private:

@@ -1,0 +1,103 @@
+#include "checksum.h"
+#include "file_tree.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include <ufo/base/error.h>
+
+namespace ufo::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folder : public FileTree {
+ public:
+  explicit Folder(const fs::path& folder) : FileTree(folder) {}
+
+  std::vector<std::string> paths() const override {
+    std::vector<std::string> paths;
+    for (const fs::directory_entry& file : files()) {
+      paths.push_back(path_of(file));
+    }
+    std::sort(paths.begin(), paths.end());
+    return paths;
+  }
+
+  void read(const Wanted& wanted, const Visit& visit) const override {
+    for (const fs::directory_entry& file : files()) {
+      const std::string path = path_of(file);
+      if (wanted(path)) {
+        visit(path, content_of(file));
+      }
+    }
+  }
+
+  std::string fingerprint() const override {
+    std::vector<std::string> lines;
+    for (const fs::directory_entry& file : files()) {
+      std::ostringstream line;
+      line << path_of(file) << ' ' << file.file_size() << ' '
+           << file.last_write_time().time_since_epoch().count();
+      lines.push_back(line.str());
+    }
+    std::sort(lines.begin(), lines.end());
+    Checksum checksum;
+    for (const std::string& line : lines) {
+      checksum.add(line.data(), line.size() + 1);  // the zero at the end keeps the lines apart
+    }
+    return "folder of " + std::to_string(lines.size()) + " files, crc32 " + checksum.text();
+  }
+
+ private:
+  std::vector<fs::directory_entry> files() const {
+    std::vector<fs::directory_entry> files;
+    try {
+      const auto options = fs::directory_options::follow_directory_symlink;
+      for (const fs::directory_entry& entry : fs::recursive_directory_iterator(location(), options)) {
+        if (entry.is_regular_file()) {
+          files.push_back(entry);
+        }
+      }
+    } catch (const fs::filesystem_error& error) {
+      throw DataError(location().string() + ": need a readable folder, got: " + error.code().message());
+    }
+    return files;
+  }
+
+  std::string path_of(const fs::directory_entry& file) const {
+    const size_t prefix = location().native().size() - location().filename().native().size();
+    return file.path().generic_string().substr(prefix);
+  }
+
+  static std::vector<unsigned char> content_of(const fs::directory_entry& file) {
+    std::vector<unsigned char> bytes(file.file_size());
+    std::ifstream stream(file.path(), std::ios::binary);
+    if (!stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()))) {
+      throw DataError(file.path().string() + ": need a readable file, cannot read it");
+    }
+    return bytes;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<FileTree> open_folder(const fs::path& folder) { return std::make_unique<Folder>(folder); }
+
+std::unique_ptr<FileTree> find_tree(const std::string& dataset, const fs::path& root,
+                                    const std::string& name) {
+  for (const char* ending : {".zip", ".tar", ".tar.gz", ".tgz"}) {
+    const fs::path archive = root / (name + ending);
+    if (fs::exists(archive)) {
+      return open_archive(archive);
+    }
+  }
+  if (fs::is_directory(root / name)) {
+    return open_folder(root / name);
+  }
+  throw DataError(dataset + ": need " + name + ".zip or the folder " + name + ", found neither in " +
+                  root.string());
+}
+
+}  // namespace ufo::data

@@ -1,0 +1,177 @@
+#include "omniglot.h"
+
+#include "cache.h"
+#include "checksum.h"
+#include "file_tree.h"
+#include "image_reader.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <opencv2/core.hpp>
+
+#include <ufo/base/error.h>
+
+namespace ufo::data {
+namespace {
+
+/// The checksums of the published drawings, computed as verify_half does.
+constexpr const char* kPublishedBackground = "crc32 6e248db4";
+constexpr const char* kPublishedEvaluation = "crc32 e5872b4d";
+
+/// One archive: its drawings by character.
+struct Half {
+  std::unique_ptr<FileTree> tree;
+  std::vector<std::string> paths;  // of the drawings, sorted
+  std::vector<std::string> characters;
+  std::vector<int64_t> drawings;  // of each character
+};
+
+/// images_background/Greek/character03/0333_01.png and nothing else, such as what file managers leave behind.
+bool is_drawing(const std::string& path, const std::string& half) {
+  return path.starts_with(half + "/") && path.ends_with(".png") &&
+         std::count(path.begin(), path.end(), '/') == 3 && path.find("/.") == std::string::npos;
+}
+
+Half open_half(const DatasetOptions& options, const std::string& name) {
+  return {.tree = find_tree("omniglot", options.root, name), .paths = {}, .characters = {}, .drawings = {}};
+}
+
+void list_drawings(Half& half, const std::string& name) {
+  for (const std::string& path : half.tree->paths()) {
+    if (!is_drawing(path, name)) {
+      continue;
+    }
+    const size_t start = name.size() + 1;
+    const std::string character = path.substr(start, path.rfind('/') - start);
+    if (half.characters.empty() || half.characters.back() != character) {
+      half.characters.push_back(character);
+      half.drawings.push_back(0);
+    }
+    half.paths.push_back(path);
+    ++half.drawings.back();
+  }
+}
+
+int64_t count_alphabets(const std::vector<std::string>& characters) {
+  std::vector<std::string> alphabets;
+  for (const std::string& character : characters) {
+    alphabets.push_back(character.substr(0, character.find('/')));
+  }
+  return std::unique(alphabets.begin(), alphabets.end()) - alphabets.begin();
+}
+
+/// `sizes` holds the number of drawings of each of `characters`.
+void check_half(const std::string& name, const std::vector<std::string>& characters,
+                const std::vector<int64_t>& sizes, int64_t needed_characters, int64_t needed_drawings) {
+  for (size_t c = 0; c < characters.size(); ++c) {
+    if (sizes[c] != needed_drawings) {
+      throw DataError("omniglot: need " + std::to_string(needed_drawings) + " images per character, got " +
+                      std::to_string(sizes[c]) + " in " + name + "/" + characters[c]);
+    }
+  }
+  const auto found = static_cast<int64_t>(characters.size());
+  if (found != needed_characters) {
+    throw DataError("omniglot: need " + std::to_string(needed_characters) + " characters, got " +
+                    std::to_string(found) + " in " + name);
+  }
+}
+
+struct Halves {
+  Half background, evaluation;
+};
+
+Halves open_halves(const DatasetOptions& options) {
+  return {open_half(options, kOmniglotBackground), open_half(options, kOmniglotEvaluation)};
+}
+
+void list_and_check(Halves& halves, const OmniglotCounts& counts) {
+  list_drawings(halves.background, kOmniglotBackground);
+  list_drawings(halves.evaluation, kOmniglotEvaluation);
+  check_half(kOmniglotBackground, halves.background.characters, halves.background.drawings, counts.background,
+             counts.drawings);
+  check_half(kOmniglotEvaluation, halves.evaluation.characters, halves.evaluation.drawings, counts.evaluation,
+             counts.drawings);
+}
+
+ImageSet read_halves(Halves& halves, int64_t size, const OmniglotCounts& counts) {
+  list_and_check(halves, counts);
+  ImageSet set;
+  set.class_offsets = {0};
+  for (const Half* half : {&halves.background, &halves.evaluation}) {
+    for (size_t c = 0; c < half->characters.size(); ++c) {
+      set.class_names.push_back(half->characters[c]);
+      set.class_offsets.push_back(set.class_offsets.back() + half->drawings[c]);
+    }
+  }
+  set.images = at::empty({set.class_offsets.back(), size, size, 1}, at::kByte);
+  int64_t first = 0;
+  for (const Half* half : {&halves.background, &halves.evaluation}) {
+    const auto count = static_cast<int64_t>(half->paths.size());
+    read_images(*half->tree, half->paths, /*inverted=*/true, set.images.narrow(0, first, count));
+    first += count;
+  }
+  return set;
+}
+
+/// The checksum of the checksums of the decoded drawings, in order: archives packed anew and extracted
+/// folders give that of the published release as long as no pixel changed.
+SourceReport verify_half(const Half& half, const char* published) {
+  std::vector<uint32_t> checksums(half.paths.size());
+  decode_images(*half.tree, half.paths, 1, [&](size_t index, cv::Mat& image) {
+    Checksum checksum;
+    checksum.add(image.ptr(), image.total());
+    checksums[index] = checksum.value();
+  });
+  Checksum all;
+  all.add(checksums.data(), checksums.size() * sizeof(uint32_t));
+  const std::string digest = "crc32 " + all.text();
+  return {.path = half.tree->location(),
+          .groups = count_alphabets(half.characters),
+          .classes = static_cast<int64_t>(half.characters.size()),
+          .images = static_cast<int64_t>(half.paths.size()),
+          .digest = digest,
+          .as_published = digest == published};
+}
+
+}  // namespace
+
+Dataset load_omniglot(const DatasetOptions& options, const OmniglotCounts& counts) {
+  Halves halves = open_halves(options);
+  const std::string size = std::to_string(options.image_size);
+  const std::string shape = size + "x" + size;
+  const std::string needed = std::to_string(counts.background) + " + " + std::to_string(counts.evaluation) +
+                             " characters of " + std::to_string(counts.drawings);
+  const CacheKey key{.name = "omniglot-" + shape,
+                     .content = "omniglot " + shape + ", grey, area, inverted; " + needed + "; " +
+                                halves.background.tree->fingerprint() + "; " +
+                                halves.evaluation.tree->fingerprint()};
+  CachedImages cached =
+      load_through_cache(key, [&] { return read_halves(halves, options.image_size, counts); });
+  Dataset dataset;
+  dataset.classes = split_omniglot(cached.images.class_names, options, counts);
+  dataset.images = std::move(cached.images);
+  dataset.cache = std::move(cached.cache);
+  dataset.mean = {0};
+  dataset.deviation = {1};
+  return dataset;
+}
+
+VerificationReport verify_omniglot(const DatasetOptions& options, const OmniglotCounts& counts) {
+  Halves halves = open_halves(options);
+  list_and_check(halves, counts);
+  std::vector<std::string> characters = halves.background.characters;
+  characters.insert(characters.end(), halves.evaluation.characters.begin(),
+                    halves.evaluation.characters.end());
+
+  VerificationReport report;
+  const auto classes = split_omniglot(characters, options, counts);
+  for (size_t split = 0; split < classes.size(); ++split) {
+    report.classes[split] = static_cast<int64_t>(classes[split].size());
+  }
+  report.sources = {verify_half(halves.background, kPublishedBackground),
+                    verify_half(halves.evaluation, kPublishedEvaluation)};
+  return report;
+}
+
+}  // namespace ufo::data

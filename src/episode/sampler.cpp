@@ -1,0 +1,116 @@
+#include "gather.h"
+
+#include <stdexcept>
+#include <string>
+
+#include <ATen/ATen.h>
+
+#include <ufo/base/error.h>
+#include <ufo/base/random.h>
+#include <ufo/episode/sampler.h>
+
+namespace ufo::episode {
+namespace {
+
+Purpose purpose_of(data::Split split) {
+  switch (split) {
+    case data::Split::train:
+      return Purpose::train_episodes;
+    case data::Split::validation:
+      return Purpose::validation_episodes;
+    case data::Split::test:
+      return Purpose::test_episodes;
+  }
+  throw std::invalid_argument("EpisodeSampler: no such split");
+}
+
+void check_ways(const data::Dataset& dataset, data::Split split, int64_t ways) {
+  const auto found = static_cast<int64_t>(dataset.of(split).size());
+  if (found < ways) {
+    throw ConfigError("episode: need at least " + std::to_string(ways) + " classes (ways), split " +
+                      data::kSplitNames[static_cast<size_t>(split)] + " has " + std::to_string(found));
+  }
+}
+
+/// [T, S, C, H, W], channels last in memory.
+at::Tensor empty_images(int64_t tasks, int64_t images, const Gatherer& gatherer) {
+  return at::empty({tasks, images, gatherer.height(), gatherer.width(), gatherer.channels()}, at::kFloat)
+      .permute({0, 1, 4, 2, 3});
+}
+
+/// [T, N*each]: label n for each image of class n.
+at::Tensor labels(int64_t tasks, int64_t ways, int64_t each) {
+  return at::arange(ways, at::kLong).repeat_interleave(each).repeat({tasks, 1});
+}
+
+}  // namespace
+
+EpisodeSampler::EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed)
+    : dataset_(dataset), options_(options), seed_(seed), gatherer_(std::make_unique<Gatherer>(dataset)) {
+  check_ranges(options, "episode");
+  const int64_t needed = options.shots + options.queries;
+  for (data::Split split : {data::Split::train, data::Split::validation, data::Split::test}) {
+    if (dataset.of(split).empty()) {
+      continue;  // a data set may lack a split that is never drawn from; episode() checks it
+    }
+    check_ways(dataset, split, options.ways);
+    for (const data::EpisodeClass& c : dataset.of(split)) {
+      const int64_t found = dataset.images.class_size(c.image_class);
+      if (found < needed) {
+        throw ConfigError("episode: need at least " + std::to_string(needed) + " images a class (shots " +
+                          std::to_string(options.shots) + " + queries " + std::to_string(options.queries) +
+                          "), class " + dataset.images.class_names[static_cast<size_t>(c.image_class)] +
+                          " has " + std::to_string(found));
+      }
+    }
+  }
+}
+
+EpisodeSampler::~EpisodeSampler() = default;
+
+Episode EpisodeSampler::episode(data::Split split, uint64_t index) const {
+  check_ways(dataset_, split, options_.ways);
+  const std::vector<data::EpisodeClass>& classes = dataset_.of(split);
+  const data::ImageSet& images = dataset_.images;
+  RandomStream random(seed_, purpose_of(split), index);
+  Episode episode;
+  for (uint32_t c :
+       random.sample(static_cast<uint32_t>(options_.ways), static_cast<uint32_t>(classes.size()))) {
+    const int64_t image_class = classes[c].image_class;
+    const int64_t first = images.class_offsets[static_cast<size_t>(image_class)];
+    const std::vector<uint32_t> drawn =
+        random.sample(static_cast<uint32_t>(options_.shots + options_.queries),
+                      static_cast<uint32_t>(images.class_size(image_class)));
+    episode.classes.push_back(static_cast<int32_t>(c));
+    for (size_t i = 0; i < drawn.size(); ++i) {
+      (static_cast<int64_t>(i) < options_.shots ? episode.support : episode.query)
+          .push_back(first + drawn[i]);
+    }
+  }
+  return episode;
+}
+
+EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t tasks) const {
+  const int64_t ways = options_.ways, shots = options_.shots, queries = options_.queries;
+  EpisodeBatch batch{.support_images = empty_images(tasks, ways * shots, *gatherer_),
+                     .support_labels = labels(tasks, ways, shots),
+                     .query_images = empty_images(tasks, ways * queries, *gatherer_),
+                     .query_labels = labels(tasks, ways, queries)};
+  float* support = batch.support_images.mutable_data_ptr<float>();
+  float* query = batch.query_images.mutable_data_ptr<float>();
+  const std::vector<data::EpisodeClass>& classes = dataset_.of(split);
+  for (int64_t task = 0; task < tasks; ++task) {
+    const Episode drawn = episode(split, first + static_cast<uint64_t>(task));
+    const auto gather = [&](const std::vector<int64_t>& images, int64_t each, float*& out) {
+      for (size_t i = 0; i < images.size(); ++i, out += gatherer_->values()) {
+        const int32_t c = drawn.classes[i / static_cast<size_t>(each)];
+        gatherer_->gather(images[i], classes[static_cast<size_t>(c)].quarter_turns, out);
+      }
+    };
+    gather(drawn.support, shots, support);
+    gather(drawn.query, queries, query);
+  }
+  return batch;
+}
+
+}  // namespace ufo::episode
