@@ -1,6 +1,7 @@
 #include <stdexcept>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <ufo/bilevel/problem.h>
@@ -38,20 +39,21 @@ class AutogradLinearization final : public Linearization {
 
   const at::Tensor& gradient() const override { return gradient_; }
 
-  at::Tensor hessian_product(const at::Tensor& v) override { return product(v, phi_); }
+  at::Tensor hessian_product(const at::Tensor& v) override { return or_zeros(product(v, phi_), phi_); }
 
   at::Tensor mixed_product(const at::Tensor& v) override { return product(v, theta_); }
 
  private:
+  /// The gradient's adjoint by `by`; undefined where the gradient does not depend on it.
   at::Tensor product(const at::Tensor& v, const at::Tensor& by) {
     if (products_ != Products::second_order) {
       throw std::logic_error("a product was asked of a linearization that was made without second_order");
     }
-    if (!graph_.requires_grad()) {  // the gradient is constant
-      return at::zeros_like(by);
+    if (!graph_.requires_grad()) {
+      return {};
     }
     c10::AutoGradMode enable(true);
-    return or_zeros(torch::autograd::grad({graph_}, {by}, {v}, true, false, true)[0], by);
+    return torch::autograd::grad({graph_}, {by}, {v}, true, false, true)[0];
   }
 
   Products products_;

@@ -87,7 +87,7 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
       [&](const at::Tensor&, const at::Tensor& parameters) {
         return cross_entropy(network_.logits(parameters, support_images_), support_labels_);
       },
-      theta.narrow(0, 0, 0), phi, products);
+      theta, phi, products);
 }
 
 OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tensor& phi) const {
@@ -107,7 +107,7 @@ OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, con
         const at::Tensor logits = network_.logits(parameters, query_images_);
         return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits.detach(), query_labels_)};
       },
-      theta.narrow(0, 0, 0), phi);
+      theta, phi);
 }
 
 }  // namespace ufo::bilevel

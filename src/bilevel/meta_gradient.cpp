@@ -1,14 +1,13 @@
 #include <ufo/bilevel/meta_gradient.h>
 
-#include <atomic>
 #include <limits>
 #include <mutex>
 #include <stdexcept>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <ATen/Parallel.h>
 
+#include <ufo/base/parallel.h>
 #include <ufo/base/random.h>
 
 namespace ufo::bilevel {
@@ -79,19 +78,10 @@ MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const
                           const std::vector<bool>& coins, KeepTasks keep) {
   const int64_t tasks = problem.tasks();
   OrderedTotal total(tasks, keep);
-  std::atomic<int64_t> next{0};
-  const auto work = [&](int64_t, int64_t) {
+  parallel_tasks(tasks, [&](int64_t task) {
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
-    for (int64_t task; (task = next++) < tasks;) {
-      total.add(task, estimator.estimate(*problem.select({&task, 1}), theta, coins[task]));
-    }
-  };
-  const int64_t threads = at::get_num_threads();
-  if (tasks < threads) {
-    work(0, 1);  // too few tasks to go round: each is split among the threads instead
-  } else {
-    at::parallel_for(0, threads, 1, work);
-  }
+    total.add(task, estimator.estimate(*problem.select({&task, 1}), theta, coins[task]));
+  });
   return total.mean();
 }
 

@@ -1,0 +1,43 @@
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <ATen/Parallel.h>
+
+#include <ufo/base/parallel.h>
+
+namespace ufo {
+namespace {
+
+TEST(ParallelTasks, CallsEachNumberOnce) {
+  for (int64_t count : {0, 1, 2, 100}) {
+    std::vector<std::atomic<int>> calls(count);
+    parallel_tasks(count, [&](int64_t i) { ++calls[i]; });
+    for (const auto& c : calls) {
+      EXPECT_EQ(c, 1);
+    }
+  }
+}
+
+TEST(ParallelTasks, RunsAtenOnOneThreadInsideAndLeavesTheCallersThreadsAlone) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::atomic<int> inside{0};
+  parallel_tasks(4, [&](int64_t) { inside = std::max(inside.load(), at::get_num_threads()); });
+  EXPECT_EQ(inside, 1);
+  EXPECT_EQ(at::get_num_threads(), 2);
+  at::set_num_threads(threads);
+}
+
+TEST(ParallelTasks, RethrowsAnExceptionAndWorksAgainAfter) {
+  EXPECT_THROW(parallel_tasks(50, [](int64_t i) { i == 7 ? throw std::runtime_error("seven") : void(); }),
+               std::runtime_error);
+  std::atomic<int64_t> sum{0};
+  parallel_tasks(10, [&](int64_t i) { sum += i; });
+  EXPECT_EQ(sum, 45);
+}
+
+}  // namespace
+}  // namespace ufo

@@ -1,0 +1,282 @@
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <ufo/base/error.h>
+#include <ufo/bilevel/estimator.h>
+#include <ufo/bilevel/meta_gradient.h>
+
+#include "random_problem.h"
+
+namespace ufo::bilevel {
+namespace {
+
+/// M(theta) as one differentiable expression through all inner steps, written without the code under test.
+at::Tensor unrolled_loss(const Problem& problem, const nn::Network& network, const at::Tensor& theta,
+                         const at::Tensor& support, const at::Tensor& support_labels, const at::Tensor& query,
+                         const at::Tensor& query_labels, const InnerOptions& inner) {
+  at::Tensor phi = theta.unsqueeze(0).expand({problem.tasks(), theta.size(0)});
+  for (int64_t j = 0; j < inner.steps; ++j) {
+    const auto loss = cross_entropy(network.logits(phi, support), support_labels).sum();
+    phi = phi - inner.learning_rate * torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
+  }
+  return cross_entropy(network.logits(phi, query), query_labels).mean();
+}
+
+struct Case {
+  const char* name;
+  nn::ModelOptions model;
+  int64_t steps;
+  int64_t tasks;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name << " steps " << c.steps << " tasks " << c.tasks; }
+
+class MetaGradientOf : public testing::TestWithParam<Case> {};
+
+TEST_P(MetaGradientOf, ExactEqualsOneGraphThroughAllSteps) {
+  const Case c = GetParam();
+  const RandomProblem random({.model = c.model, .tasks = c.tasks});
+  const InnerOptions inner{.steps = c.steps, .learning_rate = 0.4};
+  const auto estimator = make_estimator({.estimator = "exact"}, inner);
+  const auto estimate = estimate_meta_gradient(*random.problem, random.theta, *estimator,
+                                               std::vector<bool>(c.tasks, true));
+
+  // The problem's own data, drawn again.
+  const RandomProblemOptions o{.model = c.model, .tasks = c.tasks};
+  const auto images = [&](int64_t a_class, uint64_t seed) {
+    return random_normal({o.tasks, o.ways * a_class, o.height, o.width, o.channels}, seed).permute({0, 1, 4, 2, 3});
+  };
+  const auto labels = at::arange(o.ways).repeat_interleave(2).expand({o.tasks, o.ways * 2});
+  c10::AutoGradMode enable(true);
+  const auto theta = random.theta.detach().requires_grad_();
+  const auto loss = unrolled_loss(*random.problem, *random.network, theta, images(2, 3), labels, images(2, 4), labels,
+                                  inner);
+  const auto expected = torch::autograd::grad({loss}, {theta})[0];
+  EXPECT_LT(relative_error(estimate.gradient, expected), 1e-11);
+  EXPECT_NEAR(estimate.loss, loss.item<double>(), 1e-12);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, MetaGradientOf,
+                         testing::Values(Case{"strided", {.filters = 6}, 1, 3}, Case{"strided", {.filters = 6}, 5, 3},
+                                         Case{"strided", {.filters = 4}, 15, 1},
+                                         Case{"pooled", {.filters = 5, .blocks = 3, .downsampling = "max_pool"}, 3, 2},
+                                         Case{"mlp", {.name = "mlp", .hidden = {8, 7}}, 3, 4}));
+
+/// Derivative of M along `direction` by central differences.
+double central_difference(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                          const at::Tensor& direction, double step) {
+  const auto loss_at = [&](double t) {
+    const auto moved = theta + t * direction;
+    return problem.outer_value(moved, adapt(problem, moved, inner, inner.steps)).loss.mean().item<double>();
+  };
+  return (loss_at(step) - loss_at(-step)) / (2 * step);
+}
+
+TEST(ExactGradient, AgreesWithCentralDifferences) {
+  const RandomProblem random({.model = {.name = "mlp", .hidden = {8}}});
+  const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
+  const auto gradient = exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
+  for (uint64_t seed = 10; seed < 15; ++seed) {
+    const auto direction = random_normal(random.theta.sizes(), seed);
+    const double slope = (gradient.mean(0) * direction).sum().item<double>();
+    EXPECT_NEAR(central_difference(*random.problem, random.theta, inner, direction, 1e-6), slope,
+                1e-6 * std::abs(slope) + 1e-8);
+  }
+}
+
+TEST(ExactGradient, IsTheSameInEveryMemoryMode) {
+  const RandomProblem random({.model = {.filters = 4}});
+  const InnerOptions inner{.steps = 4, .learning_rate = 0.4};
+  const auto expected = exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations);
+  EXPECT_EQ(expected.gradient_calls, 3 * (4 + 1));
+  const auto stored = exact_gradient(*random.problem, random.theta, inner, Memory::store_parameters);
+  EXPECT_TRUE(at::equal(stored.gradient, expected.gradient));
+  EXPECT_EQ(stored.gradient_calls, 3 * (4 + 1 + 4));
+  const auto recomputed = exact_gradient(*random.problem, random.theta, inner, Memory::recompute);
+  EXPECT_TRUE(at::equal(recomputed.gradient, expected.gradient));
+  EXPECT_EQ(recomputed.gradient_calls, 3 * (4 + 1 + 4 + 4 * 3 / 2));
+}
+
+TEST(FirstOrderGradient, IsTheQueryGradientAtTheEndOfTheInnerLoop) {
+  const RandomProblem random({});
+  const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
+  const auto phi = adapt(*random.problem, random.theta, inner, 2);
+  const auto expected = random.problem->outer_gradient(random.theta, phi).phi;
+  EXPECT_TRUE(at::equal(first_order_gradient(*random.problem, random.theta, inner).gradient, expected));
+}
+
+TEST(Reptile, IsTheSumOfTheInnerGradients) {
+  const RandomProblem random({});
+  const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
+  const auto result = make_estimator({.estimator = "reptile"}, inner)->estimate(*random.problem, random.theta, false);
+  at::Tensor phi = random.problem->initial(random.theta), sum = at::zeros_like(phi);
+  for (int j = 0; j < 3; ++j) {
+    const auto gradient = random.problem->linearize(random.theta, phi, Products::none)->gradient();
+    sum = sum + gradient;
+    phi = phi - 0.4 * gradient;
+  }
+  EXPECT_LT(relative_error(result.gradient, sum), 1e-12);
+}
+
+TEST(Ufo, HasTheMeanOfExactAndFirstOrderHasNot) {
+  constexpr int64_t kTasks = 4, kDraws = 4000;
+  constexpr double kQ = 0.2;
+  const RandomProblem random({.model = {.filters = 4}, .tasks = kTasks});
+  const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
+  const auto ufo = make_estimator({.estimator = "ufo", .q = {kQ}}, inner);
+  // The estimate of a task takes one of two values; the draws below only toss which.
+  const at::Tensor values[2] = {ufo->estimate(*random.problem, random.theta, false).gradient,
+                                ufo->estimate(*random.problem, random.theta, true).gradient};
+  const auto exact =
+      exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient.mean(0);
+  at::Tensor sum = at::zeros_like(exact), squares = at::zeros_like(exact);
+  for (uint64_t step = 0; step < kDraws; ++step) {
+    const auto coins = toss_coins(1, step, kTasks, kQ);
+    at::Tensor estimate = at::zeros_like(exact);
+    for (int64_t task = 0; task < kTasks; ++task) {
+      estimate += values[coins[task]][task] / kTasks;
+    }
+    sum += estimate;
+    squares += (estimate - exact).square();
+  }
+  const auto deviations = [&](const at::Tensor& mean, const nn::ParameterEntry& entry) {
+    const auto part = [&](const at::Tensor& t) { return t.narrow(0, entry.offset, entry.size); };
+    const double standard_error = std::sqrt(part(squares).sum().item<double>() / kDraws / kDraws);
+    return part(mean - exact).norm().item<double>() / standard_error;
+  };
+  const auto first_order = values[0].mean(0);
+  double worst_first_order = 0;
+  for (const auto& entry : random.network->layout().entries()) {
+    if (entry.name.find("conv.bias") != std::string::npos) {
+      continue;  // batch norm takes the bias out again: its gradient is zero
+    }
+    EXPECT_LT(deviations(sum / kDraws, entry), 4) << entry.name;
+    worst_first_order = std::max(worst_first_order, deviations(first_order, entry));
+  }
+  EXPECT_GT(worst_first_order, 4);
+}
+
+TEST(Ufo, CoinsAreAFunctionOfSeedAndStep) {
+  EXPECT_EQ(toss_coins(1, 5, 1000, 0.3), toss_coins(1, 5, 1000, 0.3));
+  EXPECT_NE(toss_coins(1, 5, 1000, 0.3), toss_coins(1, 6, 1000, 0.3));
+  EXPECT_NE(toss_coins(1, 5, 1000, 0.3), toss_coins(2, 5, 1000, 0.3));
+  const auto coins = toss_coins(1, 5, 100000, 0.3);
+  EXPECT_NEAR(std::count(coins.begin(), coins.end(), true), 30000, 5 * std::sqrt(100000 * 0.3 * 0.7));
+  EXPECT_EQ(toss_coins(1, 5, 10, 1.0), std::vector<bool>(10, true));
+  EXPECT_EQ(toss_coins(1, 5, 10, 0.0), std::vector<bool>(10, false));
+}
+
+TEST(Estimators, RefuseBadOptions) {
+  EXPECT_THROW(make_estimator({.estimator = "ufoo"}, {}), ConfigError);
+  EXPECT_THROW(make_estimator({.q = {0.0}}, {}), ConfigError);
+  EXPECT_THROW(make_estimator({.q = {1.5}}, {}), ConfigError);
+  EXPECT_THROW(make_estimator({}, {.steps = 0}), ConfigError);
+}
+
+/// The same problem, all tasks in one call.
+class WholeBatch final : public Problem {
+ public:
+  explicit WholeBatch(std::unique_ptr<Problem> problem) : problem_(std::move(problem)) {}
+  int64_t tasks() const override { return problem_->tasks(); }
+  std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const override {
+    return std::make_unique<WholeBatch>(problem_->select(tasks));
+  }
+  std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
+                                           Products products) const override {
+    return problem_->linearize(theta, phi, products);
+  }
+  OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const override {
+    return problem_->outer_value(theta, phi);
+  }
+  OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override {
+    return problem_->outer_gradient(theta, phi);
+  }
+
+ private:
+  std::unique_ptr<Problem> problem_;
+};
+
+TEST(EstimateMetaGradient, IsTheSameTaskByTaskAndInOneCall) {
+  constexpr int64_t kTasks = 5;
+  const RandomProblem random({.model = {.filters = 4}, .tasks = kTasks});
+  const auto ufo = make_estimator({.estimator = "ufo", .q = {0.4}}, {.steps = 2});
+  const std::vector<bool> coins = {true, false, false, true, false};
+  const auto one = estimate_meta_gradient(*random.problem, random.theta, *ufo, coins, KeepTasks::yes);
+  const std::vector<int64_t> all = {0, 1, 2, 3, 4};
+  const WholeBatch batch(random.problem->select(all));
+  const auto other = estimate_meta_gradient(batch, random.theta, *ufo, coins, KeepTasks::yes);
+  EXPECT_LT(relative_error(one.gradient, other.gradient), 1e-11);
+  EXPECT_LT(relative_error(one.task_gradients, other.task_gradients), 1e-11);
+  EXPECT_LT(relative_error(one.task_gradients.mean(0), one.gradient), 1e-13);
+  EXPECT_EQ(one.exact_tasks, 2);
+  EXPECT_EQ(other.exact_tasks, 2);
+  EXPECT_NEAR(one.bias_squared / other.bias_squared, 1, 1e-9);
+  EXPECT_NEAR(one.norm_squared / other.norm_squared, 1, 1e-9);
+  EXPECT_NEAR(one.loss, other.loss, 1e-12);
+  EXPECT_NEAR(one.accuracy, other.accuracy, 1e-12);
+  EXPECT_EQ(one.gradient_calls, 5 * 3);
+  EXPECT_EQ(one.hessian_products, 2 * 2);
+}
+
+TEST(EstimateMetaGradient, HasTheSameBytesWithOneAndTwoThreads) {
+  constexpr int64_t kTasks = 7;
+  const RandomProblem random({.model = {.filters = 8}, .tasks = kTasks, .dtype = at::kFloat});
+  const auto estimator = make_estimator({.estimator = "exact"}, {.steps = 2});
+  const std::vector<bool> coins(kTasks, true);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = estimate_meta_gradient(*random.problem, random.theta, *estimator, coins);
+  at::set_num_threads(2);
+  const auto two = estimate_meta_gradient(*random.problem, random.theta, *estimator, coins);
+  at::set_num_threads(threads);
+  EXPECT_TRUE(at::equal(one.gradient, two.gradient));
+  EXPECT_EQ(one.loss, two.loss);
+}
+
+/// L_inner = sum_i theta_i (phi_i - a_i)^2 / 2, L_outer = |phi - b|^2 / 2, phi_0 = 0: theta is no initialisation but
+/// weighs the inner objective, as in data hyper-cleaning. After r steps phi_i = a_i (1 - (1 - alpha theta_i)^r).
+class Weighted final : public Problem {
+ public:
+  at::Tensor a = at::tensor({1.0, -2.0, 0.5}), b = at::tensor({0.3, 0.2, -0.7});
+  int64_t tasks() const override { return 1; }
+  std::unique_ptr<Problem> select(std::span<const int64_t>) const override { return std::make_unique<Weighted>(); }
+  at::Tensor initial(const at::Tensor& theta) const override { return at::zeros({1, 3}, theta.options()); }
+  at::Tensor initial_adjoint(const at::Tensor&, const at::Tensor&) const override { return {}; }
+  std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
+                                           Products products) const override {
+    const auto inner = [&](const at::Tensor& weights, const at::Tensor& x) {
+      return (weights * (x - a).square()).sum(1) / 2;
+    };
+    return linearize_by_autograd(inner, theta, phi, products);
+  }
+  OuterValue outer_value(const at::Tensor&, const at::Tensor& phi) const override {
+    return {.loss = (phi - b).square().sum(1) / 2, .accuracy = {}};
+  }
+  OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override {
+    return outer_gradient_by_autograd([&](const at::Tensor& t, const at::Tensor& p) { return outer_value(t, p); }, theta,
+                                      phi);
+  }
+};
+
+TEST(ExactGradient, FollowsOuterVariablesInsideTheInnerObjective) {
+  const Weighted problem;
+  const InnerOptions inner{.steps = 4, .learning_rate = 0.1};
+  const auto theta = at::tensor({0.5, 1.5, 3.0});
+  for (const auto memory : {Memory::store_linearizations, Memory::store_parameters, Memory::recompute}) {
+    const auto gradient = exact_gradient(problem, theta, inner, memory).gradient[0];
+    const auto decay = 1 - 0.1 * theta;
+    const auto phi = problem.a * (1 - decay.pow(4));
+    const auto expected = (phi - problem.b) * problem.a * 4 * decay.pow(3) * 0.1;
+    EXPECT_LT(relative_error(gradient, expected), 1e-12);
+  }
+  EXPECT_EQ(first_order_gradient(problem, theta, inner).gradient.abs().sum().item<double>(), 0);
+}
+
+}  // namespace
+}  // namespace ufo::bilevel

@@ -1,0 +1,63 @@
+#include <gtest/gtest.h>
+
+#include <ATen/ATen.h>
+
+#include <ufo/base/error.h>
+#include <ufo/nn/network.h>
+
+namespace ufo::nn {
+namespace {
+
+TEST(Layout, UnpackInvertsPackForSeveralTasks) {
+  Layout layout;
+  layout.add("conv.weight", {4, 3, 2, 2}, {}, {2, 3, 1, 0});
+  layout.add("head.weight", {5, 12}, {5, 3, 2, 2}, {0, 2, 3, 1});
+  layout.add("head.bias", {5});
+  EXPECT_EQ(layout.size(), 48 + 60 + 5);
+  const auto flat = at::arange(2 * layout.size()).view({2, layout.size()});
+  const auto tensors = layout.unpack(flat);
+  EXPECT_EQ(tensors[0].sizes(), at::IntArrayRef({2, 4, 3, 2, 2}));
+  EXPECT_EQ(tensors[1].sizes(), at::IntArrayRef({2, 5, 12}));
+  EXPECT_TRUE(at::equal(layout.pack(tensors), flat));
+  // conv.weight[f, c, y, x] lies at ((y * 2 + x) * 3 + c) * 4 + f
+  EXPECT_EQ(tensors[0][0][1][2][1][0].item<int64_t>(), ((1 * 2 + 0) * 3 + 2) * 4 + 1);
+  // head.weight[n, (c, y, x)] lies at ((n * 2 + y) * 2 + x) * 3 + c
+  EXPECT_EQ(tensors[1][0][4][1 * 4 + 1 * 2 + 0].item<int64_t>(), 48 + ((4 * 2 + 1) * 2 + 0) * 3 + 1);
+}
+
+TEST(Layout, RefusesTensorsOfAnotherShape) {
+  Layout layout;
+  layout.add("bias", {5});
+  EXPECT_THROW(layout.pack({at::zeros({6})}), std::invalid_argument);
+  EXPECT_THROW(layout.unpack(at::zeros({6})), std::invalid_argument);
+}
+
+TEST(Network, NamesItsParametersAsPyTorchDoes) {
+  const auto network = make_network({.filters = 8, .blocks = 2}, {.channels = 3, .ways = 7});
+  std::string names;
+  for (const auto& entry : network->layout().entries()) {
+    names += entry.name + " ";
+  }
+  EXPECT_EQ(names,
+            "blocks.0.conv.weight blocks.0.conv.bias blocks.0.norm.weight blocks.0.norm.bias "
+            "blocks.1.conv.weight blocks.1.conv.bias blocks.1.norm.weight blocks.1.norm.bias head.weight head.bias ");
+}
+
+TEST(Network, InitialParametersAreAFunctionOfTheSeed) {
+  const auto network = make_network({.filters = 8}, {});
+  EXPECT_TRUE(at::equal(network->initial_parameters(1), network->initial_parameters(1)));
+  EXPECT_FALSE(at::equal(network->initial_parameters(1), network->initial_parameters(2)));
+  const auto tensors = network->layout().unpack(network->initial_parameters(1));
+  const double bound = std::sqrt(6.0 / ((8 + 8) * 9));
+  EXPECT_NEAR(tensors[4].abs().max().item<double>(), bound, 0.05 * bound);
+  EXPECT_EQ(tensors[1].abs().sum().item<double>(), 0);  // bias
+  EXPECT_EQ(tensors[2].sum().item<double>(), 8);        // norm.weight
+}
+
+TEST(Network, RefusesMoreBlocksThanTheImageAllows) {
+  EXPECT_THROW(make_network({.blocks = 5, .downsampling = "max_pool"}, {.height = 28, .width = 28}), ConfigError);
+  EXPECT_NO_THROW(make_network({.blocks = 4, .downsampling = "max_pool"}, {.height = 28, .width = 28}));
+}
+
+}  // namespace
+}  // namespace ufo::nn
