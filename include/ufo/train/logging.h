@@ -1,8 +1,16 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
+// The log goes through spdlog, which no other header sees: LibTorch brings its own version of the formatting
+// library that spdlog needs, so a source file can include one of the two only.
 namespace ufo::train {
+
+enum class LogLevel { debug, info, warning, error };
+
+/// Logs one line; debug goes to log.txt alone.
+void log(LogLevel level, std::string_view line);
 
 /// Sends the log (spdlog's default logger) to standard error: whole lines, clearing a progress bar on a
 /// terminal.

@@ -33,6 +33,7 @@ class Progress final : public MetricSink {
 
  private:
   using Clock = std::chrono::steady_clock;
+  std::string position(int64_t step) const;
   std::string figures(int64_t step) const;
   std::string bar_text(int64_t step) const;
 

@@ -1,0 +1,164 @@
+#include <charconv>
+
+#include <ufo/base/error.h>
+#include <ufo/train/checkpoint.h>
+#include <ufo/train/safetensors.h>
+
+namespace ufo::train {
+namespace {
+
+constexpr const char* kFormat = "ufo-maml checkpoint 1";
+constexpr const char* kOptimizerPrefix = "optimizer.";
+
+/// The shortest text that reads back as the same double; "nan" and "inf" as they are.
+std::string exact_text(double value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+template <class Number>
+Number parse(const std::filesystem::path& path, const std::string& key, const std::string& text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw DataError(path.string() + ": metadata \"" + key + "\": need a number, got \"" + text + "\"");
+  }
+  return value;
+}
+
+void add_parameters(TensorFile& file, const std::string& prefix, const at::Tensor& flat,
+                    const nn::Layout& layout) {
+  if (flat.dim() != 1 || flat.size(0) != layout.size()) {
+    throw std::invalid_argument("save_checkpoint: need " + prefix + "* of [" + std::to_string(layout.size()) +
+                                "] numbers, got " + c10::str(flat.sizes()));
+  }
+  const std::vector<at::Tensor> tensors = layout.unpack(flat.detach());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    file.tensors[prefix + layout.entries()[i].name] = tensors[i];
+  }
+}
+
+/// The tensors `prefix` + name for every parameter of `layout`, packed. Throws DataError for the first that
+/// disagrees.
+at::Tensor take_parameters(const std::filesystem::path& path, TensorFile& file, const std::string& prefix,
+                           const nn::Layout& layout) {
+  std::vector<at::Tensor> tensors;
+  for (const nn::ParameterEntry& entry : layout.entries()) {
+    const auto node = file.tensors.extract(prefix + entry.name);
+    const std::string need = path.string() + ": a checkpoint of another model: " + prefix + entry.name +
+                             ": need " + c10::str(at::IntArrayRef(entry.shape)) + ", got ";
+    if (node.empty()) {
+      throw DataError(need + "none");
+    }
+    if (node.mapped().sizes() != at::IntArrayRef(entry.shape)) {
+      throw DataError(need + c10::str(node.mapped().sizes()));
+    }
+    if (!node.mapped().is_floating_point()) {
+      throw DataError(path.string() + ": " + prefix + entry.name + ": need float32 or float64, got " +
+                      c10::toString(node.mapped().scalar_type()));
+    }
+    tensors.push_back(node.mapped().to(at::kFloat));
+  }
+  return layout.pack(tensors);
+}
+
+/// Moves optimizer.<state> and optimizer.<state>.<name> out of `file`. A state's name has no dot.
+std::map<std::string, at::Tensor> take_optimizer(const std::filesystem::path& path, TensorFile& file,
+                                                 const nn::Layout& layout) {
+  std::map<std::string, at::Tensor> states;
+  for (auto it = file.tensors.lower_bound(kOptimizerPrefix);
+       it != file.tensors.end() && it->first.starts_with(kOptimizerPrefix);
+       it = file.tensors.lower_bound(kOptimizerPrefix)) {
+    const size_t begin = std::string_view(kOptimizerPrefix).size();
+    const size_t dot = it->first.find('.', begin);
+    const std::string state = it->first.substr(begin, dot == std::string::npos ? dot : dot - begin);
+    if (dot == std::string::npos) {
+      states[state] = it->second;
+      file.tensors.erase(it);
+      continue;
+    }
+    states[state] = take_parameters(path, file, kOptimizerPrefix + state + ".", layout);
+    const auto extra = file.tensors.lower_bound(kOptimizerPrefix + state + ".");
+    if (extra != file.tensors.end() && extra->first.starts_with(kOptimizerPrefix + state + ".")) {
+      throw DataError(path.string() + ": a checkpoint of another model: " + extra->first +
+                      ": need none, got " + c10::str(extra->second.sizes()));
+    }
+  }
+  return states;
+}
+
+void read_metadata(const std::filesystem::path& path, const TensorFile& file, Checkpoint& checkpoint) {
+  const auto& metadata = file.metadata;
+  if (const auto it = metadata.find("format");
+      it != metadata.end() && it->second.starts_with("ufo-maml") && it->second != kFormat) {
+    throw DataError(path.string() + ": need the format \"" + kFormat + "\", got \"" + it->second + "\"");
+  }
+  const auto number = [&](const char* key, auto& value) {
+    if (const auto it = metadata.find(key); it != metadata.end()) {
+      value = parse<std::remove_reference_t<decltype(value)>>(path, key, it->second);
+    }
+  };
+  number("step", checkpoint.step);
+  number("best_accuracy", checkpoint.best_accuracy);
+  number("best_step", checkpoint.best_step);
+  const std::string prefix = "estimator.";
+  for (auto it = metadata.lower_bound(prefix); it != metadata.end() && it->first.starts_with(prefix); ++it) {
+    checkpoint.estimator_state[it->first.substr(prefix.size())] = parse<double>(path, it->first, it->second);
+  }
+  if (const auto it = metadata.find("config"); it != metadata.end()) {
+    checkpoint.config = it->second;
+  }
+  if (checkpoint.step < 0) {
+    throw DataError(path.string() + ": metadata \"step\": need at least 0, got " +
+                    std::to_string(checkpoint.step));
+  }
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
+                     const nn::Layout& layout) {
+  TensorFile file;
+  add_parameters(file, "", checkpoint.parameters, layout);
+  for (const auto& [state, tensor] : checkpoint.optimizer) {
+    if (tensor.dim() == 0) {
+      file.tensors[kOptimizerPrefix + state] = tensor;
+    } else {
+      add_parameters(file, kOptimizerPrefix + state + ".", tensor, layout);
+    }
+  }
+  file.metadata = {{"format", kFormat},
+                   {"step", std::to_string(checkpoint.step)},
+                   {"best_accuracy", exact_text(checkpoint.best_accuracy)},
+                   {"best_step", std::to_string(checkpoint.best_step)},
+                   {"config", checkpoint.config}};
+  for (const auto& [name, value] : checkpoint.estimator_state) {
+    file.metadata["estimator." + name] = exact_text(value);
+  }
+  save_safetensors(path, file);
+}
+
+Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& layout) {
+  TensorFile file = load_safetensors(path);
+  Checkpoint checkpoint;
+  checkpoint.parameters = take_parameters(path, file, "", layout);
+  checkpoint.optimizer = take_optimizer(path, file, layout);
+  if (!file.tensors.empty()) {
+    const auto& [name, tensor] = *file.tensors.begin();
+    throw DataError(path.string() + ": a checkpoint of another model: " + name + ": need none, got " +
+                    c10::str(tensor.sizes()));
+  }
+  read_metadata(path, file, checkpoint);
+  return checkpoint;
+}
+
+std::string checkpoint_config(const std::filesystem::path& path) {
+  const TensorFile file = load_safetensors(path);
+  const auto it = file.metadata.find("config");
+  if (it == file.metadata.end() || it->second.empty()) {
+    throw DataError(path.string() + ": need a checkpoint with its config, got one without");
+  }
+  return it->second;
+}
+
+}  // namespace ufo::train

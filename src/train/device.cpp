@@ -1,0 +1,60 @@
+#include <charconv>
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include <ufo/base/error.h>
+#include <ufo/train/device.h>
+
+namespace ufo::train {
+namespace {
+
+/// Devices that this build can use: without CUDA's libraries there are none, whatever the machine has.
+int cuda_devices() { return at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0; }
+
+}  // namespace
+
+at::Device parse_device(const std::string& name) {
+  if (name == "cpu" || (name == "auto" && cuda_devices() == 0)) {
+    return at::kCPU;
+  }
+  int index = 0;
+  const std::string prefix = "cuda:";
+  const auto [end, error] =
+      std::from_chars(name.data() + std::min(prefix.size(), name.size()), name.data() + name.size(), index);
+  const bool numbered = name.starts_with(prefix) && error == std::errc() && end == name.data() + name.size();
+  if (name != "auto" && name != "cuda" && (!numbered || index < 0)) {
+    throw ConfigError("device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
+  }
+  if (index >= cuda_devices()) {
+    throw ConfigError("device: need " + name + ", found " + std::to_string(cuda_devices()) +
+                      " CUDA devices that this build can use");
+  }
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+bilevel::Engine parse_engine(const std::string& name) {
+  if (name == "auto" || name == "hand_written") {
+    return bilevel::Engine::hand_written;
+  }
+  if (name == "autograd") {
+    return bilevel::Engine::autograd;
+  }
+  throw ConfigError("engine: need one of auto, hand_written, autograd, got \"" + name + "\"");
+}
+
+bilevel::ClassificationProblem make_problem(const nn::Network& network, const episode::EpisodeBatch& batch,
+                                            const at::Tensor& theta, bilevel::Engine engine) {
+  const auto images = [&](const at::Tensor& tensor) {
+    return tensor.to(theta.device(), theta.scalar_type());
+  };
+  const auto labels = [&](const at::Tensor& tensor) { return tensor.to(theta.device()); };
+  return {network,
+          images(batch.support_images),
+          labels(batch.support_labels),
+          images(batch.query_images),
+          labels(batch.query_labels),
+          engine};
+}
+
+}  // namespace ufo::train

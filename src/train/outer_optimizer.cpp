@@ -1,0 +1,123 @@
+#include <ATen/Dispatch.h>
+
+#include <ufo/base/error.h>
+#include <ufo/train/outer_optimizer.h>
+
+namespace ufo::train {
+namespace {
+
+/// PyTorch's fused kernels split their work at fixed places, so that the bits do not depend on the number of
+/// threads.
+class Adam final : public OuterOptimizer {
+ public:
+  Adam(const OuterOptions& options, const at::Tensor& theta)
+      : options_(options),
+        mean_(at::zeros_like(theta)),
+        square_(at::zeros_like(theta)),
+        step_(at::zeros({}, theta.options().dtype(at::kFloat))) {}
+
+  void step(const at::Tensor& theta, const at::Tensor& gradient) override {
+    step_.add_(1);
+    at::_fused_adam_(theta, gradient, mean_, square_, {}, step_, options_.learning_rate, options_.beta1,
+                     options_.beta2, /*weight_decay=*/0, options_.epsilon, /*amsgrad=*/false,
+                     /*maximize=*/false);
+  }
+
+  std::map<std::string, at::Tensor> state() const override {
+    return {{"exp_avg", mean_}, {"exp_avg_sq", square_}, {"step", step_}};
+  }
+
+ private:
+  OuterOptions options_;
+  at::Tensor mean_, square_, step_;
+};
+
+class Sgd final : public OuterOptimizer {
+ public:
+  Sgd(const OuterOptions& options, const at::Tensor& theta) : options_(options) {
+    if (options.momentum != 0) {
+      momentum_ = at::zeros_like(theta);
+    }
+  }
+
+  /// From a buffer of zeros the general step gives what torch.optim does in its first step: buffer =
+  /// gradient.
+  void step(const at::Tensor& theta, const at::Tensor& gradient) override {
+    at::_fused_sgd_(theta, gradient, momentum_.defined() ? at::TensorList(momentum_) : at::TensorList(),
+                    /*weight_decay=*/0, options_.momentum, options_.learning_rate, /*dampening=*/0,
+                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
+  }
+
+  std::map<std::string, at::Tensor> state() const override {
+    return momentum_.defined() ? std::map<std::string, at::Tensor>{{"momentum_buffer", momentum_}}
+                               : std::map<std::string, at::Tensor>{};
+  }
+
+ private:
+  OuterOptions options_;
+  at::Tensor momentum_;
+};
+
+/// Four sums, so that additions need not wait for each other.
+template <class Number>
+double sum_of_squares(const Number* values, int64_t count) {
+  std::array<double, 4> sums{};
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    for (int64_t j = 0; j < 4; ++j) {
+      sums[j] += static_cast<double>(values[i + j]) * static_cast<double>(values[i + j]);
+    }
+  }
+  for (; i < count; ++i) {
+    sums[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  }
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+}  // namespace
+
+void OuterOptimizer::load_state(const std::map<std::string, at::Tensor>& state) {
+  for (const auto& [name, own] : this->state()) {
+    const auto it = state.find(name);
+    if (it == state.end() || it->second.sizes() != own.sizes()) {
+      throw DataError("optimizer." + name + ": need " + c10::str(own.sizes()) + ", got " +
+                      (it == state.end() ? "none: the checkpoint is of another optimizer, or of none"
+                                         : c10::str(it->second.sizes())));
+    }
+    own.copy_(it->second);
+  }
+}
+
+std::unique_ptr<OuterOptimizer> make_outer_optimizer(const OuterOptions& options, const at::Tensor& theta) {
+  if (options.optimizer == "adam") {
+    return std::make_unique<Adam>(options, theta);
+  }
+  if (options.optimizer == "sgd") {
+    return std::make_unique<Sgd>(options, theta);
+  }
+  throw ConfigError("outer.optimizer: need one of adam, sgd, got \"" + options.optimizer + "\"");
+}
+
+double gradient_norm(const at::Tensor& gradient) {
+  if (!gradient.is_cpu()) {
+    return gradient.norm(2, at::kDouble).item<double>();
+  }
+  const at::Tensor values = gradient.contiguous();
+  return AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "gradient_norm", [&] {
+    return std::sqrt(sum_of_squares(values.const_data_ptr<scalar_t>(), values.numel()));
+  });
+}
+
+void clip_gradient(const at::Tensor& gradient, double clip_value, double clip_norm) {
+  if (clip_value > 0) {
+    gradient.clamp_(-clip_value, clip_value);
+  }
+  if (clip_norm > 0) {
+    const double norm = gradient_norm(gradient);
+    if (norm > clip_norm) {
+      gradient.mul_(clip_norm / norm);
+    }
+  }
+}
+
+}  // namespace ufo::train

@@ -1,0 +1,26 @@
+# Writes OUTPUT, a source file with the version and git's revision of SOURCE, unless it says the same already.
+set(revision "")
+if(GIT)
+  execute_process(COMMAND "${GIT}" --no-optional-locks -C "${SOURCE}" rev-parse HEAD
+                  OUTPUT_VARIABLE revision OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND "${GIT}" --no-optional-locks -C "${SOURCE}" diff --quiet HEAD
+                  RESULT_VARIABLE changed OUTPUT_QUIET ERROR_QUIET)
+endif()
+if(revision STREQUAL "")
+  set(revision "unknown")
+elseif(changed)
+  string(APPEND revision "+changes")
+endif()
+
+set(text "#include \"revision.h\"\n
+namespace ufo::train {
+const char* const kVersion = \"${VERSION}\";
+const char* const kRevision = \"${revision}\";
+}  // namespace ufo::train\n")
+set(old "")
+if(EXISTS "${OUTPUT}")
+  file(READ "${OUTPUT}" old)
+endif()
+if(NOT old STREQUAL text)
+  file(WRITE "${OUTPUT}" "${text}")
+endif()

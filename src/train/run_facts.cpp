@@ -1,0 +1,49 @@
+#include <fstream>
+#include <thread>
+
+#include <ATen/Parallel.h>
+#include <torch/headeronly/version.h>
+#ifdef UFO_CUDA
+#include <ATen/cuda/CUDAContext.h>
+#endif
+
+#include "revision.h"
+
+#include <ufo/train/run_facts.h>
+
+namespace ufo::train {
+namespace {
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) {
+      const size_t colon = line.find(": ");
+      return colon == std::string::npos ? "unknown" : line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
+std::string hardware_name(at::Device device) {
+#ifdef UFO_CUDA
+  if (device.is_cuda()) {
+    return at::cuda::getDeviceProperties(device.index())->name;
+  }
+#endif
+  return processor_name();
+}
+
+}  // namespace
+
+RunFacts gather_run_facts(int64_t seed, at::Device device) {
+  return {.seed = seed,
+          .version = kVersion,
+          .revision = kRevision,
+          .libtorch = TORCH_VERSION,
+          .device = device.str(),
+          .hardware = hardware_name(device),
+          .threads = at::get_num_threads()};
+}
+
+}  // namespace ufo::train
