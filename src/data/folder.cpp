@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include <ufo/base/error.h>
 
@@ -87,13 +88,14 @@ std::unique_ptr<FileTree> open_folder(const fs::path& folder) { return std::make
 
 std::unique_ptr<FileTree> find_tree(const std::string& dataset, const fs::path& root,
                                     const std::string& name) {
+  std::error_code unreadable;  // is as good as missing
   for (const char* ending : {".zip", ".tar", ".tar.gz", ".tgz"}) {
     const fs::path archive = root / (name + ending);
-    if (fs::exists(archive)) {
+    if (fs::is_regular_file(archive, unreadable)) {
       return open_archive(archive);
     }
   }
-  if (fs::is_directory(root / name)) {
+  if (fs::is_directory(root / name, unreadable)) {
     return open_folder(root / name);
   }
   throw DataError(dataset + ": need " + name + ".zip or the folder " + name + ", found neither in " +
