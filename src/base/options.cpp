@@ -1,10 +1,9 @@
-#include <ufo/base/options.h>
-
 #include <algorithm>
 #include <cmath>
 #include <sstream>
 
 #include <ufo/base/error.h>
+#include <ufo/base/options.h>
 
 namespace ufo {
 

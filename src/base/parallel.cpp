@@ -1,5 +1,3 @@
-#include <ufo/base/parallel.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -7,6 +5,8 @@
 #include <thread>
 
 #include <ATen/Parallel.h>
+
+#include <ufo/base/parallel.h>
 
 namespace ufo {
 namespace {

@@ -1,10 +1,10 @@
-#include <ufo/base/random.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
 #include <string>
+
+#include <ufo/base/random.h>
 
 namespace ufo {
 namespace {

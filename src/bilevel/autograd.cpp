@@ -23,13 +23,15 @@ at::Tensor or_zeros(const at::Tensor& derivative, const at::Tensor& like) {
 
 class AutogradLinearization final : public Linearization {
  public:
-  AutogradLinearization(const Objective& inner, const at::Tensor& theta, const at::Tensor& phi, Products products)
+  AutogradLinearization(const Objective& inner, const at::Tensor& theta, const at::Tensor& phi,
+                        Products products)
       : products_(products) {
     c10::AutoGradMode enable(true);
     theta_ = copies_for_tasks(theta, phi.size(0));
     phi_ = leaf(phi);
     const bool keep = products == Products::second_order;
-    // Every loss depends on its own task's row alone, so the gradient of their sum holds each task's gradient.
+    // Every loss depends on its own task's row alone, so the gradient of their sum holds each task's
+    // gradient.
     graph_ = torch::autograd::grad({inner(theta_, phi_).sum()}, {phi_}, {}, keep, keep)[0];
     gradient_ = graph_.detach();
     if (!keep) {
@@ -71,12 +73,14 @@ std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, con
   return std::make_unique<AutogradLinearization>(inner, theta, phi, products);
 }
 
-OuterGradient outer_gradient_by_autograd(const OuterObjective& outer, const at::Tensor& theta, const at::Tensor& phi) {
+OuterGradient outer_gradient_by_autograd(const OuterObjective& outer, const at::Tensor& theta,
+                                         const at::Tensor& phi) {
   c10::AutoGradMode enable(true);
   const auto theta_copies = copies_for_tasks(theta, phi.size(0));
   const auto phi_leaf = leaf(phi);
   const OuterValue value = outer(theta_copies, phi_leaf);
-  const auto gradients = torch::autograd::grad({value.loss.sum()}, {phi_leaf, theta_copies}, {}, false, false, true);
+  const auto gradients =
+      torch::autograd::grad({value.loss.sum()}, {phi_leaf, theta_copies}, {}, false, false, true);
   return {.value = {.loss = value.loss.detach(),
                     .accuracy = value.accuracy.defined() ? value.accuracy.detach() : at::Tensor()},
           .phi = or_zeros(gradients[0], phi_leaf),

@@ -1,9 +1,9 @@
-#include <ufo/bilevel/classification.h>
-
 #include <stdexcept>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+
+#include <ufo/bilevel/classification.h>
 
 namespace ufo::bilevel {
 namespace {
@@ -26,7 +26,8 @@ at::Tensor rows(const at::Tensor& tensor, std::span<const int64_t> tasks) {
   if (adjacent) {
     return tensor.narrow(0, tasks.front(), count);
   }
-  const auto index = at::tensor(at::ArrayRef<int64_t>(tasks.data(), tasks.size()), at::kLong).to(tensor.device());
+  const auto index =
+      at::tensor(at::ArrayRef<int64_t>(tasks.data(), tasks.size()), at::kLong).to(tensor.device());
   return tensor.index_select(0, index);
 }
 
@@ -53,28 +54,31 @@ ClassificationProblem::ClassificationProblem(const nn::Network& network, at::Ten
   for (const auto* images : {&support_images_, &query_images_}) {
     if (images->dim() != 5 || images->size(0) != support_images_.size(0)) {
       throw std::invalid_argument("ClassificationProblem: need images [T, S, C, H, W], got " +
-                                  c10::str(support_images_.sizes()) + " and " + c10::str(query_images_.sizes()));
+                                  c10::str(support_images_.sizes()) + " and " +
+                                  c10::str(query_images_.sizes()));
     }
   }
   if (support_labels_.sizes() != support_images_.sizes().slice(0, 2) ||
       query_labels_.sizes() != query_images_.sizes().slice(0, 2)) {
-    throw std::invalid_argument("ClassificationProblem: need a label an image, got labels " +
-                                c10::str(support_labels_.sizes()) + " and " + c10::str(query_labels_.sizes()) +
-                                " for images " + c10::str(support_images_.sizes()) + " and " +
-                                c10::str(query_images_.sizes()));
+    throw std::invalid_argument(
+        "ClassificationProblem: need a label an image, got labels " + c10::str(support_labels_.sizes()) +
+        " and " + c10::str(query_labels_.sizes()) + " for images " + c10::str(support_images_.sizes()) +
+        " and " + c10::str(query_images_.sizes()));
   }
 }
 
 std::unique_ptr<Problem> ClassificationProblem::select(std::span<const int64_t> tasks) const {
-  return std::make_unique<ClassificationProblem>(network_, rows(support_images_, tasks), rows(support_labels_, tasks),
-                                                 rows(query_images_, tasks), rows(query_labels_, tasks), engine_);
+  return std::make_unique<ClassificationProblem>(network_, rows(support_images_, tasks),
+                                                 rows(support_labels_, tasks), rows(query_images_, tasks),
+                                                 rows(query_labels_, tasks), engine_);
 }
 
 Schedule ClassificationProblem::schedule() const {
   return support_images_.is_cpu() ? Schedule::task_by_task : Schedule::whole_batch;
 }
 
-std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta, const at::Tensor& phi,
+std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta,
+                                                                const at::Tensor& phi,
                                                                 Products products) const {
   if (engine_ == Engine::hand_written) {
     const auto derivatives =
@@ -105,7 +109,8 @@ OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, con
   return outer_gradient_by_autograd(
       [&](const at::Tensor&, const at::Tensor& parameters) -> OuterValue {
         const at::Tensor logits = network_.logits(parameters, query_images_);
-        return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits.detach(), query_labels_)};
+        return {.loss = cross_entropy(logits, query_labels_),
+                .accuracy = accuracy(logits.detach(), query_labels_)};
       },
       theta, phi);
 }

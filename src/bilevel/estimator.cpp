@@ -1,8 +1,7 @@
-#include <ufo/bilevel/estimator.h>
+#include "estimators.h"
 
 #include <ufo/base/error.h>
-
-#include "estimators.h"
+#include <ufo/bilevel/estimator.h>
 
 namespace ufo::bilevel {
 namespace {

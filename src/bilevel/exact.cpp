@@ -1,13 +1,14 @@
+#include "assemble.h"
+
 #include <ATen/ATen.h>
 
 #include <ufo/bilevel/estimator.h>
 
-#include "assemble.h"
-
 namespace ufo::bilevel {
 namespace {
 
-/// The inner trajectory phi_0, ..., phi_r, walked down once and then back up, keeping as much as `memory` says.
+/// The inner trajectory phi_0, ..., phi_r, walked down once and then back up, keeping as much as `memory`
+/// says.
 class Trajectory {
  public:
   Trajectory(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, Memory memory)
@@ -63,8 +64,8 @@ at::Tensor squared_norms(const at::Tensor& rows) { return rows.square().sum(1); 
 
 }  // namespace
 
-at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const OuterGradient& outer, const at::Tensor& v,
-                    const at::Tensor& mixed) {
+at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const OuterGradient& outer,
+                    const at::Tensor& v, const at::Tensor& mixed) {
   at::Tensor sum = problem.initial_adjoint(theta, v);
   for (const auto& term : {outer.theta, mixed}) {
     if (term.defined()) {
@@ -74,8 +75,8 @@ at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Outer
   return sum.defined() ? sum : at::zeros({problem.tasks(), theta.size(0)}, theta.options());
 }
 
-TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, Memory memory,
-                             double first_order_share) {
+TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                             Memory memory, double first_order_share) {
   Trajectory trajectory(problem, theta, inner, memory);
   const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
 

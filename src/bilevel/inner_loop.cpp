@@ -1,6 +1,6 @@
-#include <ufo/bilevel/inner_loop.h>
-
 #include <ATen/ATen.h>
+
+#include <ufo/bilevel/inner_loop.h>
 
 namespace ufo::bilevel {
 
@@ -16,7 +16,8 @@ at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOpt
   return phi;
 }
 
-std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner) {
+std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,
+                                         const InnerOptions& inner) {
   at::Tensor phi = problem.initial(theta);
   std::vector<OuterValue> curve = {problem.outer_value(theta, phi)};
   for (int64_t j = 0; j < inner.steps; ++j) {

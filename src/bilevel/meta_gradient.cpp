@@ -1,5 +1,3 @@
-#include <ufo/bilevel/meta_gradient.h>
-
 #include <limits>
 #include <mutex>
 #include <stdexcept>
@@ -9,12 +7,13 @@
 
 #include <ufo/base/parallel.h>
 #include <ufo/base/random.h>
+#include <ufo/bilevel/meta_gradient.h>
 
 namespace ufo::bilevel {
 namespace {
 
-/// Collects what the tasks gave, in whatever order they finish, and adds it up in the order of the tasks: floating
-/// point sums depend on their order, and this one must not depend on the number of threads.
+/// Collects what the tasks gave, in whatever order they finish, and adds it up in the order of the tasks:
+/// floating point sums depend on their order, and this one must not depend on the number of threads.
 class OrderedTotal {
  public:
   OrderedTotal(int64_t tasks, KeepTasks keep) : waiting_(tasks), keep_(keep) {}
@@ -142,11 +141,13 @@ std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double
   return coins;
 }
 
-MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
-                                    const std::vector<bool>& coins, KeepTasks keep) {
+MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta,
+                                    const Estimator& estimator, const std::vector<bool>& coins,
+                                    KeepTasks keep) {
   if (static_cast<int64_t>(coins.size()) != problem.tasks()) {
-    throw std::invalid_argument("estimate_meta_gradient: need a coin a task, got " + std::to_string(coins.size()) +
-                                " coins for " + std::to_string(problem.tasks()) + " tasks");
+    throw std::invalid_argument("estimate_meta_gradient: need a coin a task, got " +
+                                std::to_string(coins.size()) + " coins for " +
+                                std::to_string(problem.tasks()) + " tasks");
   }
   c10::NoGradGuard no_grad;
   return problem.schedule() == Schedule::task_by_task ? task_by_task(problem, theta, estimator, coins, keep)

@@ -1,12 +1,12 @@
-#include <ATen/ATen.h>
-
 #include "estimators.h"
+
+#include <ATen/ATen.h>
 
 namespace ufo::bilevel {
 namespace {
 
-/// Reptile (Nichol et al., arXiv 1803.02999): (theta - phi_r) / alpha, the sum of the inner gradients. The outer
-/// objective is evaluated for the log alone.
+/// Reptile (Nichol et al., arXiv 1803.02999): (theta - phi_r) / alpha, the sum of the inner gradients. The
+/// outer objective is evaluated for the log alone.
 class Reptile final : public Estimator {
  public:
   explicit Reptile(const InnerOptions& inner) : inner_(inner) {}

@@ -1,13 +1,18 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include <ufo/nn/network.h>
 
 namespace ufo::nn {
 
-/// The sizes of one block of the conv net: convolution (kernel x kernel, padding kernel / 2), batch norm, ReLU and,
-/// where pooled, a 2x2 max-pool.
+namespace cpu {
+class ConvNetEngine;
+}
+
+/// The sizes of one block of the conv net: convolution (kernel x kernel, padding kernel / 2), batch norm,
+/// ReLU and, where pooled, a 2x2 max-pool.
 struct BlockShape {
   int64_t in_channels;
   int64_t out_channels;
@@ -21,8 +26,12 @@ struct BlockShape {
 class ConvNet final : public Network {
  public:
   ConvNet(const ModelOptions& options, const InputShape& input);
+  ~ConvNet() override;
 
   at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const override;
+
+  std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
+                                 const at::Tensor& labels, Derivatives derivatives) const override;
 
   const ModelOptions& options() const { return options_; }
   const InputShape& input() const { return input_; }
@@ -34,6 +43,7 @@ class ConvNet final : public Network {
   ModelOptions options_;
   InputShape input_;
   std::vector<BlockShape> blocks_;
+  std::unique_ptr<cpu::ConvNetEngine> float_engine_, double_engine_;
 };
 
 }  // namespace ufo::nn

@@ -1,9 +1,9 @@
-#include <ufo/nn/layout.h>
-
 #include <numeric>
 #include <stdexcept>
 
 #include <ATen/ATen.h>
+
+#include <ufo/nn/layout.h>
 
 namespace ufo::nn {
 namespace {
@@ -41,7 +41,9 @@ std::vector<int64_t> permutation(int64_t batch, const std::vector<int64_t>& orde
 
 void Layout::add(std::string name, std::vector<int64_t> shape, std::vector<int64_t> axes,
                  std::vector<int64_t> memory) {
-  ParameterEntry entry{.name = std::move(name), .shape = std::move(shape), .axes = std::move(axes),
+  ParameterEntry entry{.name = std::move(name),
+                       .shape = std::move(shape),
+                       .axes = std::move(axes),
                        .memory = std::move(memory)};
   if (entry.axes.empty()) {
     entry.axes = entry.shape;
@@ -67,8 +69,8 @@ const ParameterEntry& Layout::entry(const std::string& name) const {
 
 std::vector<at::Tensor> Layout::unpack(const at::Tensor& flat) const {
   if (flat.dim() < 1 || flat.size(-1) != size_) {
-    throw std::invalid_argument("layout: need a flat vector of " + std::to_string(size_) + " parameters, got " +
-                                c10::str(flat.sizes()));
+    throw std::invalid_argument("layout: need a flat vector of " + std::to_string(size_) +
+                                " parameters, got " + c10::str(flat.sizes()));
   }
   const auto batch = flat.sizes().slice(0, flat.dim() - 1);
   std::vector<at::Tensor> tensors;
@@ -96,8 +98,9 @@ at::Tensor Layout::pack(const std::vector<at::Tensor>& tensors) const {
     const auto& entry = entries_[i];
     const int64_t batch_axes = tensors[i].dim() - static_cast<int64_t>(entry.shape.size());
     if (batch_axes < 0 || tensors[i].sizes().slice(batch_axes) != at::IntArrayRef(entry.shape)) {
-      throw std::invalid_argument("layout: need " + entry.name + " of shape " + c10::str(at::IntArrayRef(entry.shape)) +
-                                  ", got " + c10::str(tensors[i].sizes()));
+      throw std::invalid_argument("layout: need " + entry.name + " of shape " +
+                                  c10::str(at::IntArrayRef(entry.shape)) + ", got " +
+                                  c10::str(tensors[i].sizes()));
     }
     const auto batch = tensors[i].sizes().slice(0, batch_axes);
     pieces.push_back(tensors[i]

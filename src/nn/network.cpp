@@ -1,12 +1,11 @@
-#include <ufo/nn/network.h>
+#include "conv_net.h"
+#include "mlp.h"
 
 #include <ATen/ATen.h>
 
 #include <ufo/base/error.h>
 #include <ufo/base/random.h>
-
-#include "conv_net.h"
-#include "mlp.h"
+#include <ufo/nn/network.h>
 
 namespace ufo::nn {
 namespace {

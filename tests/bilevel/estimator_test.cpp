@@ -1,17 +1,16 @@
-#include <cmath>
+#include "random_problem.h"
 
-#include <gtest/gtest.h>
+#include <cmath>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <ufo/base/error.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/bilevel/meta_gradient.h>
-
-#include "random_problem.h"
 
 namespace ufo::bilevel {
 namespace {
@@ -35,7 +34,9 @@ struct Case {
   int64_t tasks;
 };
 
-void PrintTo(const Case& c, std::ostream* out) { *out << c.name << " steps " << c.steps << " tasks " << c.tasks; }
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.name << " steps " << c.steps << " tasks " << c.tasks;
+}
 
 class MetaGradientOf : public testing::TestWithParam<Case> {};
 
@@ -44,29 +45,31 @@ TEST_P(MetaGradientOf, ExactEqualsOneGraphThroughAllSteps) {
   const RandomProblem random({.model = c.model, .tasks = c.tasks});
   const InnerOptions inner{.steps = c.steps, .learning_rate = 0.4};
   const auto estimator = make_estimator({.estimator = "exact"}, inner);
-  const auto estimate = estimate_meta_gradient(*random.problem, random.theta, *estimator,
-                                               std::vector<bool>(c.tasks, true));
+  const auto estimate =
+      estimate_meta_gradient(*random.problem, random.theta, *estimator, std::vector<bool>(c.tasks, true));
 
   // The problem's own data, drawn again.
   const RandomProblemOptions o{.model = c.model, .tasks = c.tasks};
   const auto images = [&](int64_t a_class, uint64_t seed) {
-    return random_normal({o.tasks, o.ways * a_class, o.height, o.width, o.channels}, seed).permute({0, 1, 4, 2, 3});
+    return random_normal({o.tasks, o.ways * a_class, o.height, o.width, o.channels}, seed)
+        .permute({0, 1, 4, 2, 3});
   };
   const auto labels = at::arange(o.ways).repeat_interleave(2).expand({o.tasks, o.ways * 2});
   c10::AutoGradMode enable(true);
   const auto theta = random.theta.detach().requires_grad_();
-  const auto loss = unrolled_loss(*random.problem, *random.network, theta, images(2, 3), labels, images(2, 4), labels,
-                                  inner);
+  const auto loss = unrolled_loss(*random.problem, *random.network, theta, images(2, 3), labels, images(2, 4),
+                                  labels, inner);
   const auto expected = torch::autograd::grad({loss}, {theta})[0];
   EXPECT_LT(relative_error(estimate.gradient, expected), 1e-11);
   EXPECT_NEAR(estimate.loss, loss.item<double>(), 1e-12);
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, MetaGradientOf,
-                         testing::Values(Case{"strided", {.filters = 6}, 1, 3}, Case{"strided", {.filters = 6}, 5, 3},
-                                         Case{"strided", {.filters = 4}, 15, 1},
-                                         Case{"pooled", {.filters = 5, .blocks = 3, .downsampling = "max_pool"}, 3, 2},
-                                         Case{"mlp", {.name = "mlp", .hidden = {8, 7}}, 3, 4}));
+INSTANTIATE_TEST_SUITE_P(
+    Networks, MetaGradientOf,
+    testing::Values(Case{"strided", {.filters = 6}, 1, 3}, Case{"strided", {.filters = 6}, 5, 3},
+                    Case{"strided", {.filters = 4}, 15, 1},
+                    Case{"pooled", {.filters = 5, .blocks = 3, .downsampling = "max_pool"}, 3, 2},
+                    Case{"mlp", {.name = "mlp", .hidden = {8, 7}}, 3, 4}));
 
 /// Derivative of M along `direction` by central differences.
 double central_difference(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
@@ -81,7 +84,8 @@ double central_difference(const Problem& problem, const at::Tensor& theta, const
 TEST(ExactGradient, AgreesWithCentralDifferences) {
   const RandomProblem random({.model = {.name = "mlp", .hidden = {8}}});
   const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
-  const auto gradient = exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
+  const auto gradient =
+      exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
   for (uint64_t seed = 10; seed < 15; ++seed) {
     const auto direction = random_normal(random.theta.sizes(), seed);
     const double slope = (gradient.mean(0) * direction).sum().item<double>();
@@ -114,7 +118,8 @@ TEST(FirstOrderGradient, IsTheQueryGradientAtTheEndOfTheInnerLoop) {
 TEST(Reptile, IsTheSumOfTheInnerGradients) {
   const RandomProblem random({});
   const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
-  const auto result = make_estimator({.estimator = "reptile"}, inner)->estimate(*random.problem, random.theta, false);
+  const auto result =
+      make_estimator({.estimator = "reptile"}, inner)->estimate(*random.problem, random.theta, false);
   at::Tensor phi = random.problem->initial(random.theta), sum = at::zeros_like(phi);
   for (int j = 0; j < 3; ++j) {
     const auto gradient = random.problem->linearize(random.theta, phi, Products::none)->gradient();
@@ -239,13 +244,16 @@ TEST(EstimateMetaGradient, HasTheSameBytesWithOneAndTwoThreads) {
   EXPECT_EQ(one.loss, two.loss);
 }
 
-/// L_inner = sum_i theta_i (phi_i - a_i)^2 / 2, L_outer = |phi - b|^2 / 2, phi_0 = 0: theta is no initialisation but
-/// weighs the inner objective, as in data hyper-cleaning. After r steps phi_i = a_i (1 - (1 - alpha theta_i)^r).
+/// L_inner = sum_i theta_i (phi_i - a_i)^2 / 2, L_outer = |phi - b|^2 / 2, phi_0 = 0: theta is no
+/// initialisation but weighs the inner objective, as in data hyper-cleaning. After r steps phi_i = a_i (1 -
+/// (1 - alpha theta_i)^r).
 class Weighted final : public Problem {
  public:
   at::Tensor a = at::tensor({1.0, -2.0, 0.5}), b = at::tensor({0.3, 0.2, -0.7});
   int64_t tasks() const override { return 1; }
-  std::unique_ptr<Problem> select(std::span<const int64_t>) const override { return std::make_unique<Weighted>(); }
+  std::unique_ptr<Problem> select(std::span<const int64_t>) const override {
+    return std::make_unique<Weighted>();
+  }
   at::Tensor initial(const at::Tensor& theta) const override { return at::zeros({1, 3}, theta.options()); }
   at::Tensor initial_adjoint(const at::Tensor&, const at::Tensor&) const override { return {}; }
   std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
@@ -259,8 +267,8 @@ class Weighted final : public Problem {
     return {.loss = (phi - b).square().sum(1) / 2, .accuracy = {}};
   }
   OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override {
-    return outer_gradient_by_autograd([&](const at::Tensor& t, const at::Tensor& p) { return outer_value(t, p); }, theta,
-                                      phi);
+    return outer_gradient_by_autograd(
+        [&](const at::Tensor& t, const at::Tensor& p) { return outer_value(t, p); }, theta, phi);
   }
 };
 

@@ -1,6 +1,5 @@
-#include <gtest/gtest.h>
-
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
 #include <ufo/nn/network.h>
@@ -40,7 +39,8 @@ TEST(Network, NamesItsParametersAsPyTorchDoes) {
   }
   EXPECT_EQ(names,
             "blocks.0.conv.weight blocks.0.conv.bias blocks.0.norm.weight blocks.0.norm.bias "
-            "blocks.1.conv.weight blocks.1.conv.bias blocks.1.norm.weight blocks.1.norm.bias head.weight head.bias ");
+            "blocks.1.conv.weight blocks.1.conv.bias blocks.1.norm.weight blocks.1.norm.bias head.weight "
+            "head.bias ");
 }
 
 TEST(Network, InitialParametersAreAFunctionOfTheSeed) {
@@ -55,7 +55,8 @@ TEST(Network, InitialParametersAreAFunctionOfTheSeed) {
 }
 
 TEST(Network, RefusesMoreBlocksThanTheImageAllows) {
-  EXPECT_THROW(make_network({.blocks = 5, .downsampling = "max_pool"}, {.height = 28, .width = 28}), ConfigError);
+  EXPECT_THROW(make_network({.blocks = 5, .downsampling = "max_pool"}, {.height = 28, .width = 28}),
+               ConfigError);
   EXPECT_NO_THROW(make_network({.blocks = 4, .downsampling = "max_pool"}, {.height = 28, .width = 28}));
 }
 

@@ -17,11 +17,11 @@ namespace ufo {
 ///     field("ways", self.ways, at_least(2), "classes of an episode");
 ///   }
 ///
-/// which names every option once, with its range and meaning. Reading a config, printing it, its JSON Schema and the
-/// range checks all walk this one description. The default of an option is its member's initialiser.
+/// which names every option once, with its range and meaning. Reading a config, printing it, its JSON Schema
+/// and the range checks all walk this one description. The default of an option is its member's initialiser.
 
-/// The values a numeric option (or each item of a list) may take: an interval, or a few numbers; or the words a string
-/// option may be. An empty Range allows all.
+/// The values a numeric option (or each item of a list) may take: an interval, or a few numbers; or the words
+/// a string option may be. An empty Range allows all.
 struct Range {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
@@ -60,31 +60,34 @@ struct AnyVisitor {
 
 /// A struct that describes its options.
 template <class T>
-concept OptionStruct = requires(T& options, detail::AnyVisitor visitor) { T::describe(options, visitor); };
+concept OptionStruct = requires(T& options, detail::AnyVisitor visitor) {
+  T::describe(options, visitor);
+};
 
 /// Throws ConfigError naming `path` unless `value` lies in `range`.
 void check_range(std::string_view path, double value, const Range& range);
 void check_range(std::string_view path, const std::string& value, const Range& range);
 
-/// Throws ConfigError for the first option of `options` that lies outside its range; `path` is the prefix of the
-/// names in the message ("inner" gives "inner.steps"), empty at the top.
+/// Throws ConfigError for the first option of `options` that lies outside its range; `path` is the prefix of
+/// the names in the message ("inner" gives "inner.steps"), empty at the top.
 template <OptionStruct Options>
 void check_ranges(const Options& options, const std::string& path = "") {
-  Options::describe(options, [&](std::string_view name, const auto& value, const Range& range, std::string_view) {
-    using Value = std::remove_cvref_t<decltype(value)>;
-    const std::string full = path.empty() ? std::string(name) : path + "." + std::string(name);
-    if constexpr (OptionStruct<Value>) {
-      check_ranges(value, full);
-    } else if constexpr (std::same_as<Value, std::string>) {
-      check_range(full, value, range);
-    } else if constexpr (std::is_arithmetic_v<Value> && !std::same_as<Value, bool>) {
-      check_range(full, static_cast<double>(value), range);
-    } else if constexpr (std::same_as<Value, std::vector<int64_t>>) {
-      for (int64_t item : value) {
-        check_range(full, static_cast<double>(item), range);
-      }
-    }
-  });
+  Options::describe(
+      options, [&](std::string_view name, const auto& value, const Range& range, std::string_view) {
+        using Value = std::remove_cvref_t<decltype(value)>;
+        const std::string full = path.empty() ? std::string(name) : path + "." + std::string(name);
+        if constexpr (OptionStruct<Value>) {
+          check_ranges(value, full);
+        } else if constexpr (std::same_as<Value, std::string>) {
+          check_range(full, value, range);
+        } else if constexpr (std::is_arithmetic_v<Value> && !std::same_as<Value, bool>) {
+          check_range(full, static_cast<double>(value), range);
+        } else if constexpr (std::same_as<Value, std::vector<int64_t>>) {
+          for (int64_t item : value) {
+            check_range(full, static_cast<double>(item), range);
+          }
+        }
+      });
 }
 
 }  // namespace ufo

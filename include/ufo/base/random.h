@@ -7,8 +7,8 @@
 
 namespace ufo {
 
-/// What a random number is for. Numbers of different purposes are independent even under one seed, so that, say,
-/// tossing more coins never changes the episodes.
+/// What a random number is for. Numbers of different purposes are independent even under one seed, so that,
+/// say, tossing more coins never changes the episodes.
 enum class Purpose : uint32_t {
   split = 1,
   parameters = 2,
@@ -20,9 +20,9 @@ enum class Purpose : uint32_t {
   test = 8,
 };
 
-/// The random numbers of one (seed, purpose, index): a pure function of the three, so that any episode or coin can be
-/// drawn again without drawing those before it. Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-/// 1, 2, 3", SC 2011).
+/// The random numbers of one (seed, purpose, index): a pure function of the three, so that any episode or
+/// coin can be drawn again without drawing those before it. Philox 4x32-10 (Salmon et al., "Parallel random
+/// numbers: as easy as 1, 2, 3", SC 2011).
 class RandomStream {
  public:
   RandomStream(uint64_t seed, Purpose purpose, uint64_t index);

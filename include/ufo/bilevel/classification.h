@@ -12,14 +12,16 @@ namespace ufo::bilevel {
 /// Who differentiates the network: its own hand-written derivatives where it has some, or autograd.
 enum class Engine { hand_written, autograd };
 
-/// Few-shot classification: theta is the initialisation of `network`, the inner objective the mean cross-entropy on
-/// the support set, the outer objective that on the query set (Finn et al., arXiv 1703.03400).
+/// Few-shot classification: theta is the initialisation of `network`, the inner objective the mean
+/// cross-entropy on the support set, the outer objective that on the query set (Finn et al., arXiv
+/// 1703.03400).
 class ClassificationProblem final : public Problem {
  public:
-  /// support_images [T, S, C, H, W], support_labels [T, S], query_images [T, R, C, H, W], query_labels [T, R]; all on
-  /// one device, images of the dtype of theta. `network` must outlive the problem.
+  /// support_images [T, S, C, H, W], support_labels [T, S], query_images [T, R, C, H, W], query_labels [T,
+  /// R]; all on one device, images of the dtype of theta. `network` must outlive the problem.
   ClassificationProblem(const nn::Network& network, at::Tensor support_images, at::Tensor support_labels,
-                        at::Tensor query_images, at::Tensor query_labels, Engine engine = Engine::hand_written);
+                        at::Tensor query_images, at::Tensor query_labels,
+                        Engine engine = Engine::hand_written);
 
   int64_t tasks() const override { return support_images_.size(0); }
   std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const override;

@@ -27,20 +27,22 @@ struct EstimatorOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("estimator", self.estimator, one_of({"first_order", "exact", "ufo", "reptile"}), "meta-gradient estimator");
+    field("estimator", self.estimator, one_of({"first_order", "exact", "ufo", "reptile"}),
+          "meta-gradient estimator");
     field("q", self.q, positive_up_to(1), "ufo: probability that a task takes the exact branch");
     field("memory", self.memory, one_of({"store_linearizations", "store_parameters", "recompute"}),
-          "exact branch: keep r linearizations (fastest), only phi_0..phi_r, or nothing (constant memory, r(r-1)/2 more "
+          "exact branch: keep r linearizations (fastest), only phi_0..phi_r, or nothing (constant memory, "
+          "r(r-1)/2 more "
           "gradients)");
   }
 };
 
 /// What T tasks gave. Undefined tensors where a quantity does not apply.
 struct TaskGradients {
-  at::Tensor gradient;      ///< [T, S] the estimates
-  OuterValue outer;         ///< at phi_r
-  at::Tensor bias_squared;  ///< [T] ||G - G_FO||^2, whose mean is D^2; only where the exact branch ran
-  at::Tensor norm_squared;  ///< [T] ||G||^2, whose mean is V^2; only where the exact branch ran
+  at::Tensor gradient;           ///< [T, S] the estimates
+  OuterValue outer;              ///< at phi_r
+  at::Tensor bias_squared;       ///< [T] ||G - G_FO||^2, whose mean is D^2; only where the exact branch ran
+  at::Tensor norm_squared;       ///< [T] ||G||^2, whose mean is V^2; only where the exact branch ran
   int64_t gradient_calls = 0;    ///< gradients of inner or outer objectives, all tasks together
   int64_t hessian_products = 0;  ///< Hessian products, all tasks together
 };
@@ -55,7 +57,8 @@ class Estimator {
   virtual double exact_probability() const = 0;
 
   /// The estimates of all tasks of `problem`, every one on the same branch.
-  virtual TaskGradients estimate(const Problem& problem, const at::Tensor& theta, bool exact_branch) const = 0;
+  virtual TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
+                                 bool exact_branch) const = 0;
 };
 
 /// Makes the estimator that `options` names. Throws ConfigError for values out of range.
@@ -64,8 +67,10 @@ std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const
 /// How the exact branch gets back to phi_j on its way down.
 enum class Memory { store_linearizations, store_parameters, recompute };
 
-/// G_FO = dL_outer/dtheta + (dphi_0/dtheta)^T dL_outer/dphi(phi_r): the meta-gradient with every Hessian left out.
-TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner);
+/// G_FO = dL_outer/dtheta + (dphi_0/dtheta)^T dL_outer/dphi(phi_r): the meta-gradient with every Hessian left
+/// out.
+TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& theta,
+                                   const InnerOptions& inner);
 
 /// G, the gradient of M itself: v_r = dL_outer/dphi(phi_r), v_j = v_{j+1} - alpha H_j v_{j+1}, and
 /// G = dL_outer/dtheta + (dphi_0/dtheta)^T v_0 - alpha sum_j (d^2 L_inner/dtheta dphi(phi_j))^T v_{j+1}

@@ -18,7 +18,8 @@ struct InnerOptions {
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("steps", self.steps, at_least(1), "inner gradient steps in training (r)");
-    field("learning_rate", self.learning_rate, positive(), "inner step size for the mean cross-entropy (alpha)");
+    field("learning_rate", self.learning_rate, positive(),
+          "inner step size for the mean cross-entropy (alpha)");
   }
 };
 
@@ -29,6 +30,7 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps);
 
 /// The outer objective after 0, 1, ..., inner.steps inner steps: inner.steps + 1 values of T tasks each.
-std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner);
+std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,
+                                         const InnerOptions& inner);
 
 }  // namespace ufo::bilevel

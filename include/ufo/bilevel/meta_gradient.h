@@ -15,12 +15,12 @@ std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double
 
 /// The estimate of the meta-gradient from one meta-batch.
 struct MetaGradient {
-  at::Tensor gradient;       ///< [S], the mean over the tasks
-  double loss = 0;           ///< mean outer loss at phi_r
-  double accuracy = 0;       ///< mean; NaN for problems that are no classification
-  int64_t exact_tasks = 0;   ///< tasks whose coin fell on the exact branch
-  double bias_squared = 0;   ///< mean of ||G - G_FO||^2 over those tasks; NaN where there was none
-  double norm_squared = 0;   ///< mean of ||G||^2 over those tasks; NaN where there was none
+  at::Tensor gradient;      ///< [S], the mean over the tasks
+  double loss = 0;          ///< mean outer loss at phi_r
+  double accuracy = 0;      ///< mean; NaN for problems that are no classification
+  int64_t exact_tasks = 0;  ///< tasks whose coin fell on the exact branch
+  double bias_squared = 0;  ///< mean of ||G - G_FO||^2 over those tasks; NaN where there was none
+  double norm_squared = 0;  ///< mean of ||G||^2 over those tasks; NaN where there was none
   int64_t gradient_calls = 0;
   int64_t hessian_products = 0;
   at::Tensor task_gradients;  ///< [T, S] where asked for, else undefined
@@ -30,9 +30,10 @@ struct MetaGradient {
 enum class KeepTasks { no, yes };
 
 /// The mean of `estimator` over the tasks of `problem`, coin t deciding the branch of task t.
-/// A problem that asks for task_by_task is run with a task a thread, and summed in the order of the tasks: the result
-/// has the same bytes for any number of threads.
-MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
-                                    const std::vector<bool>& coins, KeepTasks keep = KeepTasks::no);
+/// A problem that asks for task_by_task is run with a task a thread, and summed in the order of the tasks:
+/// the result has the same bytes for any number of threads.
+MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta,
+                                    const Estimator& estimator, const std::vector<bool>& coins,
+                                    KeepTasks keep = KeepTasks::no);
 
 }  // namespace ufo::bilevel

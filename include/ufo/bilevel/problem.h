@@ -27,8 +27,8 @@ class Linearization {
   /// (d^2 L_inner / d phi^2) v for v [T, P]: [T, P]. Only where second_order products were asked for.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 
-  /// (d^2 L_inner / d theta d phi)^T v for v [T, P]: [T, S]; an undefined tensor where the inner objective does not
-  /// depend on theta, as in few-shot learning.
+  /// (d^2 L_inner / d theta d phi)^T v for v [T, P]: [T, S]; an undefined tensor where the inner objective
+  /// does not depend on theta, as in few-shot learning.
   virtual at::Tensor mixed_product(const at::Tensor& v) { return {}; }
 };
 
@@ -45,7 +45,8 @@ struct OuterGradient {
   at::Tensor theta;  ///< the partial derivative by theta with phi held, [T, S]; undefined where there is none
 };
 
-/// How the tasks of a batch are best worked on: all in one call, or one at a time, each by a thread of its own.
+/// How the tasks of a batch are best worked on: all in one call, or one at a time, each by a thread of its
+/// own.
 enum class Schedule { whole_batch, task_by_task };
 
 /// T bilevel problems with common outer variables theta (arXiv 2006.03631, section 2):
@@ -58,7 +59,8 @@ class Problem {
 
   virtual int64_t tasks() const = 0;
 
-  /// The same problem reduced to some of its tasks (indices in [0, T)), cheap: the data are shared where possible.
+  /// The same problem reduced to some of its tasks (indices in [0, T)), cheap: the data are shared where
+  /// possible.
   virtual std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const = 0;
 
   virtual Schedule schedule() const { return Schedule::whole_batch; }
@@ -66,8 +68,8 @@ class Problem {
   /// phi_0 [T, P] for theta [S]. By default theta itself for every task.
   virtual at::Tensor initial(const at::Tensor& theta) const;
 
-  /// The adjoint of `initial`: v [T, P] to (d phi_0 / d theta)^T v [T, S]; an undefined tensor where phi_0 does not
-  /// depend on theta. By default v itself.
+  /// The adjoint of `initial`: v [T, P] to (d phi_0 / d theta)^T v [T, S]; an undefined tensor where phi_0
+  /// does not depend on theta. By default v itself.
   virtual at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const { return v; }
 
   virtual std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
@@ -78,8 +80,8 @@ class Problem {
   virtual OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const = 0;
 };
 
-/// An objective for autograd: theta [T, S] (each task sees a copy of its own) and phi [T, P] to T losses [T], each a
-/// function of its own task's row alone.
+/// An objective for autograd: theta [T, S] (each task sees a copy of its own) and phi [T, P] to T losses [T],
+/// each a function of its own task's row alone.
 using Objective = std::function<at::Tensor(const at::Tensor& theta, const at::Tensor& phi)>;
 
 /// Linearizes any twice differentiable inner objective by autograd. theta [S], phi [T, P].
@@ -91,6 +93,7 @@ std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, con
 using OuterObjective = std::function<OuterValue(const at::Tensor& theta, const at::Tensor& phi)>;
 
 /// The outer objective with its gradient by autograd. theta [S], phi [T, P].
-OuterGradient outer_gradient_by_autograd(const OuterObjective& outer, const at::Tensor& theta, const at::Tensor& phi);
+OuterGradient outer_gradient_by_autograd(const OuterObjective& outer, const at::Tensor& theta,
+                                         const at::Tensor& phi);
 
 }  // namespace ufo::bilevel

@@ -10,17 +10,19 @@ namespace ufo::nn {
 
 /// One named parameter inside the flat parameter vector.
 struct ParameterEntry {
-  std::string name;             ///< PyTorch's, e.g. "blocks.0.conv.weight"
-  std::vector<int64_t> shape;   ///< PyTorch's, e.g. [filters, channels, kernel, kernel]
-  std::vector<int64_t> axes;    ///< the same with grouped axes apart, e.g. a head's [ways, channels, height, width]
+  std::string name;            ///< PyTorch's, e.g. "blocks.0.conv.weight"
+  std::vector<int64_t> shape;  ///< PyTorch's, e.g. [filters, channels, kernel, kernel]
+  std::vector<int64_t>
+      axes;  ///< the same with grouped axes apart, e.g. a head's [ways, channels, height, width]
   std::vector<int64_t> memory;  ///< the order of `axes` in the flat vector, slowest first
   int64_t offset = 0;
   int64_t size = 0;
 };
 
-/// Where each parameter of a network lies in a flat vector of P numbers. The bilevel solvers see only flat vectors,
-/// [P] or [T, P] for T tasks; files and users see named tensors in PyTorch's shapes. The order in memory is the one
-/// that the kernels like (channels last), so that no step of a training run reorders anything.
+/// Where each parameter of a network lies in a flat vector of P numbers. The bilevel solvers see only flat
+/// vectors, [P] or [T, P] for T tasks; files and users see named tensors in PyTorch's shapes. The order in
+/// memory is the one that the kernels like (channels last), so that no step of a training run reorders
+/// anything.
 class Layout {
  public:
   /// Appends a parameter; `axes` defaults to `shape`, `memory` to the order as given.
@@ -35,8 +37,8 @@ class Layout {
   /// P, the length of the flat vector.
   int64_t size() const { return size_; }
 
-  /// The parameters of `flat` [..., P] as tensors [..., shape], in the order of entries(). Differentiable; views where
-  /// the memory order allows it, else copies.
+  /// The parameters of `flat` [..., P] as tensors [..., shape], in the order of entries(). Differentiable;
+  /// views where the memory order allows it, else copies.
   std::vector<at::Tensor> unpack(const at::Tensor& flat) const;
 
   /// The inverse of unpack: tensors [..., shape] to a fresh flat [..., P].

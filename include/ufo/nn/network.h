@@ -26,7 +26,8 @@ struct ModelOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("name", self.name, one_of({"conv4", "mlp"}), "network: conv4 (blocks of convolution, batch norm, ReLU) or mlp");
+    field("name", self.name, one_of({"conv4", "mlp"}),
+          "network: conv4 (blocks of convolution, batch norm, ReLU) or mlp");
     field("filters", self.filters, between(1, 1024), "conv4: filters of each convolution");
     field("blocks", self.blocks, between(1, 8), "conv4: number of blocks");
     field("kernel", self.kernel, one_of_numbers({1, 3, 5, 7}), "conv4: height and width of the kernels");
@@ -49,8 +50,8 @@ struct InputShape {
 /// Which derivatives a caller will ask of a LossTape.
 enum class Derivatives { gradient, hessian_products };
 
-/// The mean cross-entropy of T tasks at one point, differentiated by hand: the values, the gradient, and, from the
-/// activations that the gradient left behind, products with the Hessian at the same point.
+/// The mean cross-entropy of T tasks at one point, differentiated by hand: the values, the gradient, and,
+/// from the activations that the gradient left behind, products with the Hessian at the same point.
 class LossTape {
  public:
   virtual ~LossTape() = default;
@@ -59,31 +60,32 @@ class LossTape {
   at::Tensor accuracy;  ///< [T] share of the images whose largest logit is their label's
   at::Tensor gradient;  ///< [T, P]
 
-  /// H v, where H is the Hessian of each task's loss and v is [T, P]. Only for tapes made with hessian_products.
+  /// H v, where H is the Hessian of each task's loss and v is [T, P]. Only for tapes made with
+  /// hessian_products.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 };
 
-/// A classifier as a function of its parameters: every parameter and activation has a leading task axis T, so that T
-/// tasks with T different sets of parameters go through one call.
+/// A classifier as a function of its parameters: every parameter and activation has a leading task axis T, so
+/// that T tasks with T different sets of parameters go through one call.
 class Network {
  public:
   virtual ~Network() = default;
 
   const Layout& layout() const { return layout_; }
 
-  /// Logits [T, S, N] of images [T, S, C, H, W] under parameters [T, P]; differentiable by autograd, any number of
-  /// times. Batch norm always uses the statistics of the S images of a task.
+  /// Logits [T, S, N] of images [T, S, C, H, W] under parameters [T, P]; differentiable by autograd, any
+  /// number of times. Batch norm always uses the statistics of the S images of a task.
   virtual at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const = 0;
 
-  /// The hand-written derivatives of the mean cross-entropy, or nullptr where this network has none for the device
-  /// and dtype of `parameters`. labels [T, S] int64.
+  /// The hand-written derivatives of the mean cross-entropy, or nullptr where this network has none for the
+  /// device and dtype of `parameters`. labels [T, S] int64.
   virtual std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                          const at::Tensor& labels, Derivatives derivatives) const {
     return nullptr;
   }
 
-  /// A fresh initialisation [P] float32, a pure function of `seed`: weights uniform with Glorot's bound (AISTATS
-  /// 2010), biases 0, batch norm 1 and 0.
+  /// A fresh initialisation [P] float32, a pure function of `seed`: weights uniform with Glorot's bound
+  /// (AISTATS 2010), biases 0, batch norm 1 and 0.
   at::Tensor initial_parameters(uint64_t seed) const;
 
  protected:

@@ -1,0 +1,177 @@
+#include "conv_net_engine.h"
+
+#include "task_tape.h"
+
+#include <map>
+#include <mutex>
+
+#include <ATen/ATen.h>
+
+namespace ufo::nn::cpu {
+namespace {
+
+/// A tape with its parameters in the padded order, where that is not the Layout's own.
+template <class T>
+struct PooledTape {
+  PooledTape(const TaskPlan& plan, bool hessian) : tape(plan, hessian) {
+    if (!plan.parameters->same_as_layout()) {
+      for (auto* buffer : {&parameters, &gradient, &direction}) {
+        *buffer = arena.make<T>(plan.parameters->size());
+      }
+    }
+  }
+  TaskTape<T> tape;
+  Arena arena;
+  T *parameters = nullptr, *gradient = nullptr, *direction = nullptr;
+};
+
+template <class T>
+class Engine final : public ConvNetEngine {
+ public:
+  explicit Engine(const ConvNet& net) : net_(net), parameters_(net, kernels<T>().lanes) {}
+
+  std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
+                                 const at::Tensor& labels, Derivatives derivatives) override;
+
+  const PaddedParameters& parameters() const { return parameters_; }
+
+  /// A tape for `images` images that nobody uses, made where there is none.
+  std::unique_ptr<PooledTape<T>> acquire(int64_t images, bool hessian) {
+    Shelf* shelf;
+    {
+      std::lock_guard lock(mutex_);
+      shelf = &shelves_[{images, hessian}];
+      if (!shelf->free.empty()) {
+        auto tape = std::move(shelf->free.back());
+        shelf->free.pop_back();
+        return tape;
+      }
+      if (!shelf->plan) {
+        shelf->plan = std::make_unique<TaskPlan>(make_plan(images));
+      }
+    }
+    return std::make_unique<PooledTape<T>>(*shelf->plan, hessian);
+  }
+
+  void give_back(int64_t images, bool hessian, std::unique_ptr<PooledTape<T>> tape) {
+    std::lock_guard lock(mutex_);
+    shelves_[{images, hessian}].free.push_back(std::move(tape));
+  }
+
+ private:
+  struct Shelf {
+    std::unique_ptr<TaskPlan> plan;
+    std::vector<std::unique_ptr<PooledTape<T>>> free;
+  };
+
+  TaskPlan make_plan(int64_t images) const {
+    TaskPlan plan{.parameters = &parameters_,
+                  .blocks = make_geometry(net_, images, kernels<T>().lanes, sizeof(T)),
+                  .batch_norm_eps = net_.options().batch_norm_eps};
+    const BlockSizes& last = plan.blocks.back().sizes;
+    plan.head = {.images = images,
+                 .ways = net_.input().ways,
+                 .pixels = last.out_height * last.out_width,
+                 .channels = last.channels,
+                 .spatial_mean = !net_.pooled()};
+    return plan;
+  }
+
+  const ConvNet& net_;
+  PaddedParameters parameters_;
+  std::mutex mutex_;
+  std::map<std::pair<int64_t, bool>, Shelf> shelves_;
+};
+
+template <class T>
+class EngineTape final : public LossTape {
+ public:
+  EngineTape(Engine<T>& engine, const at::Tensor& parameters, const at::Tensor& images,
+             const at::Tensor& labels, bool hessian)
+      : engine_(engine), images_(images.size(1)), hessian_(hessian), parameters_(parameters.contiguous()) {
+    const int64_t tasks = parameters.size(0);
+    const auto pixels = images.permute({0, 1, 3, 4, 2}).contiguous();
+    const auto classes = labels.contiguous();
+    loss = at::empty({tasks}, parameters.options());
+    accuracy = at::empty({tasks}, parameters.options());
+    gradient = at::empty_like(parameters_);
+    for (int64_t t = 0; t < tasks; ++t) {
+      tapes_.push_back(engine.acquire(images_, hessian));
+      const auto result = run(*tapes_.back(), row(parameters_, t), row(pixels, t),
+                              classes.const_data_ptr<int64_t>() + t * images_, writable_row(gradient, t));
+      loss.mutable_data_ptr<T>()[t] = static_cast<T>(result.loss);
+      accuracy.mutable_data_ptr<T>()[t] = static_cast<T>(result.accuracy);
+    }
+  }
+
+  ~EngineTape() override {
+    for (auto& tape : tapes_) {
+      engine_.give_back(images_, hessian_, std::move(tape));
+    }
+  }
+
+  at::Tensor hessian_product(const at::Tensor& v) override {
+    if (!hessian_) {
+      throw std::logic_error("hessian_product: this tape was made for its gradient alone");
+    }
+    const auto directions = v.contiguous();
+    auto product = at::empty_like(directions);
+    const PaddedParameters& order = engine_.parameters();
+    for (size_t t = 0; t < tapes_.size(); ++t) {
+      PooledTape<T>& pooled = *tapes_[t];
+      if (order.same_as_layout()) {
+        pooled.tape.hessian_product(row(directions, t), writable_row(product, t));
+      } else {
+        order.pad(row(directions, t), pooled.direction);
+        pooled.tape.hessian_product(pooled.direction, pooled.gradient);
+        order.trim(pooled.gradient, writable_row(product, t));
+      }
+    }
+    return product;
+  }
+
+ private:
+  LossAndAccuracy run(PooledTape<T>& pooled, const T* parameters, const T* images, const int64_t* labels,
+                      T* result) {
+    const PaddedParameters& order = engine_.parameters();
+    if (order.same_as_layout()) {
+      return pooled.tape.gradient(parameters, images, labels, result);
+    }
+    order.pad(parameters, pooled.parameters);
+    const auto outcome = pooled.tape.gradient(pooled.parameters, images, labels, pooled.gradient);
+    order.trim(pooled.gradient, result);
+    return outcome;
+  }
+
+  static const T* row(const at::Tensor& tensor, int64_t t) {
+    return tensor.const_data_ptr<T>() + t * tensor.stride(0);
+  }
+  static T* writable_row(const at::Tensor& tensor, int64_t t) {
+    return tensor.mutable_data_ptr<T>() + t * tensor.stride(0);
+  }
+
+  Engine<T>& engine_;
+  int64_t images_;
+  bool hessian_;
+  at::Tensor parameters_;
+  std::vector<std::unique_ptr<PooledTape<T>>> tapes_;
+};
+
+template <class T>
+std::unique_ptr<LossTape> Engine<T>::tape(const at::Tensor& parameters, const at::Tensor& images,
+                                          const at::Tensor& labels, Derivatives derivatives) {
+  return std::make_unique<EngineTape<T>>(*this, parameters, images, labels,
+                                         derivatives == Derivatives::hessian_products);
+}
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<ConvNetEngine> ConvNetEngine::make(const ConvNet& net) {
+  return std::make_unique<Engine<T>>(net);
+}
+
+template std::unique_ptr<ConvNetEngine> ConvNetEngine::make<float>(const ConvNet&);
+template std::unique_ptr<ConvNetEngine> ConvNetEngine::make<double>(const ConvNet&);
+
+}  // namespace ufo::nn::cpu

@@ -1,0 +1,86 @@
+#pragma once
+
+#include "geometry.h"
+#include "head.h"
+#include "parameters.h"
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace ufo::nn::cpu {
+
+/// What does not change from tape to tape: where parameters lie, and the index lists for one number of
+/// images.
+struct TaskPlan {
+  const PaddedParameters* parameters;
+  std::vector<BlockGeometry> blocks;
+  HeadSizes head;
+  double batch_norm_eps;
+};
+
+/// Zeroed memory that lives as long as this: the buffers of a tape.
+class Arena {
+ public:
+  template <class T>
+  T* make(int64_t count);
+
+ private:
+  std::vector<at::Tensor> storage_;
+};
+
+/// One task's network at one point: the activations that the gradient leaves behind, and products with the
+/// Hessian from them (Pearlmutter, Neural Computation 1994). The order of work within a block is: convolution
+/// and statistics chunk by chunk, then the normalisation; on the way back the gradient of the block's output
+/// chunk by chunk, each chunk at once multiplied into the weights' and the input's gradient while it is in
+/// cache.
+template <class T>
+class TaskTape {
+ public:
+  /// `hessian` makes room for hessian_product().
+  TaskTape(const TaskPlan& plan, bool hessian);
+
+  /// images [S, H, W, C] contiguous, labels [S]; parameters and gradient in the padded order. The parameters
+  /// must stay where they are until the last hessian_product(). Every element of the gradient is written.
+  LossAndAccuracy gradient(const T* parameters, const T* images, const int64_t* labels, T* gradient);
+
+  /// product = H v at the point of the last gradient().
+  void hessian_product(const T* v, T* product);
+
+ private:
+  /// Buffers of one block beside BlockBuffers.
+  struct Block {
+    BlockBuffers<T> buffers{};
+    T* x = nullptr;    ///< padded input
+    T* x_t = nullptr;  ///< its tangent; none for the images
+    T* squares = nullptr;
+    T* transposed = nullptr;    ///< the weights, tap by tap [F, C]
+    T* transposed_t = nullptr;  ///< those of a direction
+    T* dy = nullptr;
+    T* dy_t = nullptr;
+  };
+
+  void allocate(Arena& arena);
+  void allocate_tangents(Arena& arena);
+  void load_images(const T* images);
+  void transpose_weights(size_t l, const T* weights, T* transposed) const;
+  void block_value(size_t l, const T* parameters);
+  void block_adjoint(size_t l, const T* parameters, T* gradient);
+  void block_tangent(size_t l, const T* v);
+  void block_tangent_adjoint(size_t l, const T* v, T* product);
+  void input_gradient(size_t l, int64_t images, const T* du, const T* transposed, T* dx,
+                      bool accumulate) const;
+  /// du of the images from `begin` on: all images have their own where Hessian products will need them.
+  T* gradient_chunk(size_t l, int64_t begin) const;
+
+  const TaskPlan& plan_;
+  const Kernels<T>& kernels_;
+  bool hessian_;
+  Arena arena_;
+  std::vector<Block> blocks_;
+  std::vector<T*> du_;
+  HeadBuffers<T> head_{};
+  const T* parameters_ = nullptr;
+};
+
+}  // namespace ufo::nn::cpu

@@ -1,0 +1,112 @@
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <ufo/base/random.h>
+#include <ufo/nn/network.h>
+
+namespace ufo::nn {
+namespace {
+
+struct Case {
+  const char* name;
+  ModelOptions model;
+  InputShape input;
+  int64_t tasks, images;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+at::Tensor normal(at::IntArrayRef sizes, uint64_t seed) {
+  at::Tensor values = at::empty(sizes, at::kDouble);
+  RandomStream random(seed, Purpose::test, 0);
+  for (int64_t i = 0; i < values.numel(); ++i) {
+    values.mutable_data_ptr<double>()[i] = random.normal();
+  }
+  return values;
+}
+
+double relative_error(const at::Tensor& a, const at::Tensor& b) {
+  return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
+}
+
+/// Loss, gradient and Hessian product of the same point by autograd, and the data to compute them.
+struct Reference {
+  std::unique_ptr<Network> network;
+  at::Tensor parameters, images, labels, v;
+  at::Tensor loss, accuracy, gradient, product;
+
+  explicit Reference(const Case& c) : network(make_network(c.model, c.input)) {
+    const int64_t size = network->layout().size();
+    parameters = network->initial_parameters(1).to(at::kDouble) + 0.1 * normal({c.tasks, size}, 2);
+    images = normal({c.tasks, c.images, c.input.channels, c.input.height, c.input.width}, 3);
+    labels = at::arange(c.tasks * c.images).view({c.tasks, c.images}).remainder(c.input.ways);
+    v = normal({c.tasks, size}, 4);
+    c10::AutoGradMode enable(true);
+    const auto leaf = parameters.detach().requires_grad_();
+    const auto logits = network->logits(leaf, images);
+    loss = -logits.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(1);
+    accuracy = logits.argmax(-1).eq(labels).to(at::kDouble).mean(1);
+    gradient = torch::autograd::grad({loss.sum()}, {leaf}, {}, true, true)[0];
+    product = torch::autograd::grad({gradient}, {leaf}, {v})[0];
+  }
+};
+
+class TapeOf : public testing::TestWithParam<Case> {};
+
+TEST_P(TapeOf, AgreesWithAutogradInDouble) {
+  const Reference r(GetParam());
+  const auto tape = r.network->tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+  ASSERT_TRUE(tape);
+  EXPECT_LT(relative_error(tape->loss, r.loss), 1e-12);
+  EXPECT_TRUE(at::equal(tape->accuracy, r.accuracy));
+  EXPECT_LT(relative_error(tape->gradient, r.gradient), 1e-10);
+  EXPECT_LT(relative_error(tape->hessian_product(r.v), r.product), 1e-10);
+  // A tape of its own buffers gives the same again, and the direction leaves nothing behind.
+  EXPECT_LT(relative_error(tape->hessian_product(2 * r.v), 2 * r.product), 1e-10);
+  const auto light = r.network->tape(r.parameters, r.images, r.labels, Derivatives::gradient);
+  EXPECT_TRUE(at::equal(light->gradient, tape->gradient));
+}
+
+TEST_P(TapeOf, AgreesWithDoubleInFloat) {
+  const Reference r(GetParam());
+  const auto tape = r.network->tape(r.parameters.to(at::kFloat), r.images.to(at::kFloat), r.labels,
+                                    Derivatives::hessian_products);
+  EXPECT_LT(relative_error(tape->gradient, r.gradient), 1e-3);
+  EXPECT_LT(relative_error(tape->hessian_product(r.v.to(at::kFloat)), r.product), 1e-3);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ConvNet, TapeOf,
+    testing::Values(
+        Case{"strided", {.filters = 16}, {1, 28, 28, 5}, 2, 5},
+        Case{"strided_64", {.filters = 64}, {1, 28, 28, 20}, 1, 20},
+        Case{"strided_odd", {.filters = 5}, {2, 13, 11, 3}, 3, 7},
+        Case{"strided_kernel5", {.filters = 24, .blocks = 2, .kernel = 5}, {1, 12, 15, 4}, 2, 6},
+        Case{"strided_kernel1", {.filters = 16, .blocks = 2, .kernel = 1}, {3, 9, 9, 3}, 1, 4},
+        Case{"strided_kernel7", {.filters = 8, .blocks = 2, .kernel = 7}, {1, 14, 14, 3}, 1, 4},
+        Case{"strided_wide", {.filters = 112, .blocks = 2}, {1, 14, 14, 3}, 1, 3},
+        Case{"strided_chunks", {.filters = 64, .blocks = 2}, {3, 84, 84, 3}, 1, 3},
+        Case{"pooled", {.filters = 32, .downsampling = "max_pool"}, {3, 84, 84, 5}, 1, 5},
+        Case{"pooled_odd", {.filters = 6, .blocks = 3, .downsampling = "max_pool"}, {3, 21, 17, 2}, 2, 5},
+        Case{"pooled_48", {.filters = 48, .blocks = 2, .downsampling = "max_pool"}, {1, 11, 10, 3}, 1, 4},
+        Case{"one_block", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Tape, RefusesHessianProductsWhenMadeForTheGradientAlone) {
+  const Reference r({"", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3});
+  const auto tape = r.network->tape(r.parameters, r.images, r.labels, Derivatives::gradient);
+  EXPECT_THROW(tape->hessian_product(r.v), std::logic_error);
+}
+
+TEST(Tape, TakesImagesInAnyMemoryOrder) {
+  const Reference r({"", {.filters = 16, .blocks = 2}, {3, 10, 9, 3}, 2, 4});
+  const auto channels_last = r.images.permute({0, 1, 3, 4, 2}).contiguous().permute({0, 1, 4, 2, 3});
+  const auto a = r.network->tape(r.parameters, r.images, r.labels, Derivatives::gradient);
+  const auto b = r.network->tape(r.parameters, channels_last, r.labels, Derivatives::gradient);
+  EXPECT_TRUE(at::equal(a->gradient, b->gradient));
+}
+
+}  // namespace
+}  // namespace ufo::nn
