@@ -38,7 +38,6 @@ class Pool {
 
  private:
   void serve(int64_t number) {
-    at::set_num_threads(1);  // belongs to this thread
     std::unique_lock lock(mutex_);
     for (uint64_t seen = 0;;) {
       wake_.wait(lock, [&] { return stopping_ || (round_ != seen && number < wanted_); });
@@ -47,6 +46,8 @@ class Pool {
       }
       seen = round_;
       lock.unlock();
+      // Every time: a call by any other thread sets MKL's number for all of them.
+      at::set_num_threads(1);
       (*job_)();
       lock.lock();
       if (--running_ == 0) {

@@ -28,17 +28,21 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
                         " blocks with max_pool, got " + std::to_string(options.blocks));
     }
     const std::string prefix = "blocks." + std::to_string(i);
-    layout_.add(prefix + ".conv.weight", {filters, channels, kernel, kernel}, {}, {2, 3, 1, 0});
-    layout_.add(prefix + ".conv.bias", {filters});
-    layout_.add(prefix + ".norm.weight", {filters});
-    layout_.add(prefix + ".norm.bias", {filters});
+    add(conv2d(prefix + ".conv", channels, filters, kernel, stride()));
+    add(batch_norm(prefix + ".norm", filters, options.batch_norm_eps));
+    add(relu());
+    if (pooled()) {
+      add(max_pool());
+    }
     blocks_.push_back(block);
     channels = filters, height = block.out_height, width = block.out_width;
   }
-  const int64_t pixels = pooled() ? height * width : 1;
-  layout_.add("head.weight", {input.ways, channels * pixels},
-              {input.ways, channels, pooled() ? height : 1, pooled() ? width : 1}, {0, 2, 3, 1});
-  layout_.add("head.bias", {input.ways});
+  add(pooled() ? flatten() : spatial_mean());
+  if (pooled()) {
+    add(linear("head", channels * height * width, input.ways, {channels, height, width}));
+  } else {
+    add(linear("head", channels, input.ways));
+  }
   float_engine_ = cpu::ConvNetEngine::make<float>(*this);
   double_engine_ = cpu::ConvNetEngine::make<double>(*this);
 }
@@ -47,40 +51,13 @@ ConvNet::~ConvNet() = default;
 
 std::unique_ptr<LossTape> ConvNet::tape(const at::Tensor& parameters, const at::Tensor& images,
                                         const at::Tensor& labels, Derivatives derivatives) const {
-  if (!parameters.is_cpu()) {
-    return nullptr;
+  if (parameters.is_cpu() && parameters.scalar_type() == at::kFloat) {
+    return float_engine_->tape(parameters, images, labels, derivatives);
   }
-  switch (parameters.scalar_type()) {
-    case at::kFloat:
-      return float_engine_->tape(parameters, images, labels, derivatives);
-    case at::kDouble:
-      return double_engine_->tape(parameters, images, labels, derivatives);
-    default:
-      return nullptr;
+  if (parameters.is_cpu() && parameters.scalar_type() == at::kDouble) {
+    return double_engine_->tape(parameters, images, labels, derivatives);
   }
-}
-
-at::Tensor ConvNet::logits(const at::Tensor& parameters, const at::Tensor& images) const {
-  const int64_t tasks = images.size(0), samples = images.size(1);
-  const auto p = layout_.unpack(parameters);
-  // The tasks lie side by side in the channels, so that one grouped convolution serves them all.
-  at::Tensor x =
-      images.transpose(0, 1).reshape({samples, tasks * input_.channels, input_.height, input_.width});
-  for (int64_t i = 0; i < options_.blocks; ++i) {
-    const auto weight = p[4 * i].flatten(0, 1), bias = p[4 * i + 1].flatten();
-    x = at::conv2d(x, weight, bias, stride(), options_.kernel / 2, 1, tasks);
-    x = at::batch_norm(x, p[4 * i + 2].flatten(), p[4 * i + 3].flatten(), {}, {}, true, 0.1,
-                       options_.batch_norm_eps, false);
-    x = at::relu(x);
-    if (pooled()) {
-      x = at::max_pool2d(x, 2);
-    }
-  }
-  const int64_t filters = options_.filters;
-  const auto features =
-      pooled() ? x.view({samples, tasks, -1}) : x.mean({2, 3}).view({samples, tasks, filters});
-  const size_t head = p.size() - 2;
-  return at::baddbmm(p[head + 1].unsqueeze(1), features.transpose(0, 1), p[head].transpose(1, 2));
+  return Sequential::tape(parameters, images, labels, derivatives);
 }
 
 }  // namespace ufo::nn

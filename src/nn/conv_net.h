@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include <ufo/nn/network.h>
+#include <ufo/nn/sequential.h>
 
 namespace ufo::nn {
 
@@ -23,12 +23,11 @@ struct BlockShape {
 
 /// The conv net of MAML (Finn et al., arXiv 1703.03400, section 5.2): `blocks` blocks, then the spatial mean
 /// (downsampling by stride) or all pixels (by pooling), then a linear head.
-class ConvNet final : public Network {
+/// On the CPU its tapes come from kernels of its own (src/nn/cpu), elsewhere from its layers.
+class ConvNet final : public Sequential {
  public:
   ConvNet(const ModelOptions& options, const InputShape& input);
   ~ConvNet() override;
-
-  at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const override;
 
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;

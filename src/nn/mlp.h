@@ -1,15 +1,13 @@
 #pragma once
 
-#include <ufo/nn/network.h>
+#include <ufo/nn/sequential.h>
 
 namespace ufo::nn {
 
 /// Hidden layers with ReLU on the flattened image, then a linear head.
-class Mlp final : public Network {
+class Mlp final : public Sequential {
  public:
   Mlp(const ModelOptions& options, const InputShape& input);
-
-  at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const override;
 };
 
 }  // namespace ufo::nn

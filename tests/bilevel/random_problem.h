@@ -27,7 +27,7 @@ struct RandomProblemOptions {
   int64_t tasks = 3, ways = 3, shots = 2, queries = 2;
   int64_t channels = 1, height = 13, width = 13;
   at::ScalarType dtype = at::kDouble;
-  Engine engine = Engine::autograd;
+  Engine engine = Engine::hand_written;
 };
 
 struct RandomProblem {

@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <ufo/base/random.h>
-#include <ufo/nn/network.h>
+#include <ufo/nn/sequential.h>
 
 namespace ufo::nn {
 namespace {
@@ -69,6 +69,17 @@ TEST_P(TapeOf, AgreesWithAutogradInDouble) {
   EXPECT_TRUE(at::equal(light->gradient, tape->gradient));
 }
 
+TEST_P(TapeOf, OfItsLayersAgreesWithAutograd) {
+  const Reference r(GetParam());
+  const auto& layers = dynamic_cast<const Sequential&>(*r.network);
+  const auto tape = layers.Sequential::tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+  EXPECT_LT(relative_error(tape->loss, r.loss), 1e-12);
+  EXPECT_TRUE(at::equal(tape->accuracy, r.accuracy));
+  EXPECT_LT(relative_error(tape->gradient, r.gradient), 1e-10);
+  EXPECT_LT(relative_error(tape->hessian_product(r.v), r.product), 1e-10);
+  EXPECT_LT(relative_error(tape->hessian_product(2 * r.v), 2 * r.product), 1e-10);
+}
+
 TEST_P(TapeOf, AgreesWithDoubleInFloat) {
   const Reference r(GetParam());
   const auto tape = r.network->tape(r.parameters.to(at::kFloat), r.images.to(at::kFloat), r.labels,
@@ -78,7 +89,7 @@ TEST_P(TapeOf, AgreesWithDoubleInFloat) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    ConvNet, TapeOf,
+    Networks, TapeOf,
     testing::Values(
         Case{"strided", {.filters = 16}, {1, 28, 28, 5}, 2, 5},
         Case{"strided_64", {.filters = 64}, {1, 28, 28, 20}, 1, 20},

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/nn/layout.h>
+
+namespace ufo::nn {
+
+// S images, T tasks. Activations are [S, T, C, H, W] or [S, T, D]; every parameter is [T, shape].
+
+using Tensors = std::vector<at::Tensor>;
+
+/// A layer at one point: its value there, and the derivatives that second-order meta-gradients take. With y =
+/// f(x, p):
+///   tangent            y_t = (df/dx) x_t + (df/dp) p_t
+///   adjoint            dx = (df/dx)^T dy,  dp = (df/dp)^T dy
+///   adjoint_tangent    dx_t and dp_t, the derivative of the adjoint as x, p and dy move along x_t, p_t and
+///   dy_t
+/// (Pearlmutter's R-operator, Neural Computation 1994.) They are called in this order: adjoint; then, any
+/// number of times, tangent and adjoint_tangent of the same direction.
+class LayerPoint {
+ public:
+  virtual ~LayerPoint() = default;
+
+  const at::Tensor& value() const { return value_; }
+
+  /// dy to dx; fills `dp` with one tensor a parameter. dx may be undefined where `needs_dx` is false.
+  virtual at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) = 0;
+
+  /// x_t (undefined stands for zero) and p_t to y_t; undefined where y does not move.
+  virtual at::Tensor tangent(const at::Tensor& x_t, const Tensors& p_t) = 0;
+
+  /// dy_t to dx_t; fills `dp_t`.
+  virtual at::Tensor adjoint_tangent(const at::Tensor& dy_t, Tensors& dp_t, bool needs_dx) = 0;
+
+ protected:
+  explicit LayerPoint(at::Tensor value) : value_(std::move(value)) {}
+
+ private:
+  at::Tensor value_;
+};
+
+/// A layer: which parameters it has, and how it is evaluated. The value must be made of differentiable ATen
+/// operations, for autograd goes through it too.
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  /// Adds this layer's parameters to `layout` under names that begin with its own.
+  virtual void declare(Layout& layout) const {}
+
+  /// The number of parameters that declare() adds.
+  virtual size_t parameters() const { return 0; }
+
+  /// The layer at input x and parameters p, in the order of declare().
+  virtual std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const = 0;
+};
+
+/// Convolution [C, H, W] to [F, H', W'] with bias and padding kernel / 2: parameters `name`.weight and
+/// `name`.bias.
+std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
+                              int64_t stride);
+
+/// Batch norm over the images and pixels of each task, with the statistics of the batch: `name`.weight,
+/// `name`.bias.
+std::unique_ptr<Layer> batch_norm(std::string name, int64_t channels, double eps);
+
+std::unique_ptr<Layer> relu();
+
+/// Largest of each 2x2 window.
+std::unique_ptr<Layer> max_pool();
+
+/// [C, H, W] to [C].
+std::unique_ptr<Layer> spatial_mean();
+
+/// [C, H, W] to [C H W].
+std::unique_ptr<Layer> flatten();
+
+/// [D] to [F]: `name`.weight, `name`.bias. `image` gives C, H, W where D is a flattened image, so that its
+/// weights lie channels last in the flat vector.
+std::unique_ptr<Layer> linear(std::string name, int64_t in_features, int64_t out_features,
+                              std::vector<int64_t> image = {});
+
+}  // namespace ufo::nn

@@ -1,0 +1,96 @@
+#include <ATen/ATen.h>
+
+#include <ufo/nn/layer.h>
+
+namespace ufo::nn {
+namespace {
+
+/// The sizes of a convolution whose tasks lie side by side in the channels: one grouped convolution serves
+/// them all.
+struct Grouped {
+  int64_t tasks, kernel, stride;
+
+  at::Tensor value(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) const {
+    const at::Tensor y =
+        at::conv2d(x.flatten(1, 2), w.flatten(0, 1), bias.defined() ? bias.flatten() : at::Tensor(), stride,
+                   kernel / 2, 1, tasks);
+    return y.view({y.size(0), tasks, y.size(1) / tasks, y.size(2), y.size(3)});
+  }
+
+  /// (dx, dw); dx undefined unless wanted.
+  std::pair<at::Tensor, at::Tensor> adjoint(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
+                                            bool wants_dx, bool wants_dw) const {
+    const std::array<int64_t, 2> strides = {stride, stride}, padding = {kernel / 2, kernel / 2}, one = {1, 1},
+                                 none = {0, 0};
+    auto [dx, dw, bias] =
+        at::convolution_backward(dy.flatten(1, 2), x.flatten(1, 2), w.flatten(0, 1), c10::nullopt, strides,
+                                 padding, one, false, none, tasks, {wants_dx, wants_dw, false});
+    return {wants_dx ? dx.view(x.sizes()) : at::Tensor(), wants_dw ? dw.view(w.sizes()) : at::Tensor()};
+  }
+};
+
+class Point final : public LayerPoint {
+ public:
+  Point(const Grouped& grouped, const at::Tensor& x, const Tensors& p)
+      : LayerPoint(grouped.value(x, p[0], p[1])), grouped_(grouped), x_(x), w_(p[0]) {}
+
+  at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) override {
+    dy_ = dy;
+    const auto [dx, dw] = grouped_.adjoint(dy, x_, w_, needs_dx, true);
+    dp = {dw, sum(dy)};
+    return dx;
+  }
+
+  at::Tensor tangent(const at::Tensor& x_t, const Tensors& p_t) override {
+    x_t_ = x_t;
+    w_t_ = p_t[0];
+    at::Tensor y_t = grouped_.value(x_, w_t_, p_t[1]);
+    return x_t.defined() ? y_t + grouped_.value(x_t, w_, {}) : y_t;
+  }
+
+  at::Tensor adjoint_tangent(const at::Tensor& dy_t, Tensors& dp_t, bool needs_dx) override {
+    auto [dx_t, dw_t] = grouped_.adjoint(dy_t, x_, w_, needs_dx, true);
+    if (x_t_.defined()) {
+      dw_t = dw_t + grouped_.adjoint(dy_, x_t_, w_, false, true).second;
+    }
+    if (needs_dx) {
+      dx_t = dx_t + grouped_.adjoint(dy_, x_, w_t_, true, false).first;
+    }
+    dp_t = {dw_t, sum(dy_t)};
+    return dx_t;
+  }
+
+ private:
+  static at::Tensor sum(const at::Tensor& dy) { return dy.sum({0, 3, 4}); }
+
+  Grouped grouped_;
+  at::Tensor x_, w_, dy_, x_t_, w_t_;
+};
+
+class Conv2d final : public Layer {
+ public:
+  Conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride)
+      : name_(std::move(name)), in_(in_channels), out_(out_channels), kernel_(kernel), stride_(stride) {}
+
+  void declare(Layout& layout) const override {
+    layout.add(name_ + ".weight", {out_, in_, kernel_, kernel_}, {}, {2, 3, 1, 0});
+    layout.add(name_ + ".bias", {out_});
+  }
+  size_t parameters() const override { return 2; }
+  std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
+    return std::make_unique<Point>(Grouped{x.size(1), kernel_, stride_}, x, p);
+  }
+
+ private:
+  std::string name_;
+  int64_t in_, out_, kernel_, stride_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
+                              int64_t stride) {
+  return std::make_unique<Conv2d>(std::move(name), in_channels, out_channels, kernel, stride);
+}
+
+}  // namespace ufo::nn

@@ -1,0 +1,133 @@
+#include "random_problem.h"
+
+#include <filesystem>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <ufo/bilevel/classification.h>
+#include <ufo/bilevel/meta_gradient.h>
+#include <ufo/train/safetensors.h>
+
+namespace ufo::bilevel {
+namespace {
+
+std::vector<int64_t> integers(const std::string& list) {  // "[1,0,1]"
+  std::vector<int64_t> numbers;
+  std::istringstream in(list);
+  for (char separator; in >> separator && separator != ']';) {
+    int64_t number;
+    if (in >> number) {
+      numbers.push_back(number);
+    }
+  }
+  return numbers;
+}
+
+/// Meta-gradients that tests/fixtures/make_meta_gradients.py computed with torch.func in float64.
+class Fixture {
+ public:
+  explicit Fixture(const std::string& name)
+      : file_(train::load_safetensors(std::filesystem::path(UFO_SOURCE_DIR) / "tests/fixtures" / name)) {
+    const auto images = tensor("support_images");
+    nn::ModelOptions model;
+    model.name = text("model");
+    if (model.name == "conv4") {
+      model.filters = std::stol(text("filters"));
+      model.blocks = std::stol(text("blocks"));
+      model.kernel = std::stol(text("kernel"));
+      model.downsampling = text("pool") == "true" ? "max_pool" : "stride";
+      model.batch_norm_eps = std::stod(text("batch_norm_eps"));
+    } else {
+      model.hidden = integers(text("hidden"));
+    }
+    network = nn::make_network(model, {.channels = images.size(2),
+                                       .height = images.size(3),
+                                       .width = images.size(4),
+                                       .ways = std::stol(text("ways"))});
+  }
+
+  ClassificationProblem problem(Engine engine, at::ScalarType dtype) const {
+    return {*network,
+            tensor("support_images").to(dtype),
+            tensor("support_labels"),
+            tensor("query_images").to(dtype),
+            tensor("query_labels"),
+            engine};
+  }
+
+  /// "theta." or "gradient." or "task_gradient." tensors as one flat tensor.
+  at::Tensor flat(const std::string& prefix) const {
+    std::vector<at::Tensor> tensors;
+    for (const auto& entry : network->layout().entries()) {
+      tensors.push_back(tensor(prefix + entry.name));
+    }
+    return network->layout().pack(tensors);
+  }
+
+  MetaGradient estimate(Engine engine, at::ScalarType dtype) const {
+    const auto p = problem(engine, dtype);
+    const InnerOptions inner{.steps = std::stol(text("inner_steps")),
+                             .learning_rate = std::stod(text("inner_learning_rate"))};
+    const auto estimator =
+        make_estimator({.estimator = text("estimator"), .q = {std::stod(text("q"))}}, inner);
+    std::vector<bool> coins(p.tasks(), estimator->exact_probability() == 1);
+    const auto tossed = integers(text("coins"));
+    for (size_t i = 0; i < tossed.size(); ++i) {
+      coins[i] = tossed[i] == 1;
+    }
+    return estimate_meta_gradient(p, flat("theta.").to(dtype), *estimator, coins, KeepTasks::yes);
+  }
+
+  std::string text(const std::string& key) const { return file_.metadata.at(key); }
+
+  std::unique_ptr<nn::Network> network;
+
+ private:
+  at::Tensor tensor(const std::string& name) const { return file_.tensors.at(name); }
+
+  train::TensorFile file_;
+};
+
+std::vector<std::string> fixture_names() {
+  std::vector<std::string> names;
+  for (const auto& file :
+       std::filesystem::directory_iterator(std::filesystem::path(UFO_SOURCE_DIR) / "tests/fixtures")) {
+    if (file.path().extension() == ".safetensors") {
+      names.push_back(file.path().filename());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+class TorchFuncFixture : public testing::TestWithParam<std::string> {};
+
+TEST_P(TorchFuncFixture, GivesTheSameMetaGradients) {
+  const Fixture fixture(GetParam());
+  for (const auto engine : {Engine::hand_written, Engine::autograd}) {
+    const auto estimate = fixture.estimate(engine, at::kDouble);
+    EXPECT_LT(relative_error(estimate.gradient, fixture.flat("gradient.")), 1e-8);
+    EXPECT_LT(relative_error(estimate.task_gradients, fixture.flat("task_gradient.")), 1e-8);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, TorchFuncFixture, testing::ValuesIn(fixture_names()),
+                         [](const auto& info) { return info.param.substr(0, info.param.find('.')); });
+
+// Over several steps a ReLU that flips in one precision alone moves the gradient by percents.
+TEST(TorchFunc, GivesTheSameInFloatAfterOneInnerStep) {
+  for (const auto& name : fixture_names()) {
+    const Fixture fixture(name);
+    if (fixture.text("inner_steps") == "1") {
+      for (const auto engine : {Engine::hand_written, Engine::autograd}) {
+        EXPECT_LT(relative_error(fixture.estimate(engine, at::kFloat).gradient, fixture.flat("gradient.")),
+                  1e-3)
+            << name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ufo::bilevel
