@@ -65,14 +65,20 @@ class Pool {
   std::vector<std::jthread> threads_;  // last, so that they are joined before the rest goes
 };
 
+std::atomic<int64_t> chosen_threads{0};
+
 }  // namespace
+
+int64_t task_threads() { return chosen_threads > 0 ? chosen_threads.load() : at::get_num_threads(); }
+
+void set_task_threads(int64_t threads) { chosen_threads = threads; }
 
 void parallel_tasks(int64_t count, const std::function<void(int64_t)>& work) {
   static Pool pool;
   std::atomic<int64_t> next{0};
   std::mutex failure_mutex;
   std::exception_ptr failure;
-  pool.run(std::min<int64_t>(count, at::get_num_threads()), [&] {
+  pool.run(std::min(count, task_threads()), [&] {
     try {
       for (int64_t i; (i = next++) < count;) {
         work(i);

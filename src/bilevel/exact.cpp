@@ -60,8 +60,6 @@ class Trajectory {
   int64_t gradient_calls_ = 0;
 };
 
-at::Tensor squared_norms(const at::Tensor& rows) { return rows.square().sum(1); }
-
 }  // namespace
 
 at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const OuterGradient& outer,
@@ -76,7 +74,7 @@ at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Outer
 }
 
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             Memory memory, double first_order_share) {
+                             Memory memory) {
   Trajectory trajectory(problem, theta, inner, memory);
   const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
 
@@ -89,18 +87,11 @@ TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, co
     }
     v = descend(v, linearization->hessian_product(v), inner.learning_rate);
   }
-
-  TaskGradients result{.gradient = assemble(problem, theta, outer, v, mixed), .outer = outer.value};
-  const at::Tensor first_order = assemble(problem, theta, outer, outer.phi, {});
-  const at::Tensor difference = first_order - result.gradient;
-  result.bias_squared = squared_norms(difference);
-  result.norm_squared = squared_norms(result.gradient);
-  if (first_order_share != 0) {
-    result.gradient = at::add(result.gradient, difference, first_order_share);
-  }
-  result.gradient_calls = trajectory.gradient_calls() + problem.tasks();
-  result.hessian_products = problem.tasks() * inner.steps;
-  return result;
+  return {.gradient = assemble(problem, theta, outer, v, mixed),
+          .outer = outer.value,
+          .first_order = assemble(problem, theta, outer, outer.phi, {}),
+          .gradient_calls = trajectory.gradient_calls() + problem.tasks(),
+          .hessian_products = problem.tasks() * inner.steps};
 }
 
 }  // namespace ufo::bilevel

@@ -29,12 +29,10 @@ class OrderedTotal {
   MetaGradient mean() {
     const double tasks = static_cast<double>(waiting_.size());
     const double none = std::numeric_limits<double>::quiet_NaN();
-    total_.gradient.div_(tasks);
     total_.loss /= tasks;
     total_.accuracy = has_accuracy_ ? total_.accuracy / tasks : none;
-    const double exact = static_cast<double>(total_.exact_tasks);
-    total_.bias_squared = exact > 0 ? total_.bias_squared / exact : none;
-    total_.norm_squared = exact > 0 ? total_.norm_squared / exact : none;
+    total_.bias_squared = measured_ > 0 ? total_.bias_squared / measured_ : none;
+    total_.norm_squared = measured_ > 0 ? total_.norm_squared / measured_ : none;
     if (keep_ == KeepTasks::yes) {
       total_.task_gradients = at::cat(kept_);
     }
@@ -53,7 +51,7 @@ class OrderedTotal {
     has_accuracy_ = result.outer.accuracy.defined();
     total_.accuracy += has_accuracy_ ? result.outer.accuracy.item<double>() : 0;
     if (result.bias_squared.defined()) {
-      ++total_.exact_tasks;
+      ++measured_;
       total_.bias_squared += result.bias_squared.item<double>();
       total_.norm_squared += result.norm_squared.item<double>();
     }
@@ -69,6 +67,7 @@ class OrderedTotal {
   size_t next_ = 0;
   MetaGradient total_;
   bool has_accuracy_ = false;
+  double measured_ = 0;  ///< tasks with bias_squared and norm_squared
   KeepTasks keep_;
   std::vector<at::Tensor> kept_;
 };
@@ -92,7 +91,6 @@ void add_branch(MetaGradient& total, const TaskGradients& result, const std::vec
   total.accuracy += result.outer.accuracy.defined() ? result.outer.accuracy.sum().item<double>()
                                                     : std::numeric_limits<double>::quiet_NaN();
   if (result.bias_squared.defined()) {
-    total.exact_tasks = static_cast<int64_t>(indices.size());
     total.bias_squared = result.bias_squared.mean().item<double>();
     total.norm_squared = result.norm_squared.mean().item<double>();
   }
@@ -124,7 +122,6 @@ MetaGradient whole_batch(const Problem& problem, const at::Tensor& theta, const 
       add_branch(total, estimator.estimate(*problem.select(indices), theta, branch), indices);
     }
   }
-  total.gradient = total.gradient / static_cast<double>(tasks);
   total.loss /= static_cast<double>(tasks);
   total.accuracy /= static_cast<double>(tasks);
   return total;
@@ -150,8 +147,12 @@ MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& th
                                 std::to_string(problem.tasks()) + " tasks");
   }
   c10::NoGradGuard no_grad;
-  return problem.schedule() == Schedule::task_by_task ? task_by_task(problem, theta, estimator, coins, keep)
-                                                      : whole_batch(problem, theta, estimator, coins, keep);
+  MetaGradient result = problem.schedule() == Schedule::task_by_task
+                            ? task_by_task(problem, theta, estimator, coins, keep)
+                            : whole_batch(problem, theta, estimator, coins, keep);
+  result.gradient = result.gradient / static_cast<double>(problem.tasks());
+  result.exact_tasks = std::count(coins.begin(), coins.end(), true);
+  return result;
 }
 
 }  // namespace ufo::bilevel

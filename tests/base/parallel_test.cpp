@@ -1,5 +1,9 @@
 #include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -28,6 +32,22 @@ TEST(ParallelTasks, RunsAtenOnOneThreadInsideAndLeavesTheCallersThreadsAlone) {
   EXPECT_EQ(inside, 1);
   EXPECT_EQ(at::get_num_threads(), 2);
   at::set_num_threads(threads);
+}
+
+TEST(ParallelTasks, TakesTheNumberOfThreadsThatWasSet) {
+  EXPECT_EQ(task_threads(), at::get_num_threads());
+  set_task_threads(3);
+  EXPECT_EQ(task_threads(), 3);
+  std::mutex mutex;
+  std::set<std::thread::id> ids;
+  parallel_tasks(3, [&](int64_t) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::lock_guard lock(mutex);
+    ids.insert(std::this_thread::get_id());
+  });
+  EXPECT_EQ(ids.size(), 3u);
+  set_task_threads(0);
+  EXPECT_EQ(task_threads(), at::get_num_threads());
 }
 
 TEST(ParallelTasks, RethrowsAnExceptionAndWorksAgainAfter) {

@@ -5,7 +5,15 @@
 
 namespace ufo {
 
-/// Calls work(0), ..., work(count - 1) on at::get_num_threads() threads, each taking the next number when it
+/// The number of threads of parallel_tasks: ATen's own number unless set_task_threads gave another.
+int64_t task_threads();
+
+/// Sets it; 0 goes back to ATen's. A program that leaves the work to parallel_tasks should then call
+/// at::set_num_threads(1): after every small parallel region ATen's threads spin for some milliseconds on the
+/// cores that the tasks want.
+void set_task_threads(int64_t threads);
+
+/// Calls work(0), ..., work(count - 1) on task_threads() threads, each taking the next number when it
 /// is free. The calls must not depend on one another's order. Inside them ATen runs on one thread, so that
 /// their results have the same bytes for any number of threads: LibTorch's own parallel regions do not give
 /// that, for MKL takes another path inside them. Rethrows the first exception once all threads have stopped.

@@ -41,8 +41,9 @@ struct EstimatorOptions {
 struct TaskGradients {
   at::Tensor gradient;           ///< [T, S] the estimates
   OuterValue outer;              ///< at phi_r
-  at::Tensor bias_squared;       ///< [T] ||G - G_FO||^2, whose mean is D^2; only where the exact branch ran
-  at::Tensor norm_squared;       ///< [T] ||G||^2, whose mean is V^2; only where the exact branch ran
+  at::Tensor first_order;        ///< [T, S] G_FO beside an exact gradient, which passes it on its way
+  at::Tensor bias_squared;       ///< [T] ||G - G_FO||^2, whose mean is D^2; UFO's exact branch alone
+  at::Tensor norm_squared;       ///< [T] ||G||^2, whose mean is V^2; UFO's exact branch alone
   int64_t gradient_calls = 0;    ///< gradients of inner or outer objectives, all tasks together
   int64_t hessian_products = 0;  ///< Hessian products, all tasks together
 };
@@ -74,9 +75,8 @@ TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& the
 
 /// G, the gradient of M itself: v_r = dL_outer/dphi(phi_r), v_j = v_{j+1} - alpha H_j v_{j+1}, and
 /// G = dL_outer/dtheta + (dphi_0/dtheta)^T v_0 - alpha sum_j (d^2 L_inner/dtheta dphi(phi_j))^T v_{j+1}
-/// (arXiv 2006.03631, equations 6 to 8). Also gives bias_squared and norm_squared.
-/// `first_order_share` w returns w G_FO + (1 - w) G as the gradient; w = 0 is exact.
+/// (arXiv 2006.03631). Gives first_order too.
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             Memory memory, double first_order_share = 0);
+                             Memory memory);
 
 }  // namespace ufo::bilevel

@@ -49,7 +49,7 @@ struct OuterGradient {
 /// own.
 enum class Schedule { whole_batch, task_by_task };
 
-/// T bilevel problems with common outer variables theta (arXiv 2006.03631, section 2):
+/// T bilevel problems with common outer variables theta (arXiv 2006.03631):
 ///   minimise over theta the mean of L_outer(theta, phi_r), where phi_0 = initial(theta) and
 ///   phi_{j+1} = phi_j - alpha dL_inner/dphi(theta, phi_j).
 /// All functions are pure; different threads may call them at once.
