@@ -11,6 +11,8 @@
 namespace ufo {
 namespace {
 
+thread_local bool inside = false;
+
 /// Threads that sleep between the calls of run().
 class Pool {
  public:
@@ -38,6 +40,7 @@ class Pool {
 
  private:
   void serve(int64_t number) {
+    inside = true;
     std::unique_lock lock(mutex_);
     for (uint64_t seen = 0;;) {
       wake_.wait(lock, [&] { return stopping_ || (round_ != seen && number < wanted_); });
@@ -69,11 +72,19 @@ std::atomic<int64_t> chosen_threads{0};
 
 }  // namespace
 
+bool inside_parallel_tasks() { return inside; }
+
 int64_t task_threads() { return chosen_threads > 0 ? chosen_threads.load() : at::get_num_threads(); }
 
 void set_task_threads(int64_t threads) { chosen_threads = threads; }
 
 void parallel_tasks(int64_t count, const std::function<void(int64_t)>& work) {
+  if (inside) {
+    for (int64_t i = 0; i < count; ++i) {
+      work(i);
+    }
+    return;
+  }
   static Pool pool;
   std::atomic<int64_t> next{0};
   std::mutex failure_mutex;

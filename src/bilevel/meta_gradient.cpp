@@ -76,10 +76,17 @@ MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const
                           const std::vector<bool>& coins, KeepTasks keep) {
   const int64_t tasks = problem.tasks();
   OrderedTotal total(tasks, keep);
-  parallel_tasks(tasks, [&](int64_t task) {
+  const auto work = [&](int64_t task) {
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
     total.add(task, estimator.estimate(*problem.select({&task, 1}), theta, coins[task]));
-  });
+  };
+  if (tasks < task_threads()) {  // too few to go round: the network splits its work on each instead
+    for (int64_t task = 0; task < tasks; ++task) {
+      work(task);
+    }
+  } else {
+    parallel_tasks(tasks, work);
+  }
   return total.mean();
 }
 

@@ -50,6 +50,20 @@ TEST(ParallelTasks, TakesTheNumberOfThreadsThatWasSet) {
   EXPECT_EQ(task_threads(), at::get_num_threads());
 }
 
+TEST(ParallelTasks, RunsANestedCallOnTheCallingThread) {
+  std::atomic<int64_t> sum{0};
+  EXPECT_FALSE(inside_parallel_tasks());
+  parallel_tasks(4, [&](int64_t) {
+    const auto outer = std::this_thread::get_id();
+    EXPECT_TRUE(inside_parallel_tasks());
+    parallel_tasks(3, [&](int64_t i) {
+      EXPECT_EQ(std::this_thread::get_id(), outer);
+      sum += i;
+    });
+  });
+  EXPECT_EQ(sum, 4 * 3);
+}
+
 TEST(ParallelTasks, RethrowsAnExceptionAndWorksAgainAfter) {
   EXPECT_THROW(parallel_tasks(50, [](int64_t i) { i == 7 ? throw std::runtime_error("seven") : void(); }),
                std::runtime_error);

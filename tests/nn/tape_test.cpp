@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <ufo/base/parallel.h>
 #include <ufo/base/random.h>
 #include <ufo/nn/sequential.h>
 
@@ -104,6 +105,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"pooled_48", {.filters = 48, .blocks = 2, .downsampling = "max_pool"}, {1, 11, 10, 3}, 1, 4},
         Case{"one_block", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3}),
     [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Tape, HasTheSameBytesWithAnyNumberOfThreads) {
+  for (const auto& model :
+       {ModelOptions{.filters = 64}, ModelOptions{.filters = 48, .downsampling = "max_pool"}}) {
+    const Reference r({"", model, {3, 56, 56, 5}, 1, 9});
+    at::Tensor gradient, product;
+    for (int64_t threads : {1, 2, 3}) {
+      set_task_threads(threads);
+      const auto tape = r.network->tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+      const auto hv = tape->hessian_product(r.v);
+      EXPECT_TRUE(threads == 1 || at::equal(tape->gradient, gradient));
+      EXPECT_TRUE(threads == 1 || at::equal(hv, product));
+      gradient = tape->gradient, product = hv;
+    }
+    set_task_threads(0);
+  }
+}
 
 TEST(Tape, RefusesHessianProductsWhenMadeForTheGradientAlone) {
   const Reference r({"", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3});

@@ -169,6 +169,7 @@ void add_scaled(T* y, T factor, const T* x, int64_t n) {
 template <class T>
 constexpr Kernels<T> table() {
   return {kLanes<T>,
+          kTileRows<kTileVectors>,
           rows_product<T>,
           weights_product<T>,
           statistics<T>,

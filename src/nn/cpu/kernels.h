@@ -78,7 +78,8 @@ struct BlockBuffers {
 /// The kernels for numbers of type T (float or double).
 template <class T>
 struct Kernels {
-  int64_t lanes;  ///< numbers in a vector: F is a multiple of it
+  int64_t lanes;      ///< numbers in a vector: F is a multiple of it
+  int64_t tile_rows;  ///< rows that the widest tile of a product works on at once
 
   /// Rows [begin, end) of a RowsProduct.
   void (*rows)(const RowsProduct&, int64_t begin, int64_t end, const T* a, const T* b, T* c, bool accumulate);

@@ -1,8 +1,38 @@
 #include "task_tape.h"
 
+#include "part_timer.h"
+
 #include <ATen/ATen.h>
 
+#include <ufo/base/parallel.h>
+
 namespace ufo::nn::cpu {
+namespace {
+
+template <class Work>
+void timed(Part part, Work&& work) {
+  const PartTimer timer(part);
+  work();
+}
+
+/// Calls work(begin, end) on parts of [0, count), each a multiple of `grain` but the last: in one piece
+/// unless threads are idle and every piece is worth waking one.
+template <class Work>
+void split(int64_t count, int64_t grain, double flops, Work&& work) {
+  constexpr double kWorthAThread = 4e6;
+  const int64_t threads = inside_parallel_tasks() ? 1 : task_threads();
+  const int64_t pieces = std::min({threads, static_cast<int64_t>(flops / kWorthAThread), count / grain});
+  if (pieces <= 1) {
+    work(0, count);
+    return;
+  }
+  const auto bound = [&](int64_t piece) {
+    return piece == pieces ? count : count * piece / pieces / grain * grain;
+  };
+  parallel_tasks(pieces, [&](int64_t piece) { work(bound(piece), bound(piece + 1)); });
+}
+
+}  // namespace
 
 template <class T>
 T* Arena::make(int64_t count) {
@@ -105,6 +135,7 @@ void TaskTape<T>::load_images(const T* images) {
 
 template <class T>
 void TaskTape<T>::transpose_weights(size_t l, const T* weights, T* transposed) const {
+  const PartTimer timer(Part::transposition);
   const BlockGeometry& g = plan_.blocks[l];
   const int64_t tap = g.in_channels * g.sizes.channels;
   for (int64_t t = 0; t < g.taps(); ++t) {
@@ -119,8 +150,30 @@ void TaskTape<T>::input_gradient(size_t l, int64_t images, const T* du, const T*
   const BlockGeometry& g = plan_.blocks[l];
   for (const RowsPlan& plan : g.gradients) {
     const int64_t rows = static_cast<int64_t>(plan.a.size()) / g.chunk * images;
-    kernels_.rows(plan.product(), 0, rows, du, transposed, dx, accumulate);
+    multiply_rows(plan.product(), rows, du, transposed, dx, accumulate);
   }
+}
+
+template <class T>
+void TaskTape<T>::multiply_rows(const RowsProduct& product, int64_t rows, const T* a, const T* b, T* c,
+                                bool accumulate) const {
+  const double flops = 2.0 * static_cast<double>(rows * product.segments * product.length * product.columns);
+  const PartTimer timer(Part::convolution, flops);
+  split(rows, kernels_.tile_rows, flops,
+        [&](int64_t begin, int64_t end) { kernels_.rows(product, begin, end, a, b, c, accumulate); });
+}
+
+template <class T>
+void TaskTape<T>::multiply_weights(const WeightsProduct& product, int64_t pixels, const T* a, const T* b,
+                                   T* c, bool accumulate) const {
+  const double flops = 2.0 * static_cast<double>(product.rows * pixels * product.columns);
+  const PartTimer timer(Part::convolution, flops);
+  split(product.rows, kernels_.tile_rows, flops, [&](int64_t begin, int64_t end) {
+    WeightsProduct part = product;
+    part.row += begin;
+    part.rows = end - begin;
+    kernels_.weights(part, pixels, a, b, c + begin * product.columns, accumulate);
+  });
 }
 
 template <class T>
@@ -133,9 +186,9 @@ void TaskTape<T>::block_value(size_t l, const T* parameters) {
   for (int64_t i = 0; i < n; i += g.chunk) {
     const int64_t pixels = std::min(g.chunk, n - i) * g.conv_pixels();
     T* u = b.u + i * g.conv_image();
-    kernels_.rows(g.value.product(), 0, pixels, block.x + i * g.input_image(), parameters + at.weight, u,
-                  false);
-    kernels_.statistics(u, pixels, f, i * g.conv_pixels(), b.mean, block.squares);
+    multiply_rows(g.value.product(), pixels, block.x + i * g.input_image(), parameters + at.weight, u, false);
+    timed(Part::normalisation,
+          [&] { kernels_.statistics(u, pixels, f, i * g.conv_pixels(), b.mean, block.squares); });
   }
   const T count = static_cast<T>(n * g.conv_pixels()), eps = static_cast<T>(plan_.batch_norm_eps);
   for (int64_t c = 0; c < f; ++c) {
@@ -143,7 +196,7 @@ void TaskTape<T>::block_value(size_t l, const T* parameters) {
   }
   b.gamma = parameters + at.norm_weight;
   b.beta = parameters + at.norm_bias;
-  kernels_.value(g.sizes, b);
+  timed(Part::normalisation, [&] { kernels_.value(g.sizes, b); });
 }
 
 template <class T>
@@ -155,7 +208,7 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
   b.dy = block.dy;
   b.beta_gradient = gradient + at.norm_bias;
   b.gamma_gradient = gradient + at.norm_weight;
-  kernels_.adjoint_sums(g.sizes, b);
+  timed(Part::normalisation, [&] { kernels_.adjoint_sums(g.sizes, b); });
   if (hessian_) {  // its tangents will want the sums again
     std::copy_n(b.beta_gradient, g.sizes.channels, block.buffers.beta_gradient);
     std::copy_n(b.gamma_gradient, g.sizes.channels, block.buffers.gamma_gradient);
@@ -163,8 +216,8 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     b.du = gradient_chunk(l, i);
-    kernels_.adjoint(g.sizes, b, i, i + images);
-    kernels_.weights(g.weights(), images * g.conv_pixels(), block.x + i * g.input_image(), b.du,
+    timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
+    multiply_weights(g.weights(), images * g.conv_pixels(), block.x + i * g.input_image(), b.du,
                      gradient + at.weight, i > 0);
     if (l > 0) {
       input_gradient(l, images, b.du, block.transposed, blocks_[l - 1].dy + i * g.input_gradient_image(),
@@ -184,8 +237,11 @@ LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, cons
   for (size_t l = 0; l < blocks_.size(); ++l) {
     block_value(l, parameters);
   }
-  const auto result = head<T>(plan_.head, head_, {parameters + at.head_weight(), parameters + at.head_bias()},
-                              labels, {gradient + at.head_weight(), gradient + at.head_bias()});
+  LossAndAccuracy result;
+  timed(Part::head, [&] {
+    result = head<T>(plan_.head, head_, {parameters + at.head_weight(), parameters + at.head_bias()}, labels,
+                     {gradient + at.head_weight(), gradient + at.head_bias()});
+  });
   for (size_t l = blocks_.size(); l-- > 0;) {
     if (l > 0) {
       transpose_weights(l, parameters + at.blocks()[l].weight, blocks_[l].transposed);
@@ -204,16 +260,16 @@ void TaskTape<T>::block_tangent(size_t l, const T* v) {
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t pixels = std::min(g.chunk, g.sizes.images - i) * g.conv_pixels();
     T* u_t = b.u_t + i * g.conv_image();
-    kernels_.rows(g.value.product(), 0, pixels, block.x + i * g.input_image(), v + at.weight, u_t, false);
+    multiply_rows(g.value.product(), pixels, block.x + i * g.input_image(), v + at.weight, u_t, false);
     if (l > 0) {
-      kernels_.rows(g.value.product(), 0, pixels, block.x_t + i * g.input_image(), parameters_ + at.weight,
-                    u_t, true);
+      multiply_rows(g.value.product(), pixels, block.x_t + i * g.input_image(), parameters_ + at.weight, u_t,
+                    true);
     }
   }
   b.gamma_t = v + at.norm_weight;
   b.beta_t = v + at.norm_bias;
-  kernels_.tangent_sums(g.sizes, b);
-  kernels_.tangent(g.sizes, b);
+  timed(Part::normalisation, [&] { kernels_.tangent_sums(g.sizes, b); });
+  timed(Part::normalisation, [&] { kernels_.tangent(g.sizes, b); });
 }
 
 template <class T>
@@ -226,16 +282,16 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product) {
   b.dy_t = block.dy_t;
   b.beta_gradient_t = product + at.norm_bias;
   b.gamma_gradient_t = product + at.norm_weight;
-  kernels_.tangent_adjoint_sums(g.sizes, b);
+  timed(Part::normalisation, [&] { kernels_.tangent_adjoint_sums(g.sizes, b); });
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i), pixels = images * g.conv_pixels();
     const T* du = gradient_chunk(l, i);
     T* weights = product + at.weight;
-    kernels_.tangent_adjoint(g.sizes, b, i, i + images);
-    kernels_.weights(g.weights(), pixels, block.x + i * g.input_image(), b.du_t, weights, i > 0);
+    timed(Part::normalisation, [&] { kernels_.tangent_adjoint(g.sizes, b, i, i + images); });
+    multiply_weights(g.weights(), pixels, block.x + i * g.input_image(), b.du_t, weights, i > 0);
     if (l > 0) {
       T* dx_t = blocks_[l - 1].dy_t + i * g.input_gradient_image();
-      kernels_.weights(g.weights(), pixels, block.x_t + i * g.input_image(), du, weights, true);
+      multiply_weights(g.weights(), pixels, block.x_t + i * g.input_image(), du, weights, true);
       input_gradient(l, images, b.du_t, block.transposed, dx_t, false);
       input_gradient(l, images, du, block.transposed_t, dx_t, true);
     }
@@ -249,9 +305,11 @@ void TaskTape<T>::hessian_product(const T* v, T* product) {
   for (size_t l = 0; l < blocks_.size(); ++l) {
     block_tangent(l, v);
   }
-  head_tangent<T>(plan_.head, head_, {parameters_ + at.head_weight(), parameters_ + at.head_bias()},
-                  {v + at.head_weight(), v + at.head_bias()},
-                  {product + at.head_weight(), product + at.head_bias()});
+  timed(Part::head, [&] {
+    head_tangent<T>(plan_.head, head_, {parameters_ + at.head_weight(), parameters_ + at.head_bias()},
+                    {v + at.head_weight(), v + at.head_bias()},
+                    {product + at.head_weight(), product + at.head_bias()});
+  });
   for (size_t l = blocks_.size(); l-- > 0;) {
     if (l > 0) {
       transpose_weights(l, v + at.blocks()[l].weight, blocks_[l].transposed_t);
