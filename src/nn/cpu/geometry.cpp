@@ -1,5 +1,8 @@
 #include "geometry.h"
 
+#include <compare>
+#include <map>
+
 namespace ufo::nn::cpu {
 namespace {
 
@@ -8,32 +11,93 @@ constexpr int64_t kChunkBytes = 256 * 1024;
 
 int32_t index(int64_t i) { return static_cast<int32_t>(i); }
 
+/// Neighbouring taps [begin, end) of the kernel along one axis.
+struct Taps {
+  int64_t begin, end;
+
+  auto operator<=>(const Taps&) const = default;
+};
+
+/// The taps that see a pixel inside [0, size) from output `at`: tap k reads pixel at * stride + k - padding.
+Taps taps_inside(const BlockGeometry& g, int64_t at, int64_t size) {
+  const int64_t first = at * g.stride - g.padding;
+  return {std::max<int64_t>(0, -first), std::min(g.kernel, size - first)};
+}
+
 /// x [chunk, H + 2p, W + 2p, C] with w [K, K, C, F] to u [chunk, OH, OW, F]: one segment a row of the kernel.
 void plan_value(BlockGeometry& g) {
   const int64_t row = (g.in_width + 2 * g.padding) * g.in_channels, f = g.sizes.channels;
-  g.value.length = g.kernel * g.in_channels;
-  g.value.columns = f;
-  for (int64_t k = 0; k < g.kernel; ++k) {
-    g.value.a_segment.push_back(index(k * row));
-    g.value.b_segment.push_back(index(k * g.value.length));
-  }
-  const int64_t gradient_row = (g.sizes.width + 2 * g.padding) * f;
+  std::map<std::pair<Taps, Taps>, RowsPlan> plans;
   for (int64_t i = 0; i < g.chunk; ++i) {
     for (int64_t y = 0; y < g.sizes.height; ++y) {
       for (int64_t x = 0; x < g.sizes.width; ++x) {
-        const int64_t from = i * g.input_image() + y * g.stride * row + x * g.stride * g.in_channels;
-        g.value.a.push_back(index(from));
-        g.value.c.push_back(index(((i * g.sizes.height + y) * g.sizes.width + x) * f));
-        g.weight_b.push_back(
-            index(i * g.gradient_image() + (y + g.padding) * gradient_row + (x + g.padding) * f));
+        const Taps rows = taps_inside(g, y, g.in_height), columns = taps_inside(g, x, g.in_width);
+        RowsPlan& plan = plans[{rows, columns}];
+        plan.a.push_back(index(i * g.input_image() + y * g.stride * row + x * g.stride * g.in_channels));
+        plan.c.push_back(index(((i * g.sizes.height + y) * g.sizes.width + x) * f));
       }
     }
   }
-  g.weight_a = g.value.a;
-  for (int64_t k = 0; k < g.kernel; ++k) {
-    for (int64_t j = 0; j < g.value.length; ++j) {
-      g.weight_row.push_back(index(k * row + j));
+  for (auto& [taps, plan] : plans) {
+    const auto& [rows, columns] = taps;
+    plan.length = (columns.end - columns.begin) * g.in_channels;
+    plan.columns = f;
+    plan.image_rows = static_cast<int64_t>(plan.a.size()) / g.chunk;
+    for (int64_t k = rows.begin; k < rows.end; ++k) {
+      plan.a_segment.push_back(index(k * row + columns.begin * g.in_channels));
+      plan.b_segment.push_back(index((k * g.kernel + columns.begin) * g.in_channels));
     }
+    g.value.push_back(std::move(plan));
+  }
+}
+
+/// The product for the weights of the taps of `rows` and `columns`, over the pixels that `sees` admits.
+template <class Sees>
+WeightsPlan plan_weights(const BlockGeometry& g, Taps rows, Taps columns, Sees&& sees) {
+  const int64_t row = (g.in_width + 2 * g.padding) * g.in_channels, f = g.sizes.channels;
+  const int64_t gradient_row = (g.sizes.width + 2 * g.padding) * f;
+  WeightsPlan plan{.first_row = (rows.begin * g.kernel + columns.begin) * g.in_channels, .columns = f};
+  for (int64_t k = rows.begin; k < rows.end; ++k) {
+    for (int64_t j = columns.begin * g.in_channels; j < columns.end * g.in_channels; ++j) {
+      plan.row.push_back(index(k * row + j));
+    }
+  }
+  for (int64_t i = 0; i < g.chunk; ++i) {
+    for (int64_t y = 0; y < g.sizes.height; ++y) {
+      for (int64_t x = 0; x < g.sizes.width; ++x) {
+        if (sees(y, x)) {
+          plan.a.push_back(index(i * g.input_image() + y * g.stride * row + x * g.stride * g.in_channels));
+          plan.b.push_back(
+              index(i * g.gradient_image() + (y + g.padding) * gradient_row + (x + g.padding) * f));
+        }
+      }
+    }
+  }
+  plan.image_pixels = static_cast<int64_t>(plan.a.size()) / g.chunk;
+  return plan;
+}
+
+/// One product a tap, without the pixels where it sees padding; or one for all taps, where a tap alone has
+/// too few channels to fill the tiles, or where padding is too rare to matter.
+void plan_weights(BlockGeometry& g) {
+  constexpr int64_t kFewChannels = 16;
+  constexpr double kRare = 0.05;
+  std::vector<WeightsPlan> taps;
+  int64_t seen = 0;
+  for (int64_t ky = 0; ky < g.kernel; ++ky) {
+    for (int64_t kx = 0; kx < g.kernel; ++kx) {
+      taps.push_back(plan_weights(g, {ky, ky + 1}, {kx, kx + 1}, [&](int64_t y, int64_t x) {
+        const Taps rows = taps_inside(g, y, g.in_height), columns = taps_inside(g, x, g.in_width);
+        return rows.begin <= ky && ky < rows.end && columns.begin <= kx && kx < columns.end;
+      }));
+      seen += taps.back().image_pixels;
+    }
+  }
+  const double padding = 1 - static_cast<double>(seen) / static_cast<double>(g.taps() * g.conv_pixels());
+  if (g.in_channels >= kFewChannels && padding > kRare) {
+    g.weights = std::move(taps);
+  } else {
+    g.weights.push_back(plan_weights(g, {0, g.kernel}, {0, g.kernel}, [](int64_t, int64_t) { return true; }));
   }
 }
 
@@ -49,34 +113,54 @@ std::vector<int64_t> taps_of_class(const BlockGeometry& g, int64_t c) {
   return taps;
 }
 
+/// Those of `taps` (as indices into it) whose output (at + padding - tap) / stride lies in [0, size).
+Taps outputs_inside(const BlockGeometry& g, const std::vector<int64_t>& taps, int64_t at, int64_t size) {
+  const auto outside = [&](int64_t k) {
+    const int64_t output = (at + g.padding - taps[k]) / g.stride;
+    return at + g.padding < taps[k] || output >= size;
+  };
+  Taps inside{0, static_cast<int64_t>(taps.size())};
+  while (inside.begin < inside.end && outside(inside.begin)) {
+    ++inside.begin;
+  }
+  while (inside.begin < inside.end && outside(inside.end - 1)) {
+    --inside.end;
+  }
+  return inside;
+}
+
 /// du [chunk, OH + 2p, OW + 2p, F] with transposed w to dx [chunk, H, W, C] for the input pixels of class
 /// (cy, cx): pixel (cy + s i, cx + s j) gathers the outputs (i + (cy + p - ky) / s, j + (cx + p - kx) / s)
-/// with tap (ky, kx).
-RowsPlan plan_gradient(BlockGeometry& g, int64_t cy, int64_t cx, int64_t& next_tap) {
+/// with tap (ky, kx). The class's taps lie one behind the other in the transposed weights, from `first_tap`
+/// on.
+void plan_gradient(BlockGeometry& g, int64_t cy, int64_t cx, int64_t first_tap) {
   const int64_t f = g.sizes.channels, row = (g.sizes.width + 2 * g.padding) * f;
-  const auto rows = taps_of_class(g, cy), columns = taps_of_class(g, cx);
-  RowsPlan plan;
-  plan.length = static_cast<int64_t>(columns.size()) * f;
-  plan.columns = g.in_channels;
-  if (!columns.empty()) {
-    for (int64_t ky : rows) {
-      const int64_t dy = (cy + g.padding - ky) / g.stride, dx = (cx + g.padding - columns.front()) / g.stride;
-      plan.a_segment.push_back(index((dy + g.padding) * row + (dx + g.padding) * f));
-      plan.b_segment.push_back(index(next_tap * f));
-      for (int64_t kx : columns) {
-        g.transposed_tap[ky * g.kernel + kx] = next_tap++;
-      }
-    }
-  }
+  const auto row_taps = taps_of_class(g, cy), column_taps = taps_of_class(g, cx);
+  std::map<std::pair<Taps, Taps>, RowsPlan> plans;
   for (int64_t i = 0; i < g.chunk; ++i) {
     for (int64_t y = cy; y < g.in_height; y += g.stride) {
       for (int64_t x = cx; x < g.in_width; x += g.stride) {
+        RowsPlan& plan = plans[{outputs_inside(g, row_taps, y, g.sizes.height),
+                                outputs_inside(g, column_taps, x, g.sizes.width)}];
         plan.a.push_back(index(i * g.gradient_image() + (y / g.stride) * row + (x / g.stride) * f));
         plan.c.push_back(index(((i * g.in_height + y) * g.in_width + x) * g.in_channels));
       }
     }
   }
-  return plan;
+  for (auto& [taps, plan] : plans) {
+    const auto& [rows, columns] = taps;
+    plan.length = (columns.end - columns.begin) * f;
+    plan.columns = g.in_channels;
+    plan.image_rows = static_cast<int64_t>(plan.a.size()) / g.chunk;
+    for (int64_t k = rows.begin; k < rows.end && plan.length > 0; ++k) {
+      const int64_t dy = (cy + g.padding - row_taps[k]) / g.stride;
+      const int64_t dx = (cx + g.padding - column_taps[columns.begin]) / g.stride;
+      const int64_t tap = first_tap + k * static_cast<int64_t>(column_taps.size()) + columns.begin;
+      plan.a_segment.push_back(index((dy + g.padding) * row + (dx + g.padding) * f));
+      plan.b_segment.push_back(index(tap * f));
+    }
+    g.gradients.push_back(std::move(plan));
+  }
 }
 
 void plan_gradients(BlockGeometry& g) {
@@ -84,7 +168,12 @@ void plan_gradients(BlockGeometry& g) {
   int64_t next_tap = 0;
   for (int64_t cy = 0; cy < g.stride; ++cy) {
     for (int64_t cx = 0; cx < g.stride; ++cx) {
-      g.gradients.push_back(plan_gradient(g, cy, cx, next_tap));
+      plan_gradient(g, cy, cx, next_tap);
+      for (int64_t ky : taps_of_class(g, cy)) {
+        for (int64_t kx : taps_of_class(g, cx)) {
+          g.transposed_tap[ky * g.kernel + kx] = next_tap++;
+        }
+      }
     }
   }
 }
@@ -115,6 +204,7 @@ std::vector<BlockGeometry> make_geometry(const ConvNet& net, int64_t images, int
                .pooled = net.pooled()};
     g.chunk = std::clamp<int64_t>(kChunkBytes / (g.conv_image() * bytes), 1, images);
     plan_value(g);
+    plan_weights(g);
     if (i > 0) {  // nobody asks for the gradient by the images
       plan_gradients(g);
     }

@@ -8,11 +8,12 @@
 
 namespace ufo::nn::cpu {
 
-/// The index lists of one RowsProduct, and the product over them.
+/// The index lists of one RowsProduct over the pixels of a chunk that see the same part of the kernel.
 struct RowsPlan {
   std::vector<int32_t> a, c, a_segment, b_segment;
   int64_t length = 0;
   int64_t columns = 0;
+  int64_t image_rows = 0;  ///< rows of the product an image
 
   RowsProduct product() const {
     return {a.data(), c.data(), a_segment.data(), b_segment.data(), static_cast<int64_t>(a_segment.size()),
@@ -20,23 +21,32 @@ struct RowsPlan {
   }
 };
 
+/// The index lists of one WeightsProduct over the pixels of a chunk that some taps of the kernel see.
+struct WeightsPlan {
+  std::vector<int32_t> row, a, b;
+  int64_t first_row = 0;  ///< of the weights [K K C, F]
+  int64_t columns = 0;
+  int64_t image_pixels = 0;  ///< pixels an image
+
+  WeightsProduct product() const {
+    return {row.data(), a.data(), b.data(), static_cast<int64_t>(row.size()), columns};
+  }
+};
+
 /// One block of the conv net for some number of images: sizes with channels rounded up to whole vectors, and
 /// the index lists of its three products, each for one chunk of images. A chunk is as many images as keep a
 /// convolution's result in the second-level cache while batch norm and the products next to it pass over it.
+/// Pixels near a border see only a part of the kernel: they have plans of their own, so that no zero of the
+/// padding is ever multiplied.
 struct BlockGeometry {
   int64_t kernel, padding, stride;
   int64_t in_height, in_width, in_channels;  ///< in_channels rounded up, except for images
   BlockSizes sizes;
   int64_t chunk;  ///< images
 
-  RowsPlan value;                   ///< x with w to u
-  std::vector<RowsPlan> gradients;  ///< du with the transposed w to dx, one plan a class of pixels
-  std::vector<int32_t> weight_row, weight_a, weight_b;
-
-  WeightsProduct weights() const {
-    return {weight_row.data(), weight_a.data(), weight_b.data(), static_cast<int64_t>(weight_row.size()),
-            sizes.channels};
-  }
+  std::vector<RowsPlan> value;       ///< x with w to u
+  std::vector<RowsPlan> gradients;   ///< du with the transposed w to dx
+  std::vector<WeightsPlan> weights;  ///< x with du to dw
 
   /// Where tap (row, column) of the kernel lies in the transposed weights, in units of one tap. Taps that
   /// serve the same class of input pixels are neighbours there, so that one class reads runs of several taps.

@@ -145,35 +145,34 @@ void TaskTape<T>::transpose_weights(size_t l, const T* weights, T* transposed) c
 }
 
 template <class T>
-void TaskTape<T>::input_gradient(size_t l, int64_t images, const T* du, const T* transposed, T* dx,
-                                 bool accumulate) const {
-  const BlockGeometry& g = plan_.blocks[l];
-  for (const RowsPlan& plan : g.gradients) {
-    const int64_t rows = static_cast<int64_t>(plan.a.size()) / g.chunk * images;
-    multiply_rows(plan.product(), rows, du, transposed, dx, accumulate);
+void TaskTape<T>::multiply_rows(const std::vector<RowsPlan>& plans, int64_t images, const T* a, const T* b,
+                                T* c, bool accumulate) const {
+  for (const RowsPlan& plan : plans) {
+    const RowsProduct product = plan.product();
+    const int64_t rows = plan.image_rows * images;
+    const double flops =
+        2.0 * static_cast<double>(rows * product.segments * product.length * product.columns);
+    const PartTimer timer(Part::convolution, flops);
+    split(rows, kernels_.tile_rows, flops,
+          [&](int64_t begin, int64_t end) { kernels_.rows(product, begin, end, a, b, c, accumulate); });
   }
 }
 
 template <class T>
-void TaskTape<T>::multiply_rows(const RowsProduct& product, int64_t rows, const T* a, const T* b, T* c,
-                                bool accumulate) const {
-  const double flops = 2.0 * static_cast<double>(rows * product.segments * product.length * product.columns);
-  const PartTimer timer(Part::convolution, flops);
-  split(rows, kernels_.tile_rows, flops,
-        [&](int64_t begin, int64_t end) { kernels_.rows(product, begin, end, a, b, c, accumulate); });
-}
-
-template <class T>
-void TaskTape<T>::multiply_weights(const WeightsProduct& product, int64_t pixels, const T* a, const T* b,
-                                   T* c, bool accumulate) const {
-  const double flops = 2.0 * static_cast<double>(product.rows * pixels * product.columns);
-  const PartTimer timer(Part::convolution, flops);
-  split(product.rows, kernels_.tile_rows, flops, [&](int64_t begin, int64_t end) {
-    WeightsProduct part = product;
-    part.row += begin;
-    part.rows = end - begin;
-    kernels_.weights(part, pixels, a, b, c + begin * product.columns, accumulate);
-  });
+void TaskTape<T>::multiply_weights(const std::vector<WeightsPlan>& plans, int64_t images, const T* x,
+                                   const T* du, T* weights, bool accumulate) const {
+  for (const WeightsPlan& plan : plans) {
+    const WeightsProduct product = plan.product();
+    const int64_t pixels = plan.image_pixels * images;
+    const double flops = 2.0 * static_cast<double>(product.rows * pixels * product.columns);
+    const PartTimer timer(Part::convolution, flops);
+    split(product.rows, kernels_.tile_rows, flops, [&](int64_t begin, int64_t end) {
+      WeightsProduct part = product;
+      part.row += begin;
+      part.rows = end - begin;
+      kernels_.weights(part, pixels, x, du, weights + (plan.first_row + begin) * product.columns, accumulate);
+    });
+  }
 }
 
 template <class T>
@@ -184,11 +183,12 @@ void TaskTape<T>::block_value(size_t l, const T* parameters) {
   BlockBuffers<T>& b = block.buffers;
   const int64_t n = g.sizes.images, f = g.sizes.channels;
   for (int64_t i = 0; i < n; i += g.chunk) {
-    const int64_t pixels = std::min(g.chunk, n - i) * g.conv_pixels();
+    const int64_t images = std::min(g.chunk, n - i);
     T* u = b.u + i * g.conv_image();
-    multiply_rows(g.value.product(), pixels, block.x + i * g.input_image(), parameters + at.weight, u, false);
-    timed(Part::normalisation,
-          [&] { kernels_.statistics(u, pixels, f, i * g.conv_pixels(), b.mean, block.squares); });
+    multiply_rows(g.value, images, block.x + i * g.input_image(), parameters + at.weight, u, false);
+    timed(Part::normalisation, [&] {
+      kernels_.statistics(u, images * g.conv_pixels(), f, i * g.conv_pixels(), b.mean, block.squares);
+    });
   }
   const T count = static_cast<T>(n * g.conv_pixels()), eps = static_cast<T>(plan_.batch_norm_eps);
   for (int64_t c = 0; c < f; ++c) {
@@ -217,11 +217,10 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     b.du = gradient_chunk(l, i);
     timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
-    multiply_weights(g.weights(), images * g.conv_pixels(), block.x + i * g.input_image(), b.du,
-                     gradient + at.weight, i > 0);
+    multiply_weights(g.weights, images, block.x + i * g.input_image(), b.du, gradient + at.weight, i > 0);
     if (l > 0) {
-      input_gradient(l, images, b.du, block.transposed, blocks_[l - 1].dy + i * g.input_gradient_image(),
-                     false);
+      multiply_rows(g.gradients, images, b.du, block.transposed,
+                    blocks_[l - 1].dy + i * g.input_gradient_image(), false);
     }
   }
   // Batch norm subtracts whatever bias the convolution adds.
@@ -258,12 +257,11 @@ void TaskTape<T>::block_tangent(size_t l, const T* v) {
   Block& block = blocks_[l];
   BlockBuffers<T>& b = block.buffers;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
-    const int64_t pixels = std::min(g.chunk, g.sizes.images - i) * g.conv_pixels();
+    const int64_t images = std::min(g.chunk, g.sizes.images - i);
     T* u_t = b.u_t + i * g.conv_image();
-    multiply_rows(g.value.product(), pixels, block.x + i * g.input_image(), v + at.weight, u_t, false);
+    multiply_rows(g.value, images, block.x + i * g.input_image(), v + at.weight, u_t, false);
     if (l > 0) {
-      multiply_rows(g.value.product(), pixels, block.x_t + i * g.input_image(), parameters_ + at.weight, u_t,
-                    true);
+      multiply_rows(g.value, images, block.x_t + i * g.input_image(), parameters_ + at.weight, u_t, true);
     }
   }
   b.gamma_t = v + at.norm_weight;
@@ -284,16 +282,16 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product) {
   b.gamma_gradient_t = product + at.norm_weight;
   timed(Part::normalisation, [&] { kernels_.tangent_adjoint_sums(g.sizes, b); });
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
-    const int64_t images = std::min(g.chunk, g.sizes.images - i), pixels = images * g.conv_pixels();
+    const int64_t images = std::min(g.chunk, g.sizes.images - i);
     const T* du = gradient_chunk(l, i);
     T* weights = product + at.weight;
     timed(Part::normalisation, [&] { kernels_.tangent_adjoint(g.sizes, b, i, i + images); });
-    multiply_weights(g.weights(), pixels, block.x + i * g.input_image(), b.du_t, weights, i > 0);
+    multiply_weights(g.weights, images, block.x + i * g.input_image(), b.du_t, weights, i > 0);
     if (l > 0) {
       T* dx_t = blocks_[l - 1].dy_t + i * g.input_gradient_image();
-      multiply_weights(g.weights(), pixels, block.x_t + i * g.input_image(), du, weights, true);
-      input_gradient(l, images, b.du_t, block.transposed, dx_t, false);
-      input_gradient(l, images, du, block.transposed_t, dx_t, true);
+      multiply_weights(g.weights, images, block.x_t + i * g.input_image(), du, weights, true);
+      multiply_rows(g.gradients, images, b.du_t, block.transposed, dx_t, false);
+      multiply_rows(g.gradients, images, du, block.transposed_t, dx_t, true);
     }
   }
   std::fill_n(product + at.weight + g.taps() * g.in_channels * g.sizes.channels, g.sizes.channels, T(0));

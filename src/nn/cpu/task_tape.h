@@ -68,12 +68,11 @@ class TaskTape {
   void block_adjoint(size_t l, const T* parameters, T* gradient);
   void block_tangent(size_t l, const T* v);
   void block_tangent_adjoint(size_t l, const T* v, T* product);
-  void input_gradient(size_t l, int64_t images, const T* du, const T* transposed, T* dx,
-                      bool accumulate) const;
-  void multiply_rows(const RowsProduct& product, int64_t rows, const T* a, const T* b, T* c,
+  /// c (+)= a with b by all of `plans`, for the first `images` images of a chunk.
+  void multiply_rows(const std::vector<RowsPlan>& plans, int64_t images, const T* a, const T* b, T* c,
                      bool accumulate) const;
-  void multiply_weights(const WeightsProduct& product, int64_t pixels, const T* a, const T* b, T* c,
-                        bool accumulate) const;
+  void multiply_weights(const std::vector<WeightsPlan>& plans, int64_t images, const T* x, const T* du,
+                        T* weights, bool accumulate) const;
   /// du of the images from `begin` on: all images have their own where Hessian products will need them.
   T* gradient_chunk(size_t l, int64_t begin) const;
 
