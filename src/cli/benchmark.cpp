@@ -1,0 +1,195 @@
+#include "cli/allocation_meter.h"
+#include "cli/command.h"
+#include "cli/method.h"
+#include "cli/workload.h"
+#include "cli/workspace.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include <stdlib.h>
+
+#include <ufo/base/error.h>
+#include <ufo/base/parallel.h>
+#include <ufo/train/run_facts.h>
+#include <ufo/train/trainer.h>
+
+namespace ufo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kWarmUp = 3;
+
+struct BenchmarkArguments {
+  std::string config;
+  std::vector<std::string> assignments;
+  int64_t steps = 30;
+  bool json = false;
+};
+
+/// Takes the time between the ends of outer steps.
+class StepTimer final : public train::MetricSink {
+ public:
+  void record(const train::MetricRecord& record) override {
+    const auto now = Clock::now();
+    if (record.step > kWarmUp) {
+      milliseconds.push_back(std::chrono::duration<double, std::milli>(now - last_).count());
+      gradient_calls += record.gradient_calls;
+      hessian_products += record.hessian_products;
+    }
+    last_ = now;
+  }
+
+  std::vector<double> milliseconds;
+  int64_t gradient_calls = 0, hessian_products = 0;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+};
+
+/// A folder that goes with this object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "ufo-maml-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw UserError(name + ": cannot make a temporary folder");
+    }
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+/// Trains for a while, and lets `timer` watch.
+void run_steps(const Workspace& workspace, int64_t steps, StepTimer& timer) {
+  train::RunOptions options = workspace.options();
+  options.outer.steps = kWarmUp + steps;
+  options.validation.every = 0;
+  options.checkpoint_every = options.outer.steps;
+  const TemporaryFolder folder;
+  const auto sampler = workspace.training_sampler();
+  const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
+  const train::Checkpoint start{.parameters = workspace.initial_parameters(), .config = "{}"};
+  const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
+  train::Trainer trainer({.sampler = sampler,
+                          .validation_sampler = sampler,
+                          .network = workspace.network(),
+                          .estimator = *estimator,
+                          .optimizer = *optimizer,
+                          .sinks = {&timer},
+                          .last = folder.path() / "last.safetensors",
+                          .best = folder.path() / "best.safetensors"},
+                         options);
+  trainer.run(start);
+}
+
+Json measure(const Workspace& workspace, int64_t steps) {
+  const auto& options = workspace.options();
+  StepTimer timer;
+  run_steps(workspace, steps, timer);
+  auto times = timer.milliseconds;
+  std::sort(times.begin(), times.end());
+  const double median = times[times.size() / 2];
+  double seconds = 0;
+  for (const double time : times) {
+    seconds += time / 1e3;
+  }
+
+  // Reptile takes no gradient of the query images.
+  const bool has_outer = options.meta_gradient.estimator != "reptile";
+  const int64_t outer_gradients = has_outer ? steps * options.outer.meta_batch : 0;
+  const LayerCosts costs = layer_costs(options.model, workspace.input(), workspace.network().layout());
+  const double operations =
+      step_operations(costs, options.episode, timer.gradient_calls, outer_gradients, timer.hessian_products);
+  const int64_t tensor_bytes = peak_tensor_bytes(workspace.device()), resident_bytes = peak_resident_bytes();
+  const double gflops = operations / seconds / 1e9, gemm = measure_gemm_gflops(workspace.device());
+  const auto facts = train::gather_run_facts(options.seed, workspace.device());
+  return {
+      {"method", method_name(options.meta_gradient)},
+      {"steps", steps},
+      {"milliseconds_per_step", median},
+      {"milliseconds_min", times.front()},
+      {"milliseconds_max", times.back()},
+      {"tasks_per_second", static_cast<double>(options.outer.meta_batch) / (median / 1e3)},
+      {"gradients_per_step", static_cast<double>(timer.gradient_calls) / static_cast<double>(steps)},
+      {"hessian_products_per_step", static_cast<double>(timer.hessian_products) / static_cast<double>(steps)},
+      {"gflops", gflops},
+      {"gemm_gflops", gemm},
+      {"share_of_gemm", gflops / gemm},
+      {"peak_tensor_bytes", tensor_bytes},
+      {"peak_resident_bytes", resident_bytes},
+      {"device", facts.device},
+      {"hardware", facts.hardware},
+      {"threads", task_threads()},
+      {"revision", facts.revision}};
+}
+
+void print_readably(const Json& result, const train::RunOptions& options) {
+  const auto number = [&](const char* name) { return result.at(name).get<double>(); };
+  std::printf("%s, %lld-way %lld-shot %s, %lld tasks a step, %lld inner step%s\n",
+              result.at("method").get<std::string>().c_str(), static_cast<long long>(options.episode.ways),
+              static_cast<long long>(options.episode.shots), options.dataset.name.c_str(),
+              static_cast<long long>(options.outer.meta_batch), static_cast<long long>(options.inner.steps),
+              options.inner.steps == 1 ? "" : "s");
+  std::printf("%s, %s, %d threads\n\n", result.at("device").get<std::string>().c_str(),
+              result.at("hardware").get<std::string>().c_str(), result.at("threads").get<int>());
+  std::printf("time a step    %.2f ms (median of %.0f; %.2f to %.2f)\n", number("milliseconds_per_step"),
+              number("steps"), number("milliseconds_min"), number("milliseconds_max"));
+  std::printf("tasks          %.1f a second\n", number("tasks_per_second"));
+  std::printf("work           %.1f gradients and %.1f Hessian products a step\n",
+              number("gradients_per_step"), number("hessian_products_per_step"));
+  std::printf(
+      "arithmetic     %.1f GFLOP/s in convolutions and linear layers, %.0f%% of this machine's matrix "
+      "product "
+      "(%.1f)\n",
+      number("gflops"), 100 * number("share_of_gemm"), number("gemm_gflops"));
+  std::printf("peak memory    %.1f MB of tensors, %.1f MB resident\n", number("peak_tensor_bytes") / 1e6,
+              number("peak_resident_bytes") / 1e6);
+}
+
+int benchmark(const BenchmarkArguments& arguments) {
+  const Config config = load_config(arguments.config, arguments.assignments);
+  start_allocation_meter(at::kCPU);
+  const Workspace workspace(config);
+  if (!workspace.device().is_cpu()) {
+    start_allocation_meter(workspace.device());
+  }
+  const Json result = measure(workspace, arguments.steps);
+  if (arguments.json) {
+    std::puts(result.dump(2).c_str());
+  } else {
+    print_readably(result, workspace.options());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_benchmark(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<BenchmarkArguments>();
+  CLI::App* command = add_command(
+      app, action, "benchmark", "Time real outer steps of a config, and count their arithmetic and memory",
+      "ufo-maml benchmark configs/omniglot_5way_1shot_maml.json --steps 50 --json",
+      [arguments] { return benchmark(*arguments); });
+  add_config_arguments(*command, arguments->config, arguments->assignments);
+  command
+      ->add_option("--steps", arguments->steps,
+                   "outer steps to time, after " + std::to_string(kWarmUp) + " of warm-up")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 30));
+  command->add_flag("--json", arguments->json, "print one JSON object");
+}
+
+}  // namespace ufo::cli

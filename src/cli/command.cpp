@@ -1,0 +1,30 @@
+#include "cli/command.h"
+
+namespace ufo::cli {
+
+std::string program_name(const CLI::App& app) {
+  const CLI::App* root = &app;
+  while (root->get_parent() != nullptr) {
+    root = root->get_parent();
+  }
+  return root->get_name();
+}
+
+CLI::App* add_command(CLI::App& app, Action& action, const std::string& name, const std::string& description,
+                      const std::string& example, Action run) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->footer("Example:\n  " + example);
+  command->callback([&action, run = std::move(run)] { action = run; });
+  return command;
+}
+
+void add_config_arguments(CLI::App& command, std::string& file, std::vector<std::string>& assignments) {
+  command.add_option("CONFIG", file, "config file (JSON)")->required();
+  command
+      .add_option("--set", assignments,
+                  "change one option, e.g. --set meta_gradient.q=0.2; may be given several times")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
+}
+
+}  // namespace ufo::cli

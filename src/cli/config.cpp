@@ -1,0 +1,133 @@
+#include "cli/config.h"
+
+#include "cli/options_json.h"
+
+#include <algorithm>
+
+#include <ufo/base/error.h>
+
+namespace ufo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json value_of(const std::string& text) {
+  // A bare word needs no quotes: --set meta_gradient.estimator=exact
+  return Json::accept(text) ? parse_json(text, "--set") : Json(text);
+}
+
+/// inner.steps=3 to {"inner": {"steps": 3}}.
+Json as_object(const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  std::string path = assignment.substr(0, equals);
+  if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
+      path.find("..") != std::string::npos) {
+    throw ConfigError("config: --set needs PATH=VALUE, as in inner.steps=3, got " + assignment);
+  }
+  Json value = value_of(assignment.substr(equals + 1));
+  while (!path.empty()) {
+    const size_t dot = path.rfind('.');
+    const std::string name = dot == std::string::npos ? path : path.substr(dot + 1);
+    value = Json{{name, std::move(value)}};
+    path.resize(dot == std::string::npos ? 0 : dot);
+  }
+  return value;
+}
+
+/// See load_config. Where there is no such folder, the place in the current folder is named by later errors.
+fs::path find_root(const fs::path& root, const fs::path& config_file, const std::string& place_of_training) {
+  std::vector<fs::path> bases = {fs::current_path()};
+  for (fs::path folder = fs::absolute(config_file).parent_path();; folder = folder.parent_path()) {
+    bases.push_back(folder);
+    if (folder == folder.parent_path()) {
+      break;
+    }
+  }
+  std::error_code ignored;
+  for (const fs::path& base : bases) {
+    if (fs::exists(base / root, ignored)) {
+      return fs::weakly_canonical(base / root);
+    }
+  }
+  return place_of_training.empty() ? bases.front() / root : fs::path(place_of_training);
+}
+
+void check_device_name(const std::string& name) {
+  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() <= 8 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (name != "auto" && name != "cpu" && name != "cuda" && !numbered) {
+    throw ConfigError("config: device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
+  }
+}
+
+/// What concerns more than one option.
+void check_together(const train::RunOptions& options) {
+  check_device_name(options.device);
+  if (options.meta_gradient.estimator == "ufo" && options.meta_gradient.q.adaptive) {
+    throw ConfigError(
+        "config: meta_gradient.q: an adaptive q is not part of this version; need a number above 0 and "
+        "at most 1, got \"adaptive\"");
+  }
+}
+
+void collect_differences(const Json& before, const Json& now, const std::string& path,
+                         const std::vector<std::string>& ignored, std::vector<std::string>& found) {
+  if (before.is_object()) {
+    for (const auto& [key, value] : before.items()) {
+      collect_differences(value, now.at(key), Place::joined(path, key), ignored, found);
+    }
+  } else if (before != now && std::find(ignored.begin(), ignored.end(), path) == ignored.end()) {
+    found.push_back(path + ": was " + brief(before) + ", is now " + brief(now));
+  }
+}
+
+}  // namespace
+
+Config load_config(const fs::path& file, const std::vector<std::string>& assignments) {
+  Config config{.options = {}, .file = file, .dataset_root = {}};
+  const std::vector<std::string> known = option_paths(config.options);
+  Json json = read_json_file(file);
+  std::string place_of_training;
+  if (json.is_object()) {
+    const Json provenance = json.value("provenance", Json::object());
+    place_of_training = provenance.is_object() ? provenance.value("dataset_root", "") : "";
+    json.erase("provenance");
+    json.erase("$schema");
+  }
+  read_options(json, {"", file.string()}, config.options, known);
+  for (const std::string& assignment : assignments) {
+    read_options(as_object(assignment), {"", "--set " + assignment}, config.options, known);
+  }
+  check_together(config.options);
+  config.dataset_root = find_root(config.options.dataset.root, file, place_of_training);
+  return config;
+}
+
+std::string print_config(const train::RunOptions& options, const Json& provenance) {
+  Json json = print_options(options);
+  if (!provenance.is_null()) {
+    json["provenance"] = provenance;
+  }
+  return json.dump(2) + "\n";
+}
+
+Json config_schema() {
+  Json schema = {
+      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+      {"title", "UFO-MAML config"},
+      {"description", "What a run depends on; ufo-maml config CONFIG prints one with all defaults."}};
+  schema.update(options_schema(train::RunOptions{}));
+  schema["properties"]["$schema"] = {{"type", "string"}, {"description", "where editors find this schema"}};
+  schema["properties"]["provenance"] = {{"type", "object"},
+                                        {"description", "written into a run's config.json"}};
+  return schema;
+}
+
+std::optional<std::string> first_difference(const train::RunOptions& before, const train::RunOptions& now,
+                                            const std::vector<std::string>& ignored) {
+  std::vector<std::string> found;
+  collect_differences(print_options(before), print_options(now), "", ignored, found);
+  return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+}  // namespace ufo::cli

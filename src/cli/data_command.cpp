@@ -1,0 +1,107 @@
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/workspace.h"
+
+#include <cstdio>
+
+#include <ufo/data/report.h>
+#include <ufo/episode/preview.h>
+
+namespace ufo::cli {
+namespace {
+
+struct DataArguments {
+  std::string config, output = "episode.png", split = "train";
+  std::vector<std::string> assignments;
+  int64_t index = 0;
+};
+
+using Long = long long;
+
+Config load(const DataArguments& arguments) { return load_config(arguments.config, arguments.assignments); }
+
+data::DatasetOptions located(const Config& config) {
+  data::DatasetOptions options = config.options.dataset;
+  options.root = config.dataset_root.string();
+  return options;
+}
+
+void print_splits(const std::array<int64_t, 3>& classes) {
+  for (size_t split = 0; split < classes.size(); ++split) {
+    std::printf("%-12s %lld classes\n", data::kSplitNames[split], static_cast<Long>(classes[split]));
+  }
+}
+
+int verify(const DataArguments& arguments) {
+  const auto report = data::verify_dataset(located(load(arguments)));
+  for (const auto& source : report.sources) {
+    std::printf("%s\n  %lld groups, %lld classes, %lld images; %s (%s)\n", source.path.c_str(),
+                static_cast<Long>(source.groups), static_cast<Long>(source.classes),
+                static_cast<Long>(source.images), source.digest.c_str(),
+                source.as_published ? "as published" : "not the published release");
+  }
+  print_splits(report.classes);
+  std::puts("all images are there and whole");
+  return 0;
+}
+
+int summary(const DataArguments& arguments) {
+  const auto dataset = data::load_dataset(located(load(arguments)));
+  const auto found = data::summarize(dataset);
+  std::printf("images       %lld of %lldx%lld pixels, %lld channel%s, %.1f MB\n",
+              static_cast<Long>(found.images), static_cast<Long>(found.height),
+              static_cast<Long>(found.width), static_cast<Long>(found.channels),
+              found.channels == 1 ? "" : "s", static_cast<double>(found.bytes) / 1e6);
+  std::printf("classes      %lld, of %lld to %lld images each\n", static_cast<Long>(found.image_classes),
+              static_cast<Long>(found.smallest_class), static_cast<Long>(found.largest_class));
+  print_splits(found.classes);
+  if (!found.cache.empty()) {
+    std::printf("cache        %s\n", found.cache.c_str());
+  }
+  for (const std::string& note : dataset.notes) {
+    std::printf("note         %s\n", note.c_str());
+  }
+  return 0;
+}
+
+int preview(const DataArguments& arguments) {
+  const data::Split split = data::parse_split(arguments.split);
+  const Config config = load(arguments);
+  const auto dataset = data::load_dataset(located(config));
+  const episode::EpisodeSampler sampler(dataset, config.options.episode,
+                                        static_cast<uint64_t>(config.options.seed));
+  episode::write_preview(sampler, split, static_cast<uint64_t>(arguments.index), arguments.output);
+  std::printf("written      %s\n", arguments.output.c_str());
+  return 0;
+}
+
+}  // namespace
+
+void add_data(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<DataArguments>();
+  CLI::App* data = app.add_subcommand("data", "Verify, count or draw the images that a config names");
+  data->require_subcommand(1);
+  data->footer("Example:\n  ufo-maml data preview configs/quickstart.json --output episode.png");
+
+  CLI::App* verify_command =
+      add_command(*data, action, "verify", "Decode every image and check that all are there",
+                  "ufo-maml data verify configs/quickstart.json", [arguments] { return verify(*arguments); });
+  CLI::App* summary_command = add_command(*data, action, "summary", "Count images and classes of each split",
+                                          "ufo-maml data summary configs/quickstart.json",
+                                          [arguments] { return summary(*arguments); });
+  CLI::App* preview_command =
+      add_command(*data, action, "preview", "Draw an episode to a PNG file",
+                  "ufo-maml data preview configs/quickstart.json --split test --index 3 --output episode.png",
+                  [arguments] { return preview(*arguments); });
+  for (CLI::App* command : {verify_command, summary_command, preview_command}) {
+    add_config_arguments(*command, arguments->config, arguments->assignments);
+  }
+  preview_command->add_option("--output", arguments->output, "PNG file to write")->capture_default_str();
+  preview_command->add_option("--split", arguments->split, "train, validation or test")
+      ->capture_default_str();
+  preview_command->add_option("--index", arguments->index, "number of the episode")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+}
+
+}  // namespace ufo::cli

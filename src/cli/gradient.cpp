@@ -1,0 +1,117 @@
+#include "cli/command.h"
+#include "cli/workspace.h"
+
+#include <cstdio>
+
+#include <ATen/ATen.h>
+
+#include <ufo/bilevel/meta_gradient.h>
+#include <ufo/train/device.h>
+#include <ufo/train/safetensors.h>
+
+namespace ufo::cli {
+namespace {
+
+struct GradientArguments {
+  std::string config, output, checkpoint, dtype = "float32";
+  std::vector<std::string> assignments;
+  int64_t index = 0;
+};
+
+/// All that a reader needs to build the network and the estimate again, beside the tensors.
+std::map<std::string, std::string> describe_gradient(const train::RunOptions& options,
+                                                     const std::vector<bool>& coins) {
+  const auto& model = options.model;
+  const bool pooled = model.downsampling == "max_pool";
+  Json tossed = Json::array();
+  for (const bool coin : coins) {
+    tossed.push_back(coin ? 1 : 0);
+  }
+  const bool ufo = options.meta_gradient.estimator == "ufo";
+  std::map<std::string, std::string> metadata = {
+      {"estimator", options.meta_gradient.estimator},
+      {"q", ufo ? Json(options.meta_gradient.q.value).dump() : ""},
+      {"coins", ufo ? tossed.dump() : "[]"},
+      {"inner_steps", std::to_string(options.inner.steps)},
+      {"inner_learning_rate", Json(options.inner.learning_rate).dump()},
+      {"model", model.name},
+      {"ways", std::to_string(options.episode.ways)}};
+  if (model.name == "conv4") {
+    metadata["batch_norm_eps"] = Json(model.batch_norm_eps).dump();
+    metadata["stride"] = pooled ? "1" : "2";
+    metadata["pool"] = pooled ? "true" : "false";
+    metadata["filters"] = std::to_string(model.filters);
+    metadata["blocks"] = std::to_string(model.blocks);
+    metadata["kernel"] = std::to_string(model.kernel);
+  }
+  return metadata;
+}
+
+void add_named(train::TensorFile& file, const std::string& prefix, const nn::Layout& layout,
+               const at::Tensor& flat) {
+  const auto tensors = layout.unpack(flat);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    file.tensors[prefix + layout.entries()[i].name] = tensors[i];
+  }
+}
+
+int gradient(const GradientArguments& arguments) {
+  const Workspace workspace(load_config(arguments.config, arguments.assignments));
+  const auto& options = workspace.options();
+  const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
+  const auto dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat;
+  const at::Tensor theta =
+      parameters_from(workspace, arguments.checkpoint).to(at::TensorOptions(workspace.device()).dtype(dtype));
+
+  const auto index = static_cast<uint64_t>(arguments.index);
+  const int64_t tasks = options.outer.meta_batch;
+  const auto batch =
+      workspace.training_sampler().batch(data::Split::train, index * static_cast<uint64_t>(tasks), tasks);
+  const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
+  const auto coins =
+      bilevel::toss_coins(static_cast<uint64_t>(options.seed), index, tasks, estimator->exact_probability());
+  const auto result = estimate_meta_gradient(problem, theta, *estimator, coins, bilevel::KeepTasks::yes);
+
+  const auto& layout = workspace.network().layout();
+  train::TensorFile file{.tensors = {{"support_images", batch.support_images.to(dtype)},
+                                     {"support_labels", batch.support_labels},
+                                     {"query_images", batch.query_images.to(dtype)},
+                                     {"query_labels", batch.query_labels}},
+                         .metadata = describe_gradient(options, coins)};
+  add_named(file, "theta.", layout, theta);
+  add_named(file, "gradient.", layout, result.gradient);
+  add_named(file, "task_gradient.", layout, result.task_gradients);
+  save_safetensors(arguments.output, file);
+  std::printf(
+      "%s gradient of meta-batch %lld (%lld tasks) in %s: norm %.9g, loss %.9g, accuracy %.2f%%\nwritten     "
+      " %s\n",
+      options.meta_gradient.estimator.c_str(), static_cast<long long>(arguments.index),
+      static_cast<long long>(tasks), arguments.dtype.c_str(), result.gradient.norm().item<double>(),
+      result.loss, 100 * result.accuracy, arguments.output.c_str());
+  return 0;
+}
+
+}  // namespace
+
+void add_gradient(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<GradientArguments>();
+  CLI::App* command = add_command(
+      app, action, "gradient", "Write a meta-gradient with all that is needed to compute it elsewhere",
+      "ufo-maml gradient configs/quickstart.json --output gradient.safetensors --dtype float64 "
+      "--set outer.meta_batch=4",
+      [arguments] { return gradient(*arguments); });
+  add_config_arguments(*command, arguments->config, arguments->assignments);
+  command->add_option("--output", arguments->output, "safetensors file to write")->required();
+  command->add_option("--checkpoint", arguments->checkpoint,
+                      "parameters (default: the initialisation of the seed)");
+  command
+      ->add_option("--index", arguments->index,
+                   "number of the training meta-batch; UFO's coins are those of this step")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--dtype", arguments->dtype, "float32 or float64")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"float32", "float64"}));
+}
+
+}  // namespace ufo::cli

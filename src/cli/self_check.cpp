@@ -1,0 +1,147 @@
+#include "cli/self_check.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <ufo/base/random.h>
+#include <ufo/bilevel/classification.h>
+#include <ufo/bilevel/meta_gradient.h>
+
+namespace ufo::cli {
+namespace {
+
+constexpr int kRandomDirections = 4;
+constexpr double kStepSizes[] = {1e-3, 1e-4, 1e-5, 1e-6, 1e-7};
+
+/// M(theta).
+double objective(const bilevel::Problem& problem, const at::Tensor& theta,
+                 const bilevel::InnerOptions& inner) {
+  const at::Tensor phi = bilevel::adapt(problem, theta, inner, inner.steps);
+  return problem.outer_value(theta, phi).loss.mean().item<double>();
+}
+
+at::Tensor random_direction(const at::Tensor& theta, uint64_t seed, uint64_t index) {
+  RandomStream random(seed, Purpose::test, index);
+  std::vector<double> values(static_cast<size_t>(theta.numel()));
+  std::generate(values.begin(), values.end(), [&] { return random.normal(); });
+  const at::Tensor direction = at::tensor(values, at::kDouble).to(theta.device());
+  return direction / direction.norm();
+}
+
+/// ||x_block||^2 of each parameter block of x [P].
+std::vector<double> block_squares(const nn::Layout& layout, const at::Tensor& x) {
+  std::vector<double> squares;
+  for (const auto& entry : layout.entries()) {
+    squares.push_back(x.narrow(0, entry.offset, entry.size).square().sum().item<double>());
+  }
+  return squares;
+}
+
+/// How often each task's coin fell on the exact branch.
+std::vector<int64_t> count_heads(int64_t tasks, double q, int64_t draws, uint64_t seed) {
+  std::vector<int64_t> heads(static_cast<size_t>(tasks));
+  for (int64_t draw = 0; draw < draws; ++draw) {
+    const auto coins = bilevel::toss_coins(seed, static_cast<uint64_t>(draw), tasks, q);
+    for (size_t task = 0; task < coins.size(); ++task) {
+      heads[task] += coins[task];
+    }
+  }
+  return heads;
+}
+
+}  // namespace
+
+double central_difference_error(const bilevel::Problem& problem, const at::Tensor& theta,
+                                const at::Tensor& gradient, const bilevel::InnerOptions& inner,
+                                uint64_t seed) {
+  const double norm = gradient.norm().item<double>();
+  const double typical = norm / std::sqrt(static_cast<double>(theta.numel()));
+  std::vector<at::Tensor> directions = {gradient / norm};
+  for (int i = 0; i < kRandomDirections; ++i) {
+    directions.push_back(random_direction(theta, seed, static_cast<uint64_t>(i)));
+  }
+  double worst = 0;
+  for (const at::Tensor& direction : directions) {
+    const double derivative = gradient.dot(direction).item<double>();
+    double best = std::numeric_limits<double>::infinity();
+    for (const double h : kStepSizes) {
+      const double rise =
+          objective(problem, theta + h * direction, inner) - objective(problem, theta - h * direction, inner);
+      best = std::min(best, std::abs(rise / (2 * h) - derivative));
+    }
+    worst = std::max(worst, best / std::max(std::abs(derivative), typical));
+  }
+  return worst;
+}
+
+at::Tensor one_graph_gradient(const nn::Network& network, const episode::EpisodeBatch& batch,
+                              const at::Tensor& theta, const bilevel::InnerOptions& inner) {
+  c10::AutoGradMode enable(true);
+  const at::Tensor leaf = theta.detach().clone().requires_grad_();
+  const auto support_images = batch.support_images.to(theta.options()),
+             query_images = batch.query_images.to(theta.options());
+  const auto support_labels = batch.support_labels.to(theta.device()),
+             query_labels = batch.query_labels.to(theta.device());
+  at::Tensor phi = leaf.unsqueeze(0).expand({support_images.size(0), theta.size(0)});
+  for (int64_t step = 0; step < inner.steps; ++step) {
+    const auto loss = bilevel::cross_entropy(network.logits(phi, support_images), support_labels).sum();
+    phi = phi - inner.learning_rate * torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
+  }
+  const auto outer = bilevel::cross_entropy(network.logits(phi, query_images), query_labels).mean();
+  return torch::autograd::grad({outer}, {leaf})[0];
+}
+
+double relative_error(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+BiasReport measure_bias(const bilevel::Problem& problem, const at::Tensor& theta,
+                        const bilevel::InnerOptions& inner, const nn::Layout& layout, double q, int64_t draws,
+                        uint64_t seed) {
+  const auto exact =
+      bilevel::exact_gradient(problem, theta, inner, bilevel::Memory::store_parameters).gradient;
+  const auto ufo = bilevel::make_estimator({.estimator = "ufo", .q = {.value = q}}, inner);
+  const at::Tensor tails = ufo->estimate(problem, theta, false).gradient,
+                   heads = ufo->estimate(problem, theta, true).gradient;
+  const int64_t tasks = problem.tasks();
+  const auto counts = count_heads(tasks, q, draws, seed);
+
+  const double per_draw = 1 / static_cast<double>(draws), per_task = 1 / static_cast<double>(tasks);
+  at::Tensor error = -exact.mean(0);
+  at::Tensor variance = at::zeros_like(error);
+  for (int64_t task = 0; task < tasks; ++task) {
+    const double share = static_cast<double>(counts[task]) * per_draw;
+    const at::Tensor between = heads[task] - tails[task];
+    error = error + (tails[task] + share * between) * per_task;
+    variance = variance + between.square() * (q * (1 - q) * per_task * per_task * per_draw);
+  }
+  const auto errors = block_squares(layout, error),
+             biases = block_squares(layout, tails.mean(0) - exact.mean(0));
+  const auto sizes = block_squares(layout, exact.mean(0));
+  const double total = exact.mean(0).square().sum().item<double>();
+
+  BiasReport report{
+      .q = q, .draws = draws, .ufo = {}, .first_order = {std::numeric_limits<double>::infinity(), ""}};
+  for (size_t i = 0; i < errors.size(); ++i) {
+    const auto& entry = layout.entries()[i];
+    // A bias before batch norm has no gradient at all, only rounding.
+    if (sizes[i] < 1e-24 * total && biases[i] < 1e-24 * total) {
+      continue;
+    }
+    const double square = variance.narrow(0, entry.offset, entry.size).sum().item<double>();
+    const double mean = std::sqrt(errors[i] / square), bias = std::sqrt(biases[i] / square);
+    if (mean >= report.ufo.standard_errors) {
+      report.ufo = {mean, entry.name};
+    }
+    if (bias < report.first_order.standard_errors) {
+      report.first_order = {bias, entry.name};
+    }
+  }
+  return report;
+}
+
+}  // namespace ufo::cli

@@ -1,0 +1,131 @@
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/method.h"
+#include "cli/table_format.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include <ufo/base/error.h>
+#include <ufo/train/evaluator.h>
+#include <ufo/train/run_directory.h>
+
+namespace ufo::cli {
+namespace {
+
+using Formatter = std::string (*)(const Table&);
+
+/// The formats by the names of --format.
+const std::map<std::string, Formatter> kFormats = {
+    {"markdown", to_markdown}, {"csv", to_csv}, {"latex", to_latex}, {"json", to_json}};
+
+struct TableArguments {
+  std::vector<std::string> runs;
+  std::string format = "markdown", split = "test";
+  bool published = false;
+};
+
+void add_note(Table& table, const std::string& note) {
+  if (std::find(table.notes.begin(), table.notes.end(), note) == table.notes.end()) {
+    table.notes.push_back(note);
+  }
+}
+
+/// What papers report for this cell by other methods, in one line.
+std::string others_published(const std::string& dataset, int64_t ways, int64_t shots, const Table& table) {
+  std::string text;
+  for (const PublishedResult& result : published_results(dataset, ways, shots)) {
+    const bool shown = std::any_of(table.rows.begin(), table.rows.end(), [&](const TableRow& row) {
+      return row.published && std::string(row.published->method) == result.method &&
+             row.published->transductive == result.transductive && row.ways == ways && row.shots == shots;
+    });
+    if (!shown) {
+      text += text.empty() ? "" : "; ";
+      text += std::string(result.method) + " " + percent_text(result.accuracy, result.interval) + " (" +
+              result.source + (result.transductive ? "" : ", not transductive") +
+              (*result.remark ? ", " : "") + result.remark + ")";
+    }
+  }
+  return text;
+}
+
+TableRow make_row(const std::string& run, const train::RunOptions& options,
+                  const train::EvaluationResult& result) {
+  TableRow row{.run = run,
+               .dataset = options.dataset.name + " (" + options.dataset.split + ")",
+               .method = method_name(options.meta_gradient),
+               .ways = result.ways,
+               .shots = result.shots,
+               .accuracy = 100 * result.accuracy(),
+               .interval = 100 * result.interval(),
+               .tasks = result.tasks,
+               .inner_steps = result.inner_steps,
+               .queries = result.queries,
+               .transductive = result.transductive,
+               .outer_steps = result.checkpoint_step,
+               .published = {}};
+  for (const PublishedResult& published : published_results(options.dataset.name, row.ways, row.shots)) {
+    if (row.method == published.method && row.transductive == published.transductive) {
+      row.published = published;
+    }
+  }
+  return row;
+}
+
+int table(const TableArguments& arguments) {
+  const data::Split split = data::parse_split(arguments.split);
+  Table table{.rows = {}, .show_published = arguments.published, .notes = {}};
+  std::vector<std::string> datasets;
+  for (const std::string& run : arguments.runs) {
+    const auto directory = train::RunDirectory::open(run);
+    const auto file = directory.evaluation_file(split);
+    if (!std::filesystem::exists(file)) {
+      throw ConfigError(run + ": its " + arguments.split +
+                        " split was not evaluated yet: ufo-maml evaluate " + run +
+                        (arguments.split == "test" ? "" : " --split " + arguments.split));
+    }
+    const auto options = load_config(directory.config_file()).options;
+    const auto result = train::load_evaluation(file);
+    table.rows.push_back(make_row(run, options, result));
+    datasets.push_back(options.dataset.name);
+    for (const std::string& note : result.notes) {
+      add_note(table, options.dataset.name + ": " + note);
+    }
+  }
+  if (split != data::Split::test) {
+    add_note(table, "accuracies on the " + arguments.split + " split");
+  }
+  for (size_t i = 0; arguments.published && i < table.rows.size(); ++i) {
+    const auto& row = table.rows[i];
+    const std::string others = others_published(datasets[i], row.ways, row.shots, table);
+    if (!others.empty()) {
+      add_note(table, "published for " + datasets[i] + " " + std::to_string(row.ways) + "-way " +
+                          std::to_string(row.shots) + "-shot by others: " + others);
+    }
+  }
+  std::fputs(kFormats.at(arguments.format)(table).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+void add_table(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<TableArguments>();
+  CLI::App* command =
+      add_command(app, action, "table", "Print the evaluations of runs as one table",
+                  "ufo-maml table runs/* --published\n  ufo-maml table runs/a runs/b --format latex",
+                  [arguments] { return table(*arguments); });
+  command->add_option("RUN", arguments->runs, "run directories, in the order of the rows")->required();
+  std::vector<std::string> names;
+  for (const auto& [name, formatter] : kFormats) {
+    names.push_back(name);
+  }
+  command->add_option("--format", arguments->format, "markdown, csv, latex or json")
+      ->capture_default_str()
+      ->check(CLI::IsMember(names));
+  command->add_option("--split", arguments->split, "train, validation or test")->capture_default_str();
+  command->add_flag("--published", arguments->published, "add what papers report for the same cells");
+}
+
+}  // namespace ufo::cli

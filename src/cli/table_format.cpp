@@ -1,0 +1,187 @@
+#include "cli/table_format.h"
+
+#include "cli/json.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+namespace ufo::cli {
+namespace {
+
+using Cells = std::vector<std::string>;
+
+/// Columns as a reader sees them.
+Cells header_of(const Table& table) {
+  Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
+                  "tasks",    "inner steps", "queries", "batch norm", "outer steps"};
+  if (table.show_published) {
+    header.push_back("published, %");
+  }
+  return header;
+}
+
+Cells cells_of(const TableRow& row, bool show_published) {
+  Cells cells = {row.dataset,
+                 std::to_string(row.ways),
+                 std::to_string(row.shots),
+                 row.method,
+                 percent_text(row.accuracy, row.interval),
+                 std::to_string(row.tasks),
+                 std::to_string(row.inner_steps),
+                 std::to_string(row.queries),
+                 row.transductive ? "transductive" : "not transductive",
+                 std::to_string(row.outer_steps)};
+  if (show_published) {
+    const auto& result = row.published;
+    cells.push_back(result ? percent_text(result->accuracy, result->interval) + " (" + result->source + ")"
+                           : "–");
+  }
+  return cells;
+}
+
+/// The number of characters of UTF-8 text, for alignment.
+size_t width(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size()) {
+    text.replace(at, what.size(), by);
+  }
+  return text;
+}
+
+std::string latex_escaped(std::string text) {
+  for (const char* special : {"&", "%", "_", "#"}) {
+    text = replaced(std::move(text), special, std::string("\\") + special);
+  }
+  return replaced(replaced(std::move(text), "±", "$\\pm$"), "–", "--");
+}
+
+std::string latex_line(const Cells& cells) {
+  std::string line;
+  for (const std::string& cell : cells) {
+    line += (line.empty() ? "" : " & ") + latex_escaped(cell);
+  }
+  return line + " \\\\\n";
+}
+
+/// The fields of a row for programs.
+Json fields_of(const TableRow& row, bool show_published) {
+  Json fields = {{"run", row.run},
+                 {"dataset", row.dataset},
+                 {"ways", row.ways},
+                 {"shots", row.shots},
+                 {"method", row.method},
+                 {"accuracy", row.accuracy},
+                 {"interval", row.interval},
+                 {"tasks", row.tasks},
+                 {"inner_steps", row.inner_steps},
+                 {"queries", row.queries},
+                 {"transductive", row.transductive},
+                 {"outer_steps", row.outer_steps}};
+  if (show_published) {
+    fields["published_accuracy"] = row.published ? Json(row.published->accuracy) : Json(nullptr);
+    fields["published_interval"] =
+        row.published && row.published->interval > 0 ? Json(row.published->interval) : Json(nullptr);
+    fields["published_source"] = row.published ? Json(row.published->source) : Json(nullptr);
+  }
+  return fields;
+}
+
+/// A CSV field (RFC 4180).
+void write_csv_field(std::ostream& out, const Json& value) {
+  const std::string text = value.is_null() ? "" : value.is_string() ? value.get<std::string>() : value.dump();
+  if (text.find_first_of(",\"\n") == std::string::npos) {
+    out << text;
+  } else {
+    out << '"' << replaced(text, "\"", "\"\"") << '"';
+  }
+}
+
+}  // namespace
+
+std::string percent_text(double accuracy, double interval) {
+  char text[64];
+  if (interval > 0) {
+    std::snprintf(text, sizeof text, "%.2f ± %.2f", accuracy, interval);
+  } else {
+    std::snprintf(text, sizeof text, "%.2f", accuracy);
+  }
+  return text;
+}
+
+std::string to_markdown(const Table& table) {
+  std::vector<Cells> lines = {header_of(table)};
+  for (const TableRow& row : table.rows) {
+    lines.push_back(cells_of(row, table.show_published));
+  }
+  std::vector<size_t> widths(lines.front().size());
+  for (const Cells& line : lines) {
+    for (size_t column = 0; column < line.size(); ++column) {
+      widths[column] = std::max(widths[column], width(line[column]));
+    }
+  }
+  std::ostringstream text;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    for (size_t column = 0; column < widths.size(); ++column) {
+      const std::string& cell = lines[i][column];
+      text << "| " << cell << std::string(widths[column] - width(cell) + 1, ' ');
+    }
+    text << "|\n";
+    for (size_t column = 0; i == 0 && column < widths.size(); ++column) {
+      text << '|' << std::string(widths[column] + 2, '-');
+    }
+    text << (i == 0 ? "|\n" : "");
+  }
+  for (size_t i = 0; i < table.notes.size(); ++i) {
+    text << (i == 0 ? "\n- " : "- ") << table.notes[i] << "\n";
+  }
+  return text.str();
+}
+
+std::string to_latex(const Table& table) {
+  const Cells header = header_of(table);
+  std::string text =
+      "% needs \\usepackage{booktabs}\n\\begin{tabular}{l" + std::string(header.size() - 1, 'r') + "}\n";
+  text += "\\toprule\n" + latex_line(header) + "\\midrule\n";
+  for (const TableRow& row : table.rows) {
+    text += latex_line(cells_of(row, table.show_published));
+  }
+  text += "\\bottomrule\n\\end{tabular}\n";
+  for (const std::string& note : table.notes) {
+    text += "% " + note + "\n";
+  }
+  return text;
+}
+
+std::string to_csv(const Table& table) {
+  std::ostringstream text;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const Json fields = fields_of(table.rows[i], table.show_published);
+    const char* between = "";
+    for (auto field = fields.begin(); i == 0 && field != fields.end(); ++field, between = ",") {
+      text << between << field.key();
+    }
+    text << (i == 0 ? "\n" : "");
+    between = "";
+    for (auto field = fields.begin(); field != fields.end(); ++field, between = ",") {
+      text << between;
+      write_csv_field(text, field.value());
+    }
+    text << "\n";
+  }
+  return text.str();
+}
+
+std::string to_json(const Table& table) {
+  Json rows = Json::array();
+  for (const TableRow& row : table.rows) {
+    rows.push_back(fields_of(row, table.show_published));
+  }
+  return Json{{"rows", std::move(rows)}, {"notes", table.notes}}.dump(2) + "\n";
+}
+
+}  // namespace ufo::cli

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "cli/published.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ufo::cli {
+
+/// One evaluated run. Accuracies in percent.
+struct TableRow {
+  std::string run;
+  std::string dataset;  ///< with its split scheme, e.g. "omniglot (maml)"
+  std::string method;
+  int64_t ways = 0, shots = 0;
+  double accuracy = 0;
+  double interval = 0;  ///< half the 95% interval
+  int64_t tasks = 0, inner_steps = 0, queries = 0;
+  bool transductive = true;
+  int64_t outer_steps = 0;
+  std::optional<PublishedResult> published;  ///< of the same method
+};
+
+/// Rows, and what must be said below them.
+struct Table {
+  std::vector<TableRow> rows;
+  bool show_published = false;
+  std::vector<std::string> notes;
+};
+
+/// `table` as text. Markdown has its columns aligned, LaTeX is a booktabs tabular.
+std::string to_markdown(const Table& table);
+std::string to_latex(const Table& table);
+std::string to_csv(const Table& table);
+std::string to_json(const Table& table);
+
+/// "98.70 ± 0.40", or "99.47" where there is no interval.
+std::string percent_text(double accuracy, double interval);
+
+}  // namespace ufo::cli

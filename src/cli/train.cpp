@@ -1,0 +1,190 @@
+#include "cli/command.h"
+#include "cli/method.h"
+#include "cli/workspace.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include <ufo/base/error.h>
+#include <ufo/base/files.h>
+#include <ufo/base/parallel.h>
+#include <ufo/train/checkpoint.h>
+#include <ufo/train/evaluator.h>
+#include <ufo/train/logging.h>
+#include <ufo/train/progress.h>
+#include <ufo/train/run_directory.h>
+#include <ufo/train/run_facts.h>
+#include <ufo/train/signals.h>
+#include <ufo/train/tensorboard.h>
+#include <ufo/train/trainer.h>
+
+namespace ufo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What may differ between a run and its continuation: how long it is and where it is done, not what it
+/// computes.
+const std::vector<std::string> kMayChange = {"outer.steps", "dataset.root", "device"};
+
+struct TrainArguments {
+  std::string program, config, run_directory, device;
+  std::vector<std::string> assignments;
+  bool resume = false;
+
+  fs::path run_path() const {
+    return run_directory.empty() ? fs::path("runs") / fs::path(config).stem() : fs::path(run_directory);
+  }
+
+  /// The command that goes on with this run.
+  std::string resume_command() const {
+    std::string command = program + " train " + config + " --run-dir " + run_path().string() + " --resume";
+    for (const std::string& assignment : assignments) {
+      command += " --set '" + assignment + "'";
+    }
+    return command + (device.empty() ? "" : " --device " + device);
+  }
+};
+
+Json provenance(const Config& config, at::Device device) {
+  const train::RunFacts facts = train::gather_run_facts(config.options.seed, device);
+  return {{"seed", facts.seed},         {"version", facts.version},
+          {"revision", facts.revision}, {"libtorch", facts.libtorch},
+          {"device", facts.device},     {"hardware", facts.hardware},
+          {"threads", task_threads()},  {"dataset_root", config.dataset_root.string()}};
+}
+
+/// Refuses a run directory that is in use already, and a continuation under another config.
+void check_run(const TrainArguments& arguments, const Config& config) {
+  const fs::path path = arguments.run_path();
+  if (!train::RunDirectory::holds_a_run(path)) {
+    return;
+  }
+  if (!arguments.resume) {
+    throw ConfigError(path.string() +
+                      " already holds a run: go on with it by --resume, or name another --run-dir");
+  }
+  const auto before = load_config(train::RunDirectory::open(path).config_file());
+  if (const auto difference = first_difference(before.options, config.options, kMayChange)) {
+    throw ConfigError("cannot resume " + path.string() + " with another config: " + *difference);
+  }
+}
+
+/// Where the run starts: at its last checkpoint, or from a fresh initialisation.
+train::Checkpoint starting_point(const Workspace& workspace, const train::RunDirectory& run) {
+  if (!fs::exists(run.last_checkpoint())) {
+    return {.parameters = workspace.initial_parameters(), .config = print_config(workspace.options())};
+  }
+  auto start = train::load_checkpoint(run.last_checkpoint(), workspace.network().layout());
+  start.parameters = start.parameters.to(workspace.device());
+  start.config = print_config(workspace.options());
+  train::log(train::LogLevel::info, "going on after outer step " + std::to_string(start.step));
+  return start;
+}
+
+/// What a run is, in one line of the log.
+std::string headline(const Workspace& workspace, const std::string& run) {
+  const auto& options = workspace.options();
+  std::ostringstream text;
+  text << run << ": " << method_name(options.meta_gradient) << ", " << options.episode.ways << "-way "
+       << options.episode.shots << "-shot " << options.dataset.name << " on " << workspace.device().str()
+       << ", " << workspace.network().layout().size() << " parameters, " << options.outer.steps
+       << " outer steps of " << options.outer.meta_batch << " tasks";
+  return text.str();
+}
+
+train::TrainingResult run_training(const Workspace& workspace, const train::RunDirectory& run) {
+  const auto& options = workspace.options();
+  const auto start = starting_point(workspace, run);
+  const auto training = workspace.training_sampler();
+  const auto validation = workspace.evaluation_sampler(train::kEvaluationSeed);
+  const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
+  const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
+  train::MetricsFile metrics(run.metrics_file(), start.step, options.log_every);
+  train::TensorBoardSink tensorboard(run.tensorboard_folder(), start.step, options.log_every);
+  train::Progress progress(start.step, options.outer.steps, train::Progress::standard_outputs());
+  train::Trainer trainer({.sampler = training,
+                          .validation_sampler = validation,
+                          .network = workspace.network(),
+                          .estimator = *estimator,
+                          .optimizer = *optimizer,
+                          .sinks = {&metrics, &tensorboard, &progress},
+                          .last = run.last_checkpoint(),
+                          .best = run.best_checkpoint(),
+                          .should_stop = [] { return train::SignalWatch::received() != 0; }},
+                         options);
+  auto result = trainer.run(start, metrics.seconds_before());
+  progress.finish();
+  return result;
+}
+
+void print_end(const TrainArguments& arguments, const train::RunDirectory& run,
+               const train::Checkpoint& end) {
+  const std::string path = run.path().string();
+  std::printf("run          %s\n", path.c_str());
+  if (fs::exists(run.best_checkpoint()) && std::isfinite(end.best_accuracy)) {
+    std::printf("best         %s (validation %.2f%% after step %lld)\n", run.best_checkpoint().c_str(),
+                100 * end.best_accuracy, static_cast<long long>(end.best_step));
+  }
+  std::printf("last         %s (step %lld)\n", run.last_checkpoint().c_str(),
+              static_cast<long long>(end.step));
+  std::printf("curves       %s, %s\n", run.metrics_file().c_str(), run.tensorboard_folder().c_str());
+  std::printf("next         %s evaluate %s\n", arguments.program.c_str(), path.c_str());
+}
+
+int train(const TrainArguments& arguments) {
+  std::vector<std::string> assignments = arguments.assignments;
+  if (!arguments.device.empty()) {
+    assignments.push_back("device=\"" + arguments.device + "\"");
+  }
+  const Config config = load_config(arguments.config, assignments);
+  check_run(arguments, config);
+  const Workspace workspace(config);
+  // Samplers and estimator refuse what the data cannot give; made once here, before anything is written.
+  workspace.training_sampler();
+  workspace.evaluation_sampler(train::kEvaluationSeed);
+  bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
+
+  const train::SignalWatch signals;
+  const std::string text = print_config(config.options, provenance(config, workspace.device()));
+  const auto run = train::RunDirectory::prepare(
+      arguments.run_path(), text,
+      arguments.resume ? train::IfThereIsARun::resume : train::IfThereIsARun::refuse);
+  if (arguments.resume) {
+    write_file_atomically(run.config_file(), text);  // outer.steps may have grown
+  }
+  train::log_to_file_too(run.log_file());
+  train::log(train::LogLevel::info, headline(workspace, run.path().string()));
+  const auto result = run_training(workspace, run);
+  if (result.status == train::TrainingStatus::interrupted) {
+    std::ostringstream text;
+    text << "stopped by " << ::strsignal(train::SignalWatch::received()) << " after outer step "
+         << result.checkpoint.step << "; go on with: " << arguments.resume_command();
+    train::log(train::LogLevel::warning, text.str());
+    return 128 + train::SignalWatch::received();
+  }
+  print_end(arguments, run, result.checkpoint);
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = add_command(
+      app, action, "train", "Train an initialisation as a config says",
+      "ufo-maml train configs/omniglot_5way_1shot_ufo.json --set meta_gradient.q=0.2 --run-dir runs/q02",
+      [arguments, &app] {
+        arguments->program = program_name(app);
+        return train(*arguments);
+      });
+  add_config_arguments(*command, arguments->config, arguments->assignments);
+  command->add_option("--run-dir", arguments->run_directory,
+                      "folder of the run (default: runs/ and the config's name)");
+  command->add_flag(
+      "--resume", arguments->resume,
+      "go on with the run in the folder; outer.steps, dataset.root and device may have changed");
+  command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
+}
+
+}  // namespace ufo::cli

@@ -1,0 +1,63 @@
+#include "cli/workspace.h"
+
+#include <ATen/Parallel.h>
+
+#include <ufo/base/parallel.h>
+#include <ufo/train/checkpoint.h>
+#include <ufo/train/device.h>
+
+namespace ufo::cli {
+namespace {
+
+/// Gives the cores to parallel_tasks, unless there are too few tasks to go round.
+void share_threads(at::Device device, int64_t tasks) {
+  if (device.is_cpu() && tasks >= at::get_num_threads()) {
+    set_task_threads(at::get_num_threads());
+    at::set_num_threads(1);
+  }
+}
+
+data::Dataset load(const Config& config) {
+  data::DatasetOptions options = config.options.dataset;
+  options.root = config.dataset_root.string();
+  return data::load_dataset(options);
+}
+
+nn::InputShape input_shape(const data::Dataset& dataset, int64_t ways) {
+  const auto sizes = dataset.images.images.sizes();  // [I, H, W, C]
+  return {.channels = sizes[3], .height = sizes[1], .width = sizes[2], .ways = ways};
+}
+
+}  // namespace
+
+Workspace::Workspace(const Config& config)
+    : options_(config.options),
+      device_(train::parse_device(options_.device)),
+      engine_(train::parse_engine(options_.engine)),
+      dataset_(load(config)),
+      input_(input_shape(dataset_, options_.episode.ways)),
+      network_(nn::make_network(options_.model, input_)) {
+  share_threads(device_, options_.outer.meta_batch);
+}
+
+episode::EpisodeSampler Workspace::training_sampler() const {
+  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed)};
+}
+
+episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
+  episode::EpisodeOptions episode = options_.episode;
+  episode.queries = options_.evaluation.queries;
+  return {dataset_, episode, seed};
+}
+
+at::Tensor Workspace::initial_parameters() const {
+  return network_->initial_parameters(static_cast<uint64_t>(options_.seed)).to(device_);
+}
+
+at::Tensor parameters_from(const Workspace& workspace, const std::string& file) {
+  return file.empty()
+             ? workspace.network().initial_parameters(static_cast<uint64_t>(workspace.options().seed))
+             : train::load_checkpoint(file, workspace.network().layout()).parameters;
+}
+
+}  // namespace ufo::cli

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "cli/config.h"
+
+#include <memory>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/bilevel/classification.h>
+#include <ufo/data/dataset.h>
+#include <ufo/episode/sampler.h>
+#include <ufo/nn/network.h>
+#include <ufo/train/options.h>
+
+namespace ufo::cli {
+
+/// What every subcommand that computes works with, made from a config. Samplers and problems refer to it: it
+/// must stay where it is.
+class Workspace {
+ public:
+  /// Finds the device, loads the data set and makes the network. Throws ConfigError and DataError.
+  explicit Workspace(const Config& config);
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  const train::RunOptions& options() const { return options_; }
+  at::Device device() const { return device_; }
+  bilevel::Engine engine() const { return engine_; }
+  const data::Dataset& dataset() const { return dataset_; }
+  const nn::InputShape& input() const { return input_; }
+  const nn::Network& network() const { return *network_; }
+
+  /// Samplers of training episodes, and of those of validation and evaluation, which have queries of their
+  /// own. Throw ConfigError where the data set has too few classes or images.
+  episode::EpisodeSampler training_sampler() const;
+  episode::EpisodeSampler evaluation_sampler(uint64_t seed) const;
+
+  /// theta [P] on the device: the initialisation of the config's seed.
+  at::Tensor initial_parameters() const;
+
+ private:
+  train::RunOptions options_;
+  at::Device device_;
+  bilevel::Engine engine_;
+  data::Dataset dataset_;
+  nn::InputShape input_;
+  std::unique_ptr<nn::Network> network_;
+};
+
+/// theta [P] in float32 on the CPU: that of the checkpoint `file`, or of the config's seed where it is empty.
+/// Throws DataError as load_checkpoint does.
+at::Tensor parameters_from(const Workspace& workspace, const std::string& file);
+
+}  // namespace ufo::cli

@@ -1,0 +1,80 @@
+#include "cli/table_format.h"
+
+#include "cli/json.h"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ufo::cli {
+namespace {
+
+Table example() {
+  const PublishedResult published = published_results("omniglot", 5, 1).front();
+  TableRow maml{.run = "runs/a,b",
+                .dataset = "omniglot (maml)",
+                .method = "MAML",
+                .ways = 5,
+                .shots = 1,
+                .accuracy = 98.5,
+                .interval = 0.25,
+                .tasks = 600,
+                .inner_steps = 3,
+                .queries = 15,
+                .transductive = true,
+                .outer_steps = 60000,
+                .published = published};
+  TableRow ufo = maml;
+  ufo.method = "UFO-MAML (q=0.1)";
+  ufo.published.reset();
+  return {.rows = {maml, ufo}, .show_published = true, .notes = {"a note"}};
+}
+
+TEST(TableFormat, MarkdownIsAligned) {
+  const std::string text = to_markdown(example());
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_EQ(lines[0].substr(0, 67), "| data set        | ways | shots | method           | accuracy, %  ");
+  EXPECT_EQ(lines[1].substr(0, 67), "|-----------------|------|-------|------------------|--------------");
+  EXPECT_EQ(lines[2].substr(0, 68), "| omniglot (maml) | 5    | 1     | MAML             | 98.50 ± 0.25 ");
+  EXPECT_THAT(lines[2], testing::EndsWith("| 98.70 ± 0.40 (arXiv 1703.03400) |"));
+  EXPECT_THAT(lines[3], testing::EndsWith("| –                               |"));
+  EXPECT_EQ(lines[5], "- a note");
+}
+
+TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
+  const std::string text = to_csv(example());
+  EXPECT_THAT(text,
+              testing::StartsWith("run,dataset,ways,shots,method,accuracy,interval,tasks,inner_steps,queries,"
+                                  "transductive,outer_steps,published_accuracy,published_interval,"
+                                  "published_source\n\"runs/a,b\",omniglot (maml),5,1,MAML,98.5,0.25,"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+}
+
+TEST(TableFormat, LatexEscapesWhatItMust) {
+  const std::string text = to_latex(example());
+  EXPECT_THAT(text, testing::HasSubstr("accuracy, \\%"));
+  EXPECT_THAT(text, testing::HasSubstr("98.50 $\\pm$ 0.25"));
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("±")));
+}
+
+TEST(TableFormat, JsonReadsBack) {
+  const Json json = Json::parse(to_json(example()));
+  EXPECT_EQ(json.at("rows").size(), 2u);
+  EXPECT_EQ(json.at("rows")[0].at("published_accuracy"), 98.7);
+  EXPECT_TRUE(json.at("rows")[1].at("published_accuracy").is_null());
+}
+
+TEST(Published, HasTheCellsOfThePapers) {
+  EXPECT_EQ(published_results("omniglot", 20, 1).size(), 5u);
+  EXPECT_EQ(published_results("mini_imagenet", 5, 5).size(), 5u);
+  EXPECT_TRUE(published_results("omniglot", 7, 1).empty());
+}
+
+}  // namespace
+}  // namespace ufo::cli
