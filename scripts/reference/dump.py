@@ -65,8 +65,11 @@ class Dump:
                     Task(*map(convert, self.tasks)), self.gradient, self.task_gradient, self.metadata)
 
 
-def read(path):
-    """The Dump in `path`. Raises ValueError where a tensor or a key is missing or of another shape."""
+def read(path, with_gradient=True):
+    """The Dump in `path`. Raises ValueError where a tensor or a key is missing or of another shape.
+
+    `with_gradient=False` takes a file of weights and tasks alone too.
+    """
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
@@ -80,7 +83,7 @@ def read(path):
     keys += ["batch_norm_eps", "stride"] if "blocks.0.conv.weight" in theta else []
     missing = [name for name in Task._fields if name not in tensors] + [key for key in keys if key not in metadata]
     missing += [f"gradient.{name} {list(value.shape)}" for name, value in theta.items()
-                if name not in gradient or gradient[name].shape != value.shape]
+                if with_gradient and (name not in gradient or gradient[name].shape != value.shape)]
     if missing or not theta:
         raise ValueError(f"{path}: not a gradient dump: no {missing[0] if missing else 'theta.<name>'}")
     return Dump(theta, Task(*(tensors[name] for name in Task._fields)), gradient, group("task_gradient."), metadata)
@@ -90,8 +93,12 @@ def write(path, dump):
     """Writes `dump` as safetensors: the same values give the same bytes."""
     tensors = {f"{prefix}.{name}": value for prefix in ("theta", "gradient", "task_gradient")
                for name, value in getattr(dump, prefix).items()}
-    tensors |= dump.tasks._asdict()
-    header, chunks, offset = {"__metadata__": dict(sorted(dump.metadata.items()))}, [], 0
+    write_tensors(path, tensors | dump.tasks._asdict(), dump.metadata)
+
+
+def write_tensors(path, tensors, metadata=None):
+    """A safetensors file of CPU tensors by name and of string metadata."""
+    header, chunks, offset = {"__metadata__": dict(sorted((metadata or {}).items()))}, [], 0
     for name, tensor in sorted(tensors.items()):
         chunk = tensor.contiguous().numpy().tobytes()
         header[name] = {"dtype": DTYPE_NAMES[tensor.dtype], "shape": list(tensor.shape),

@@ -8,7 +8,7 @@ peers="$root/.deps/peers"
 install_requirements() {
   local wanted="$root/scripts/reference/$1" installed="$peers/$1"
   cmp -s "$wanted" "$installed" && return
-  echo "installing $(tr '\n' ' ' <"$wanted")into .deps/peers (PyTorch's packages take about 5 GB)" >&2
+  echo "installing scripts/reference/$1 into .deps/peers (PyTorch takes about 5 GB)" >&2
   [[ -x "$peers/bin/pip" ]] || python3 -m venv "$peers"
   "$peers/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
   cp "$wanted" "$installed"
@@ -38,5 +38,5 @@ install_learn2learn() {
 
 # run_reference MODULE ARGUMENT...: python -m reference.MODULE in the caller's working directory.
 run_reference() {
-  PYTHONPATH="$root/scripts" PYTHONDONTWRITEBYTECODE=1 exec "$peers/bin/python" -m "reference.$1" "${@:2}"
+  PYTHONPATH="$root/scripts" exec "$peers/bin/python" -m "reference.$1" "${@:2}"
 }

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
 #include <system_error>
+
+#include <sys/stat.h>
 
 #include <ufo/base/error.h>
 
@@ -38,10 +39,13 @@ class Folder : public FileTree {
   std::string fingerprint() const override {
     std::vector<std::string> lines;
     for (const fs::directory_entry& file : files()) {
-      std::ostringstream line;
-      line << path_of(file) << ' ' << file.file_size() << ' '
-           << file.last_write_time().time_since_epoch().count();
-      lines.push_back(line.str());
+      struct stat status {
+      };  // one call a file, where std::filesystem needs one for the size and one for the time
+      if (::stat(file.path().c_str(), &status) != 0) {
+        throw DataError(file.path().string() + ": need a readable file, cannot read it");
+      }
+      lines.push_back(path_of(file) + ' ' + std::to_string(status.st_size) + ' ' +
+                      std::to_string(status.st_mtim.tv_sec) + '.' + std::to_string(status.st_mtim.tv_nsec));
     }
     std::sort(lines.begin(), lines.end());
     Checksum checksum;

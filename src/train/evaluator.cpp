@@ -1,7 +1,7 @@
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/parallel.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
 
@@ -51,14 +51,10 @@ EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& th
                                                std::vector<double>(static_cast<size_t>(request.tasks)));
   EpisodeCurves curves{.accuracy = empty, .loss = empty};
   if (theta.is_cpu()) {
-    // One episode at a time, each on one thread: its data stay in that core's cache, and sums keep their
-    // order.
-    at::parallel_for(0, request.tasks, 1, [&](int64_t begin, int64_t end) {
+    parallel_tasks(request.tasks, [&](int64_t task) {
       c10::NoGradGuard no_grad;  // the mode belongs to each thread
-      for (int64_t task = begin; task < end; ++task) {
-        const auto batch = sampler.batch(request.split, static_cast<uint64_t>(task), 1);
-        evaluate_batch(network, theta, batch, request, task, curves);
-      }
+      const auto batch = sampler.batch(request.split, static_cast<uint64_t>(task), 1);
+      evaluate_batch(network, theta, batch, request, task, curves);
     });
     return curves;
   }

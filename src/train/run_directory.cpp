@@ -26,16 +26,16 @@ class NewFolders {
   }
 
   void make(const fs::path& folder) {
-    if (folder.empty() || fs::is_directory(folder)) {
+    std::error_code error;
+    if (folder.empty() || fs::is_directory(folder, error)) {
       return;
     }
     make(folder.parent_path());
-    std::error_code error;
     if (fs::create_directory(folder, error)) {
       made_.push_back(folder);
-    } else if (!fs::is_directory(folder)) {
+    } else if (std::error_code ignored; !fs::is_directory(folder, ignored)) {
       throw ConfigError("run directory: cannot make the folder " + folder.string() + ": " +
-                        (error ? error.message() : "there is a file of that name"));
+                        (fs::exists(folder, ignored) ? "there is a file of that name" : error.message()));
     }
   }
 

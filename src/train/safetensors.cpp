@@ -48,7 +48,9 @@ std::string checksum(Json header, std::span<const std::span<const std::byte>> pa
   const std::string text = header.dump();
   uLong crc = crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size());
   for (const auto& part : payload) {
-    crc = crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
+    if (!part.empty()) {  // zlib takes a null pointer for a request to begin anew
+      crc = crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
+    }
   }
   std::ostringstream hex;
   hex << std::hex << std::setw(8) << std::setfill('0') << crc;

@@ -1,0 +1,120 @@
+#include "small_run.h"
+
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ufo/base/error.h>
+#include <ufo/train/checkpoint.h>
+#include <ufo/train/safetensors.h>
+
+namespace ufo::train {
+namespace {
+
+class CheckpointFile : public testing::Test {
+ protected:
+  std::filesystem::path path() const { return folder_.path() / "a.safetensors"; }
+
+  Checkpoint example() const {
+    const int64_t size = run_.network->layout().size();
+    return {.parameters = at::rand({size}),
+            .optimizer = {{"exp_avg", at::rand({size})}, {"step", at::scalar_tensor(7.0, at::kFloat)}},
+            .step = 7,
+            .best_accuracy = 0.1 + 0.2,
+            .best_step = 4,
+            .estimator_state = {{"d2", 1e-300}, {"q", std::nextafter(0.1, 1)}},
+            .config = "{\"seed\": 1}"};
+  }
+
+  std::string complaint(const nn::Layout& layout) const {
+    try {
+      load_checkpoint(path(), layout);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  SmallRun run_{"conv4"};
+  TemporaryFolder folder_;
+};
+
+TEST_F(CheckpointFile, RoundTripIsExact) {
+  const Checkpoint saved = example();
+  save_checkpoint(path(), saved, run_.network->layout());
+  const Checkpoint loaded = load_checkpoint(path(), run_.network->layout());
+  EXPECT_TRUE(loaded.parameters.equal(saved.parameters));
+  ASSERT_EQ(loaded.optimizer.size(), 2u);
+  EXPECT_TRUE(loaded.optimizer.at("exp_avg").equal(saved.optimizer.at("exp_avg")));
+  EXPECT_TRUE(loaded.optimizer.at("step").equal(saved.optimizer.at("step")));
+  EXPECT_EQ(loaded.step, 7);
+  EXPECT_EQ(loaded.best_accuracy, saved.best_accuracy);
+  EXPECT_EQ(loaded.best_step, 4);
+  EXPECT_EQ(loaded.estimator_state, saved.estimator_state);
+  EXPECT_EQ(loaded.config, saved.config);
+  EXPECT_EQ(checkpoint_config(path()), saved.config);
+}
+
+TEST_F(CheckpointFile, KeepsNotANumberBeforeTheFirstValidation) {
+  Checkpoint checkpoint = example();
+  checkpoint.best_accuracy = std::numeric_limits<double>::quiet_NaN();
+  save_checkpoint(path(), checkpoint, run_.network->layout());
+  EXPECT_TRUE(std::isnan(load_checkpoint(path(), run_.network->layout()).best_accuracy));
+}
+
+TEST_F(CheckpointFile, HasPyTorchsNamesAndShapes) {
+  save_checkpoint(path(), example(), run_.network->layout());
+  const TensorFile file = load_safetensors(path());
+  EXPECT_EQ(file.tensors.at("blocks.0.conv.weight").sizes(), (std::vector<int64_t>{5, 1, 3, 3}));
+  EXPECT_EQ(file.tensors.at("optimizer.exp_avg.head.bias").sizes(), (std::vector<int64_t>{3}));
+  EXPECT_EQ(file.tensors.at("optimizer.step").dim(), 0);
+}
+
+TEST_F(CheckpointFile, NamesTheFirstParameterOfAnotherModel) {
+  save_checkpoint(path(), example(), run_.network->layout());
+  SmallRun other("conv4");
+  other.options.model.filters = 6;
+  other.build();
+  EXPECT_EQ(complaint(other.network->layout()),
+            path().string() +
+                ": a checkpoint of another model: blocks.0.conv.weight: need [6, 1, 3, 3], got "
+                "[5, 1, 3, 3]");
+  other.options.model = run_.options.model;
+  other.options.model.blocks = 3;
+  other.build();
+  EXPECT_THAT(complaint(other.network->layout()),
+              testing::HasSubstr("blocks.2.conv.weight: need [5, 5, 3, 3], got none"));
+  other.options.model.blocks = 1;
+  other.build();
+  EXPECT_THAT(complaint(other.network->layout()), testing::HasSubstr("another model: "));
+}
+
+TEST_F(CheckpointFile, TakesParametersAlone) {
+  TensorFile file;
+  for (const auto& entry : run_.network->layout().entries()) {
+    file.tensors[entry.name] = at::ones(entry.shape, at::kDouble);
+  }
+  save_safetensors(path(), file);
+  const Checkpoint loaded = load_checkpoint(path(), run_.network->layout());
+  EXPECT_TRUE(loaded.parameters.equal(at::ones({run_.network->layout().size()})));
+  EXPECT_EQ(loaded.step, 0);
+  EXPECT_TRUE(loaded.optimizer.empty());
+  EXPECT_THROW(checkpoint_config(path()), DataError);
+}
+
+TEST_F(CheckpointFile, RefusesMetadataThatIsNoNumber) {
+  save_checkpoint(path(), example(), run_.network->layout());
+  TensorFile file = load_safetensors(path());
+  file.metadata["step"] = "7x";
+  save_safetensors(path(), file);
+  EXPECT_EQ(complaint(run_.network->layout()),
+            path().string() + ": metadata \"step\": need a number, got \"7x\"");
+  file.metadata["step"] = "7";
+  file.metadata["format"] = "ufo-maml checkpoint 9";
+  save_safetensors(path(), file);
+  EXPECT_THAT(complaint(run_.network->layout()), testing::HasSubstr("got \"ufo-maml checkpoint 9\""));
+}
+
+}  // namespace
+}  // namespace ufo::train

@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
+
+#include <ufo/base/error.h>
+#include <ufo/train/outer_optimizer.h>
+
+namespace ufo::train {
+namespace {
+
+constexpr int64_t kSize = 1003;
+
+at::Tensor gradient(int64_t step, at::ScalarType type) {
+  return at::sin(at::arange(kSize, type) * 0.37 + static_cast<double>(step)) * 0.1;
+}
+
+/// The largest difference from `reference`, a torch.optim optimizer of `parameter`, in 50 steps.
+double difference(OuterOptimizer& own, const at::Tensor& theta, torch::optim::Optimizer& reference,
+                  const at::Tensor& parameter) {
+  double largest = 0;
+  for (int64_t step = 0; step < 50; ++step) {
+    own.step(theta, gradient(step, theta.scalar_type()));
+    parameter.mutable_grad() = gradient(step, theta.scalar_type());
+    reference.step();
+    largest = std::max(largest, (theta - parameter.detach()).abs().max().item<double>());
+  }
+  return largest;
+}
+
+class OuterOptimizers : public testing::TestWithParam<std::tuple<at::ScalarType, double>> {};
+
+TEST_P(OuterOptimizers, AdamStepsAsTorchDoes) {
+  const auto [type, tolerance] = GetParam();
+  const OuterOptions options{.learning_rate = 0.01, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6};
+  const at::Tensor theta = at::ones({kSize}, type), parameter = at::ones({kSize}, type).requires_grad_();
+  torch::optim::Adam reference({parameter}, torch::optim::AdamOptions(0.01).betas({0.8, 0.99}).eps(1e-6));
+  EXPECT_LT(difference(*make_outer_optimizer(options, theta), theta, reference, parameter), tolerance);
+}
+
+TEST_P(OuterOptimizers, SgdStepsAsTorchDoes) {
+  const auto [type, tolerance] = GetParam();
+  for (double momentum : {0.0, 0.9}) {
+    const OuterOptions options{.optimizer = "sgd", .learning_rate = 0.1, .momentum = momentum};
+    const at::Tensor theta = at::ones({kSize}, type), parameter = at::ones({kSize}, type).requires_grad_();
+    torch::optim::SGD reference({parameter}, torch::optim::SGDOptions(0.1).momentum(momentum));
+    EXPECT_LT(difference(*make_outer_optimizer(options, theta), theta, reference, parameter), tolerance)
+        << momentum;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, OuterOptimizers,
+                         testing::Values(std::tuple(at::kFloat, 2e-6), std::tuple(at::kDouble, 1e-13)));
+
+TEST(OuterOptimizer, GoesOnFromItsStateWithTheSameBits) {
+  for (const char* name : {"adam", "sgd"}) {
+    const OuterOptions options{.optimizer = name, .momentum = 0.9};
+    const at::Tensor theta = at::ones({kSize});
+    const auto first = make_outer_optimizer(options, theta);
+    first->step(theta, gradient(0, at::kFloat));
+    const at::Tensor copy = theta.clone();
+    const auto second = make_outer_optimizer(options, copy);
+    second->load_state(first->state());
+    first->step(theta, gradient(1, at::kFloat));
+    second->step(copy, gradient(1, at::kFloat));
+    EXPECT_TRUE(theta.equal(copy)) << name;
+  }
+}
+
+TEST(OuterOptimizer, RefusesTheStateOfAnother) {
+  const at::Tensor theta = at::ones({kSize});
+  const auto sgd = make_outer_optimizer({.optimizer = "sgd"}, theta);
+  const auto adam = make_outer_optimizer({.optimizer = "adam"}, theta);
+  const auto small = make_outer_optimizer({.optimizer = "adam"}, theta.narrow(0, 0, 10));
+  EXPECT_THROW(adam->load_state(sgd->state()), DataError);
+  EXPECT_THROW(adam->load_state(small->state()), DataError);
+  EXPECT_THROW(make_outer_optimizer({.optimizer = "adamw"}, theta), ConfigError);
+}
+
+TEST(GradientNorm, IsThe2Norm) {
+  for (at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const at::Tensor values = gradient(3, type);
+    EXPECT_NEAR(gradient_norm(values), values.to(at::kDouble).norm().item<double>(), 1e-12);
+  }
+}
+
+TEST(ClipGradient, ClipsElementsThenTheWhole) {
+  at::Tensor values = at::tensor({3.0, -4.0}, at::kDouble);
+  clip_gradient(values, 0, 10);
+  EXPECT_TRUE(values.equal(at::tensor({3.0, -4.0}, at::kDouble)));
+  clip_gradient(values, 0, 1);
+  EXPECT_TRUE(values.allclose(at::tensor({0.6, -0.8}, at::kDouble)));
+  clip_gradient(values, 0.7, 0);
+  EXPECT_TRUE(values.allclose(at::tensor({0.6, -0.7}, at::kDouble)));
+}
+
+}  // namespace
+}  // namespace ufo::train

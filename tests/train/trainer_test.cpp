@@ -1,0 +1,201 @@
+#include "small_run.h"
+
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <ufo/train/run_directory.h>
+#include <ufo/train/tensorboard.h>
+#include <ufo/train/trainer.h>
+
+namespace ufo::train {
+namespace {
+
+using nlohmann::json;
+
+class Training : public testing::Test {
+ protected:
+  /// Trains in the folder `name`, from its last checkpoint where there is one, until `stop_at` outer steps of
+  /// it.
+  TrainingResult train(SmallRun& run, const std::string& name, int64_t stop_at = -1) {
+    const RunDirectory directory = RunDirectory::prepare(folder_.path() / name, "{}", IfThereIsARun::resume);
+    Checkpoint start{.parameters = run.network->initial_parameters(static_cast<uint64_t>(run.options.seed)),
+                     .config = "{\"a\": 1}"};
+    if (std::filesystem::exists(directory.last_checkpoint())) {
+      start = load_checkpoint(directory.last_checkpoint(), run.network->layout());
+    }
+    MetricsFile metrics(directory.metrics_file(), start.step, run.options.log_every);
+    TensorBoardSink tensorboard(directory.tensorboard_folder(), start.step, run.options.log_every);
+    const auto optimizer = make_outer_optimizer(run.options.outer, start.parameters);
+    int64_t steps = start.step;
+    Trainer trainer({.sampler = *run.sampler,
+                     .validation_sampler = *run.validation_sampler,
+                     .network = *run.network,
+                     .estimator = *run.estimator,
+                     .optimizer = *optimizer,
+                     .sinks = {&metrics, &tensorboard},
+                     .last = directory.last_checkpoint(),
+                     .best = directory.best_checkpoint(),
+                     .should_stop = [&, stop_at] { return ++steps == stop_at; }},
+                    run.options);
+    return trainer.run(start, metrics.seconds_before());
+  }
+
+  std::string last(const std::string& name) const {
+    return read(folder_.path() / name / "checkpoints/last.safetensors");
+  }
+  std::string best(const std::string& name) const {
+    return read(folder_.path() / name / "checkpoints/best.safetensors");
+  }
+
+  /// The lines of metrics.jsonl without their timing fields.
+  std::vector<json> metrics(const std::string& name) const {
+    std::vector<json> lines;
+    std::istringstream file(read(folder_.path() / name / "metrics.jsonl"));
+    for (std::string line; std::getline(file, line);) {
+      lines.push_back(json::parse(line));
+      lines.back().erase("seconds");
+      lines.back().erase("tasks_per_second");
+    }
+    return lines;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Training, LearnsToTellPatternsApart) {
+  SmallRun run("conv4");
+  run.options.outer.steps = 150;
+  run.options.outer.meta_batch = 8;
+  run.options.validation.every = 50;
+  EXPECT_EQ(train(run, "a").status, TrainingStatus::finished);
+  const auto lines = metrics("a");
+  double early = 0, late = 0;
+  for (const json& line : lines) {
+    if (line["split"] == "train") {
+      early += line["step"] <= 20 ? line["loss"].get<double>() : 0;
+      late += line["step"] > 130 ? line["loss"].get<double>() : 0;
+    }
+  }
+  EXPECT_LT(late, 0.7 * early);
+  EXPECT_EQ(lines.back()["split"], "validation");
+  EXPECT_GT(lines.back()["accuracy"], 0.6);
+}
+
+TEST_F(Training, LogsAllFields) {
+  SmallRun run;
+  train(run, "a");
+  const auto lines = metrics("a");
+  ASSERT_EQ(lines.size(), 12u + 3u);
+  for (const char* key : {"step", "split", "loss", "accuracy", "gradient_norm", "q", "coins", "d2", "v2",
+                          "gradient_calls", "hessian_products"}) {
+    EXPECT_TRUE(lines[0].contains(key)) << key;
+  }
+  EXPECT_EQ(lines[0]["step"], 1);
+  EXPECT_EQ(lines[4]["split"], "validation");
+  EXPECT_EQ(lines[4]["step"], 4);
+}
+
+TEST_F(Training, ResumedAtAnyStepEndsInTheSameBytes) {
+  for (const char* model : {"mlp", "conv4"}) {
+    SmallRun run(model);
+    const std::string whole = std::string(model) + "whole";
+    train(run, whole);
+    for (int64_t stop = 1; stop < 12; ++stop) {
+      const std::string name = model + std::to_string(stop);
+      const TrainingResult result = train(run, name, stop);
+      EXPECT_EQ(result.status, TrainingStatus::interrupted);
+      EXPECT_EQ(result.checkpoint.step, stop);
+      EXPECT_EQ(
+          load_checkpoint(folder_.path() / name / "checkpoints/last.safetensors", run.network->layout()).step,
+          stop);
+      EXPECT_EQ(train(run, name).status, TrainingStatus::finished);
+      EXPECT_EQ(last(name), last(whole)) << name;
+      EXPECT_EQ(best(name), best(whole)) << name;
+      EXPECT_EQ(metrics(name), metrics(whole)) << name;
+    }
+  }
+}
+
+TEST_F(Training, ResumedFromAnOldCheckpointEndsInTheSameBytes) {
+  SmallRun run;
+  train(run, "whole");
+  train(run, "killed", 5);
+  const std::string old = last("killed");
+  train(run, "killed", 9);
+  std::ofstream(folder_.path() / "killed/checkpoints/last.safetensors", std::ios::binary) << old;
+  std::ofstream(folder_.path() / "killed/metrics.jsonl", std::ios::app) << "{\"step\": 10, \"spl";
+  train(run, "killed");
+  EXPECT_EQ(last("killed"), last("whole"));
+  EXPECT_EQ(metrics("killed"), metrics("whole"));
+}
+
+TEST_F(Training, HasTheSameBytesForAnyNumberOfThreads) {
+  const int threads = at::get_num_threads();
+  for (const char* model : {"mlp", "conv4"}) {
+    SmallRun run(model);
+    run.options.outer.clip_norm = 0.5;
+    for (int count : {1, 2}) {
+      at::set_num_threads(count);
+      train(run, model + std::to_string(count));
+    }
+    at::set_num_threads(threads);
+    const std::string one = std::string(model) + "1", two = std::string(model) + "2";
+    EXPECT_EQ(last(one), last(two)) << model;
+    EXPECT_EQ(best(one), best(two)) << model;
+    EXPECT_EQ(metrics(one), metrics(two)) << model;
+  }
+}
+
+TEST_F(Training, KeepsTheBestValidation) {
+  SmallRun run;
+  const TrainingResult result = train(run, "a");
+  double largest = -1;
+  int64_t step = 0;
+  for (const json& line : metrics("a")) {
+    if (line["split"] == "validation" && line["accuracy"] > largest) {
+      largest = line["accuracy"];
+      step = line["step"];
+    }
+  }
+  EXPECT_EQ(result.checkpoint.best_accuracy, largest);
+  EXPECT_EQ(load_checkpoint(folder_.path() / "a/checkpoints/best.safetensors", run.network->layout()).step,
+            step);
+}
+
+TEST_F(Training, WithoutValidationBestIsLast) {
+  SmallRun run;
+  run.options.validation.every = 0;
+  train(run, "a");
+  EXPECT_EQ(best("a"), last("a"));
+}
+
+TEST_F(Training, ALossThatIsNotFiniteStopsTheRunAndKeepsTheCheckpoint) {
+  SmallRun run;
+  train(run, "a", 5);
+  const std::string before = last("a");
+  run.options.inner.learning_rate = 1e30;
+  run.build();
+  try {
+    train(run, "a");
+    FAIL() << "the run went on";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(),
+                testing::MatchesRegex("step 6: the (loss|gradient) is not finite .*learning_rate.*"));
+  }
+  EXPECT_EQ(last("a"), before);
+  EXPECT_EQ(metrics("a").back()["step"], 6);
+}
+
+TEST_F(Training, ClipsTheEstimateThatTheOptimizerSees) {
+  SmallRun run;
+  run.options.outer = {
+      .optimizer = "sgd", .learning_rate = 1, .clip_norm = 1e-3, .meta_batch = 4, .steps = 1};
+  const at::Tensor before = run.network->initial_parameters(1);
+  const TrainingResult result = train(run, "a");
+  EXPECT_NEAR((result.checkpoint.parameters - before).norm().item<double>(), 1e-3, 1e-6);
+}
+
+}  // namespace
+}  // namespace ufo::train
