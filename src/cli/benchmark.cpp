@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 
 #include <stdlib.h>
 
 #include <ufo/base/error.h>
 #include <ufo/base/parallel.h>
+#include <ufo/nn/profile.h>
 #include <ufo/train/run_facts.h>
 #include <ufo/train/trainer.h>
 
@@ -34,6 +36,9 @@ class StepTimer final : public train::MetricSink {
  public:
   void record(const train::MetricRecord& record) override {
     const auto now = Clock::now();
+    if (record.step == kWarmUp) {
+      nn::start_profile();
+    }
     if (record.step > kWarmUp) {
       milliseconds.push_back(std::chrono::duration<double, std::milli>(now - last_).count());
       gradient_calls += record.gradient_calls;
@@ -95,10 +100,44 @@ void run_steps(const Workspace& workspace, int64_t steps, StepTimer& timer) {
   trainer.run(start);
 }
 
+/// The least time of some calls, in seconds.
+template <class Work>
+double least_seconds(Work&& work) {
+  double least = std::numeric_limits<double>::infinity();
+  for (int repeat = 0; repeat < 10; ++repeat) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return least;
+}
+
+/// The share of an outer step of `step_seconds` that goes into each part; the engine's parts only where the
+/// kernels ran. The next batch is sampled beside the step, not within it.
+Json shares(const Workspace& workspace, const nn::Profile& profile, double all_seconds, double step_seconds) {
+  Json parts = Json::object();
+  const double available = all_seconds * static_cast<double>(task_threads());
+  for (size_t i = 0; i < profile.seconds.size(); ++i) {
+    if (profile.seconds[i] > 0) {
+      parts[nn::kPartNames[i]] = profile.seconds[i] / available;
+    }
+  }
+  const auto& options = workspace.options();
+  const auto sampler = workspace.training_sampler();
+  at::Tensor theta = workspace.initial_parameters();
+  const auto optimizer = train::make_outer_optimizer(options.outer, theta);
+  parts["outer optimizer"] =
+      least_seconds([&] { optimizer->step(theta, at::ones_like(theta)); }) / step_seconds;
+  parts["sampling (beside the step)"] =
+      least_seconds([&] { sampler.batch(data::Split::train, 0, options.outer.meta_batch); }) / step_seconds;
+  return parts;
+}
+
 Json measure(const Workspace& workspace, int64_t steps) {
   const auto& options = workspace.options();
   StepTimer timer;
   run_steps(workspace, steps, timer);
+  const nn::Profile profile = nn::stop_profile();
   auto times = timer.milliseconds;
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
@@ -125,6 +164,10 @@ Json measure(const Workspace& workspace, int64_t steps) {
       {"tasks_per_second", static_cast<double>(options.outer.meta_batch) / (median / 1e3)},
       {"gradients_per_step", static_cast<double>(timer.gradient_calls) / static_cast<double>(steps)},
       {"hessian_products_per_step", static_cast<double>(timer.hessian_products) / static_cast<double>(steps)},
+      {"parts", shares(workspace, profile, seconds, median / 1e3)},
+      {"convolution_gflops", profile.seconds[0] > 0 ? profile.convolution_flops / profile.seconds[0] *
+                                                          static_cast<double>(task_threads()) / 1e9
+                                                    : 0},
       {"gflops", gflops},
       {"gemm_gflops", gemm},
       {"share_of_gemm", gflops / gemm},
@@ -155,6 +198,15 @@ void print_readably(const Json& result, const train::RunOptions& options) {
       "product "
       "(%.1f)\n",
       number("gflops"), 100 * number("share_of_gemm"), number("gemm_gflops"));
+  if (number("convolution_gflops") > 0) {
+    std::printf("convolutions   %.1f GFLOP/s while they run, zeros of the padding not counted\n",
+                number("convolution_gflops"));
+  }
+  const char* title = "time by part";
+  for (const auto& [name, share] : result.at("parts").items()) {
+    std::printf("%-14s %5.1f%%  %s\n", title, 100 * share.get<double>(), name.c_str());
+    title = "";
+  }
   std::printf("peak memory    %.1f MB of tensors, %.1f MB resident\n", number("peak_tensor_bytes") / 1e6,
               number("peak_resident_bytes") / 1e6);
 }

@@ -9,9 +9,10 @@
 namespace ufo::cli {
 namespace {
 
-/// Gives the cores to parallel_tasks, unless there are too few tasks to go round.
-void share_threads(at::Device device, int64_t tasks) {
-  if (device.is_cpu() && tasks >= at::get_num_threads()) {
+/// Gives the cores to parallel_tasks: its results do not depend on their number, and ATen's own threads would
+/// spin beside it.
+void share_threads(at::Device device) {
+  if (device.is_cpu() && at::get_num_threads() > 1) {
     set_task_threads(at::get_num_threads());
     at::set_num_threads(1);
   }
@@ -37,7 +38,7 @@ Workspace::Workspace(const Config& config)
       dataset_(load(config)),
       input_(input_shape(dataset_, options_.episode.ways)),
       network_(nn::make_network(options_.model, input_)) {
-  share_threads(device_, options_.outer.meta_batch);
+  share_threads(device_);
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {

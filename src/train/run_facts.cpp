@@ -1,7 +1,5 @@
 #include <fstream>
-#include <thread>
 
-#include <ATen/Parallel.h>
 #include <torch/headeronly/version.h>
 #ifdef UFO_CUDA
 #include <ATen/cuda/CUDAContext.h>
@@ -9,6 +7,7 @@
 
 #include "revision.h"
 
+#include <ufo/base/parallel.h>
 #include <ufo/train/run_facts.h>
 
 namespace ufo::train {
@@ -43,7 +42,7 @@ RunFacts gather_run_facts(int64_t seed, at::Device device) {
           .libtorch = TORCH_VERSION,
           .device = device.str(),
           .hardware = hardware_name(device),
-          .threads = at::get_num_threads()};
+          .threads = static_cast<int>(task_threads())};
 }
 
 }  // namespace ufo::train

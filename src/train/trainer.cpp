@@ -86,7 +86,7 @@ class Run {
                         .coins = {},
                         .gradient_calls = estimate.gradient_calls,
                         .hessian_products = estimate.hessian_products};
-    if (probability > 0) {
+    if (options_.meta_gradient.estimator == "ufo") {
       record.coins = {.probability = probability,
                       .heads = estimate.exact_tasks,
                       .bias_squared = estimate.bias_squared,

@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/sgd.h>
@@ -63,6 +64,25 @@ TEST(OuterOptimizer, GoesOnFromItsStateWithTheSameBits) {
     first->step(theta, gradient(1, at::kFloat));
     second->step(copy, gradient(1, at::kFloat));
     EXPECT_TRUE(theta.equal(copy)) << name;
+  }
+}
+
+TEST(OuterOptimizer, HasTheSameBitsForAnyNumberOfThreads) {
+  const int threads = at::get_num_threads();
+  for (const char* name : {"adam", "sgd"}) {
+    std::vector<at::Tensor> results;
+    for (int count : {1, 2, 3}) {
+      at::set_num_threads(count);
+      const at::Tensor values = at::sin(at::arange(100003, at::kFloat));
+      results.push_back(at::cos(at::arange(100003, at::kFloat)));
+      const auto optimizer = make_outer_optimizer({.optimizer = name, .momentum = 0.9}, results.back());
+      for (int step = 0; step < 3; ++step) {
+        optimizer->step(results.back(), values);
+      }
+    }
+    at::set_num_threads(threads);
+    EXPECT_TRUE(results[0].equal(results[1])) << name;
+    EXPECT_TRUE(results[0].equal(results[2])) << name;
   }
 }
 

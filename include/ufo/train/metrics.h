@@ -31,7 +31,7 @@ struct MetricRecord {
   double gradient_norm = kNotANumber;  ///< of the whole estimate, before clipping
   double tasks_per_second = kNotANumber;
   double seconds = 0;                ///< since the run began, earlier sessions included
-  std::optional<CoinMetrics> coins;  ///< for estimators with an exact branch
+  std::optional<CoinMetrics> coins;  ///< UFO alone
   int64_t gradient_calls = 0;  ///< gradients of inner or outer objectives, all tasks together; 0: not counted
   int64_t hessian_products = 0;
 };

@@ -16,7 +16,7 @@ struct RunFacts {
   std::string libtorch;  ///< version
   std::string device;    ///< e.g. "cpu" or "cuda:0"
   std::string hardware;  ///< the processor's or GPU's name
-  int threads = 0;
+  int threads = 0;       ///< that the tasks of a meta-batch are shared among
 };
 
 /// The facts of this process.

@@ -42,7 +42,9 @@ struct TrainingResult {
 
 /// The outer loop: estimate the meta-gradient on a meta-batch, clip, step; validate and save now and then.
 /// On the CPU the bytes of the checkpoints and of the metrics, timing fields aside, depend on the options
-/// alone, not on the number of threads nor on where the run was interrupted and resumed.
+/// alone: not on where the run was interrupted and resumed, nor on the number of threads. (One exception: a
+/// network without derivatives of its own, where a meta-batch has fewer tasks than there are threads. ATen
+/// then splits each task.)
 class Trainer {
  public:
   Trainer(TrainerParts parts, RunOptions options);

@@ -1,14 +1,12 @@
+#include "safetensors_format.h"
+
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <limits>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-#include <zlib.h>
-
 #include <ufo/base/error.h>
-#include <ufo/base/files.h>
 #include <ufo/train/safetensors.h>
 
 namespace ufo::train {
@@ -16,46 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kChecksumKey = "ufo_crc32";
 constexpr uint64_t kLargestHeader = 100'000'000;  // the limit of the reference implementation
-
-struct Kind {
-  const char* name;
-  at::ScalarType type;
-};
-constexpr std::array kKinds = {Kind{"F64", at::kDouble}, Kind{"I64", at::kLong}, Kind{"F32", at::kFloat},
-                               Kind{"I32", at::kInt}, Kind{"U8", at::kByte}};
-
-const char* kind_name(at::ScalarType type, const std::string& tensor) {
-  for (const Kind& kind : kKinds) {
-    if (kind.type == type) {
-      return kind.name;
-    }
-  }
-  throw std::invalid_argument("save_safetensors: " + tensor +
-                              ": need one of float32, float64, int64, int32, " + "uint8, got " +
-                              c10::toString(type));
-}
-
-std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
-  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
-}
-
-/// CRC-32 of the header without its checksum, in its canonical text (keys sorted, no spaces), and of the
-/// payload.
-std::string checksum(Json header, std::span<const std::span<const std::byte>> payload) {
-  header["__metadata__"].erase(kChecksumKey);
-  const std::string text = header.dump();
-  uLong crc = crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size());
-  for (const auto& part : payload) {
-    if (!part.empty()) {  // zlib takes a null pointer for a request to begin anew
-      crc = crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
-    }
-  }
-  std::ostringstream hex;
-  hex << std::hex << std::setw(8) << std::setfill('0') << crc;
-  return hex.str();
-}
 
 /// A safetensors file as it is read: the path for messages, and the bytes.
 struct Source {
@@ -129,9 +88,9 @@ Slot parse_slot(const Source& source, const std::string& name, const Json& value
   }
   Slot slot{.name = name, .type = at::kFloat, .shape = {}, .begin = 0, .end = 0};
   const Json& dtype = value["dtype"];
-  const auto kind =
-      std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& k) { return dtype == k.name; });
-  if (kind == kKinds.end()) {
+  const auto kind = std::find_if(kTensorKinds.begin(), kTensorKinds.end(),
+                                 [&](const TensorKind& k) { return dtype == k.name; });
+  if (kind == kTensorKinds.end()) {
     fail("need dtype F64, I64, F32, I32 or U8, got " +
          dtype.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
@@ -197,39 +156,6 @@ void check_coverage(const Source& source, std::vector<Slot>& slots, uint64_t pay
 
 }  // namespace
 
-void save_safetensors(const std::filesystem::path& path, const TensorFile& file) {
-  std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for (const auto& [name, tensor] : file.tensors) {
-    kind_name(tensor.scalar_type(), name);
-    tensors.emplace_back(name, tensor.detach().cpu().contiguous());
-  }
-  std::stable_sort(tensors.begin(), tensors.end(),
-                   [](const auto& a, const auto& b) { return a.second.itemsize() > b.second.itemsize(); });
-
-  nlohmann::ordered_json header{{"__metadata__", nullptr}};
-  std::vector<std::span<const std::byte>> parts(2);
-  uint64_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const uint64_t end = offset + tensor.nbytes();
-    header[name] = {{"dtype", kind_name(tensor.scalar_type(), name)},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {offset, end}}};
-    offset = end;
-    parts.push_back(bytes_of(tensor));
-  }
-  Json metadata = file.metadata;
-  header["__metadata__"] = metadata;
-  metadata[kChecksumKey] = checksum(Json(header), std::span(parts).subspan(2));
-  header["__metadata__"] = metadata;
-
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  const uint64_t length = text.size();
-  parts[0] = std::as_bytes(std::span(&length, 1));
-  parts[1] = std::as_bytes(std::span(text));
-  write_file_atomically(path, parts);
-}
-
 TensorFile load_safetensors(const std::filesystem::path& path) {
   Source source{path};
   read_file(source);
@@ -252,7 +178,7 @@ TensorFile load_safetensors(const std::filesystem::path& path) {
   }
   check_coverage(source, slots, payload.size());
   if (const auto expected = file.metadata.extract(kChecksumKey); !expected.empty()) {
-    const std::string found = checksum(header, std::span(&payload, 1));
+    const std::string found = safetensors_checksum(header, std::span(&payload, 1));
     if (found != expected.mapped()) {
       source.fail("damaged: need the checksum " + expected.mapped() + ", got " + found);
     }
