@@ -156,7 +156,7 @@ class Run {
     throw std::runtime_error(text(
         "step %lld: the %s is not finite (loss %g, gradient norm %g): try a smaller inner.learning_rate or "
         "outer.learning_rate, or outer.clip_norm; the checkpoints are those of earlier steps",
-        static_cast<long long>(record.step), what, record.loss, record.gradient_norm));
+        static_cast<long long>(record.step), what, std::abs(record.loss), std::abs(record.gradient_norm)));
   }
 
   const TrainerParts& parts_;
