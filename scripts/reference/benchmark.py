@@ -29,7 +29,7 @@ def parse():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words = lambda text: [word for word in text.split(",") if word]
     parser.add_argument("--peers", type=words, default=["learn2learn", "higher", "functorch", "jax"],
-                        metavar="NAME,...", help=f"of {', '.join(peers.MODULES)}; functorch and jax mean both of theirs")
+                        metavar="NAME,...", help=f"of {', '.join(peers.MODULES)}; functorch and jax mean both")
     parser.add_argument("--cells", type=words, default=list(CELLS), metavar="NAME,...", help=f"of {', '.join(CELLS)}")
     parser.add_argument("--rounds", type=int, default=6, help="turns of each contestant (default 6)")
     parser.add_argument("--turn-seconds", type=float, default=2, help="how long a turn is to last (default 2)")

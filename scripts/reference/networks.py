@@ -86,7 +86,7 @@ def count(parameters, pattern):
 
 
 def random_parameters(shapes, generator, dtype=torch.float64):
-    """Random values of every parameter: He-scaled weights, norm weights in [0.5, 1.5), small biases (none is 0 or 1)."""
+    """Random values of every parameter: He-scaled weights, norm weights in [0.5, 1.5), small biases that are not 0."""
     result = {}
     for name, shape in shapes.items():
         if name.endswith("norm.weight"):

@@ -8,7 +8,6 @@ python -m reference.worker PEER FILE ESTIMATOR DEVICE, where FILE is a dump with
 
 import json
 import os
-import resource
 import sys
 import time
 
@@ -27,7 +26,9 @@ def load(path, device):
 
 
 def peak_resident_bytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """VmHWM of this process; getrusage's ru_maxrss would start at that of the process that spawned it."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 def timed(step, steps):

@@ -1,0 +1,149 @@
+#include "process.h"
+#include "temporary_folder.h"
+#include "tiny_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ufo::cli {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+/// A folder with a tiny config in it, in which the program runs.
+class BadInput : public testing::Test {
+ protected:
+  BadInput() { folder.write("tiny.json", tiny_config()); }
+
+  Outcome run(const std::vector<std::string>& arguments) { return run_program(arguments, folder.path()); }
+
+  /// Expects exit code 2 and one line on standard error that has all of `parts`, and nothing new in the
+  /// folder.
+  void expect_refused(const std::vector<std::string>& arguments, const std::vector<std::string>& parts) {
+    const auto before = files();
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.errors;
+    EXPECT_EQ(std::count(outcome.errors.begin(), outcome.errors.end(), '\n'), 1) << outcome.errors;
+    EXPECT_EQ(outcome.output, "");
+    EXPECT_THAT(outcome.errors, testing::StartsWith("ufo-maml: "));
+    for (const std::string& part : parts) {
+      EXPECT_THAT(outcome.errors, HasSubstr(part));
+    }
+    EXPECT_EQ(files(), before);
+  }
+
+  /// The same for training the tiny config with some --set.
+  void expect_set_refused(const std::vector<std::string>& assignments,
+                          const std::vector<std::string>& parts) {
+    std::vector<std::string> arguments = {"train", "tiny.json"};
+    for (const std::string& assignment : assignments) {
+      arguments.insert(arguments.end(), {"--set", assignment});
+    }
+    expect_refused(arguments, parts);
+  }
+
+  std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
+      names.push_back(entry.path());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  TemporaryFolder folder;
+};
+
+TEST_F(BadInput, NoSubcommand) {
+  expect_refused({}, {"--help"});
+  expect_refused({"trian", "tiny.json"}, {"there is no subcommand trian; need one of train, evaluate"});
+  expect_refused({"train"}, {"CONFIG is required", "ufo-maml train --help"});
+  expect_refused({"train", "tiny.json", "--sett", "x=1"}, {"--sett"});
+  expect_refused({"data", "preview"}, {"CONFIG is required", "ufo-maml data preview --help"});
+}
+
+TEST_F(BadInput, MissingConfig) {
+  expect_refused({"train", "none.json"}, {"cannot read none.json: No such file"});
+}
+
+TEST_F(BadInput, MissingData) { expect_set_refused({"dataset.root=no/such/folder"}, {"no/such/folder"}); }
+
+TEST_F(BadInput, TruncatedArchive) {
+  const fs::path omniglot = UFO_SOURCE_DIR "/data/omniglot";
+  const std::string archive = read_file(omniglot / "images_evaluation.zip");
+  folder.write("cut/images_evaluation.zip", archive.substr(0, archive.size() / 2));
+  fs::create_symlink(omniglot / "images_background.zip", folder / "cut/images_background.zip");
+  expect_set_refused({"dataset.root=cut"}, {"images_evaluation.zip"});
+}
+
+TEST_F(BadInput, ClassWithNineteenDrawings) {
+  // Drawings are counted before one is decoded, so that these need no content.
+  for (int drawing = 1; drawing <= 19; ++drawing) {
+    char name[96];
+    std::snprintf(name, sizeof name, "few/images_background/Greek/character01/0001_%02d.png", drawing);
+    folder.write(name, "");
+  }
+  fs::create_directories(folder / "few/images_evaluation");
+  expect_set_refused({"dataset.root=few"}, {"need 20", "19", "Greek/character01"});
+}
+
+TEST_F(BadInput, MoreWaysThanClasses) { expect_set_refused({"episode.ways=2000"}, {"2000", "classes"}); }
+
+TEST_F(BadInput, MoreShotsAndQueriesThanDrawings) {
+  expect_set_refused({"episode.shots=15", "episode.queries=6"}, {"20"});
+  expect_set_refused({"evaluation.queries=20"}, {"20"});
+}
+
+TEST_F(BadInput, UnknownKeyWrongTypeAndRange) {
+  expect_set_refused({"inner.step=3"}, {"unknown key inner.step", "did you mean inner.steps?"});
+  expect_set_refused({"episode.ways=five"}, {"episode.ways", "need an integer", "\"five\""});
+  expect_set_refused({"meta_gradient.q=0"}, {"meta_gradient.q", "need above 0 and at most 1, got 0"});
+  expect_set_refused({"meta_gradient.q=1.01"}, {"meta_gradient.q", "got 1.01"});
+}
+
+TEST_F(BadInput, DeviceThatIsNotThere) {
+  expect_refused({"train", "tiny.json", "--device", "tpu"}, {"need auto, cpu, cuda or cuda:N, got \"tpu\""});
+  expect_refused({"train", "tiny.json", "--device", "cuda:99"}, {"cuda"});
+}
+
+TEST_F(BadInput, UnwritableRunDirectory) {
+  // A path below a file cannot be made, not even by root.
+  expect_refused({"train", "tiny.json", "--run-dir", "tiny.json/run"},
+                 {"run directory: cannot make the folder tiny.json"});
+  expect_refused({"train", "tiny.json", "--run-dir", "/proc/run"}, {"/proc/run"});
+}
+
+TEST_F(BadInput, UnwritableOutput) {
+  expect_refused({"gradient", "tiny.json", "--output", "tiny.json/gradient"}, {"tiny.json/gradient"});
+  expect_refused({"data", "preview", "tiny.json", "--output", "tiny.json/a.png"}, {"tiny.json/a.png"});
+}
+
+TEST_F(BadInput, NoRunToEvaluateOrToTabulate) {
+  expect_refused({"evaluate", "nowhere"}, {"nowhere"});
+  expect_refused({"table", "nowhere"}, {"nowhere"});
+}
+
+TEST_F(BadInput, WhatARunRefuses) {
+  ASSERT_EQ(run({"train", "tiny.json"}).exit_code, 0);
+  const std::string run_directory = "runs/tiny";
+  expect_refused({"train", "tiny.json"}, {"runs/tiny", "already holds a run", "--resume"});
+  expect_refused({"train", "tiny.json", "--resume", "--set", "inner.steps=2"},
+                 {"another config", "inner.steps: was 1, is now 2"});
+  expect_refused({"table", run_directory}, {"not evaluated yet", "ufo-maml evaluate runs/tiny"});
+  expect_refused({"evaluate", run_directory, "--checkpoint", "none.safetensors"}, {"none.safetensors"});
+  expect_refused({"evaluate", run_directory, "--split", "exam"}, {"exam"});
+  expect_refused({"evaluate", run_directory, "--tasks", "1"}, {"--tasks"});
+
+  const fs::path checkpoint = folder / "runs/tiny/checkpoints/last.safetensors";
+  expect_refused(
+      {"gradient", "tiny.json", "--output", "g", "--checkpoint", checkpoint, "--set", "model.filters=8"},
+      {"blocks.0.conv.weight", "last.safetensors"});
+  const std::string bytes = read_file(checkpoint);
+  folder.write("cut.safetensors", bytes.substr(0, bytes.size() - 7));
+  expect_refused({"evaluate", run_directory, "--checkpoint", "cut.safetensors"}, {"cut.safetensors"});
+}
+
+}  // namespace
+}  // namespace ufo::cli

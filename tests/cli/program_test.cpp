@@ -1,0 +1,159 @@
+#include "cli/json.h"
+#include "process.h"
+#include "temporary_folder.h"
+#include "tiny_config.h"
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ufo/train/safetensors.h>
+
+namespace ufo::cli {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class Program : public testing::Test {
+ protected:
+  Program() { folder.write("tiny.json", tiny_config()); }
+
+  /// Runs the program, which must succeed, and gives its output.
+  std::string run(const std::vector<std::string>& arguments) {
+    const Outcome outcome = run_program(arguments, folder.path());
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+    return outcome.output;
+  }
+
+  TemporaryFolder folder;
+};
+
+TEST_F(Program, EverySubcommandHasHelpWithAnExample) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"train"},          {"evaluate"},        {"table"},           {"check"},  {"gradient"}, {"data"},
+      {"data", "verify"}, {"data", "summary"}, {"data", "preview"}, {"config"}, {"benchmark"}};
+  for (auto command : commands) {
+    const std::string name = testing::PrintToString(command);
+    command.push_back("--help");
+    EXPECT_THAT(run(command), HasSubstr("Example:\n  ufo-maml ")) << name;
+  }
+}
+
+TEST_F(Program, TrainsEvaluatesAndTabulates) {
+  const std::string trained = run({"train", "tiny.json", "--run-dir", "run"});
+  EXPECT_THAT(trained, HasSubstr("run/checkpoints/last.safetensors (step 6)"));
+  EXPECT_THAT(trained, HasSubstr("evaluate run\n"));
+  for (const std::string file : {"config.json", "metrics.jsonl", "log.txt", "checkpoints/best.safetensors"}) {
+    EXPECT_TRUE(fs::exists(folder / ("run/" + file))) << file;
+  }
+  const Json config = Json::parse(read_file(folder / "run/config.json"));
+  EXPECT_EQ(config.at("provenance").at("device"), "cpu");
+  EXPECT_EQ(config.at("outer").at("beta1"), 0.9);
+
+  EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("UFO-MAML (q=0.5), 5-way 1-shot omniglot, test split: "));
+  const Json evaluation = Json::parse(read_file(folder / "run/evaluation/test.json"));
+  EXPECT_EQ(evaluation.at("tasks"), 8);
+  EXPECT_EQ(evaluation.at("accuracy_after_step").size(), 3u);
+  run({"evaluate", "run", "--split", "validation", "--tasks", "4", "--steps", "1", "--checkpoint", "last"});
+  EXPECT_EQ(
+      Json::parse(read_file(folder / "run/evaluation/validation.json")).at("accuracy_after_step").size(), 2u);
+
+  const Json row = Json::parse(run({"table", "run", "--format", "json", "--published"})).at("rows").at(0);
+  EXPECT_EQ(row.at("method"), "UFO-MAML (q=0.5)");
+  EXPECT_NEAR(row.at("accuracy").get<double>(), 100 * evaluation.at("accuracy").get<double>(), 1e-9);
+  EXPECT_EQ(row.at("outer_steps"), evaluation.at("checkpoint_step"));
+  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("98.70 ± 0.40 (arXiv 1703.03400)"));
+}
+
+TEST_F(Program, EvaluatesInAnotherFolderThanItTrainedIn) {
+  fs::create_directories(folder / "elsewhere");
+  run({"train", "tiny.json", "--run-dir", "run"});
+  const Outcome outcome = run_program({"evaluate", folder / "run"}, folder / "elsewhere");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+}
+
+TEST_F(Program, ARunThatIsStoppedAndResumedEndsInTheSameBytes) {
+  run({"train", "tiny.json", "--run-dir", "whole", "--set", "outer.steps=200", "--set",
+       "validation.every=0"});
+  const std::vector<std::string> command = {"train", "tiny.json",       "--run-dir", "stopped",
+                                            "--set", "outer.steps=200", "--set",     "validation.every=0"};
+  const fs::path metrics = folder / "stopped/metrics.jsonl",
+                 last = folder / "stopped/checkpoints/last.safetensors";
+  const Outcome stopped = run_program(command, folder.path(), [&](pid_t process) {
+    for (int i = 0; i < 6000 && !fs::exists(metrics); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ::kill(process, SIGTERM);
+  });
+  ASSERT_EQ(stopped.exit_code, 143) << stopped.errors;
+  EXPECT_THAT(stopped.errors, HasSubstr("--resume"));
+  ASSERT_TRUE(fs::exists(last));
+  EXPECT_NE(read_file(last), read_file(folder / "whole/checkpoints/last.safetensors"));
+
+  auto resume = command;
+  resume.push_back("--resume");
+  run(resume);
+  EXPECT_EQ(read_file(last), read_file(folder / "whole/checkpoints/last.safetensors"));
+}
+
+TEST_F(Program, AFinishedRunCanBeMadeLonger) {
+  run({"train", "tiny.json", "--run-dir", "run"});
+  EXPECT_THAT(run({"train", "tiny.json", "--run-dir", "run", "--resume", "--set", "outer.steps=9"}),
+              HasSubstr("last.safetensors (step 9)"));
+  EXPECT_EQ(Json::parse(read_file(folder / "run/config.json")).at("outer").at("steps"), 9);
+}
+
+TEST_F(Program, WritesAGradientThatCanBeComputedElsewhere) {
+  run({"gradient", "tiny.json", "--output", "g.safetensors", "--dtype", "float64", "--index", "3"});
+  const auto file = train::load_safetensors(folder / "g.safetensors");
+  EXPECT_EQ(file.tensors.at("support_images").sizes(), (std::vector<int64_t>{2, 5, 1, 28, 28}));
+  EXPECT_EQ(file.tensors.at("query_labels").sizes(), (std::vector<int64_t>{2, 10}));
+  EXPECT_EQ(file.tensors.at("theta.blocks.0.conv.weight").sizes(), (std::vector<int64_t>{4, 1, 3, 3}));
+  const auto mean = file.tensors.at("gradient.head.weight"),
+             each = file.tensors.at("task_gradient.head.weight");
+  EXPECT_EQ(mean.scalar_type(), at::kDouble);
+  EXPECT_TRUE(mean.allclose(each.mean(0), 1e-12, 1e-15));
+  for (const auto& [key, value] : std::map<std::string, std::string>{{"estimator", "ufo"},
+                                                                     {"q", "0.5"},
+                                                                     {"inner_steps", "1"},
+                                                                     {"inner_learning_rate", "0.4"},
+                                                                     {"batch_norm_eps", "1e-05"},
+                                                                     {"stride", "2"},
+                                                                     {"pool", "false"},
+                                                                     {"filters", "4"},
+                                                                     {"ways", "5"}}) {
+    EXPECT_EQ(file.metadata.at(key), value) << key;
+  }
+  EXPECT_THAT(file.metadata.at("coins"), testing::MatchesRegex("\\[[01],[01]\\]"));
+}
+
+TEST_F(Program, ChecksItsGradients) {
+  const std::string report = run({"check", "tiny.json", "--set", "inner.steps=2"});
+  EXPECT_THAT(report, HasSubstr("ok    exact against one autograd graph"));
+  EXPECT_THAT(report, HasSubstr("ok    mean of 4000 UFO estimates (q=0.5)"));
+  EXPECT_THAT(report, testing::Not(HasSubstr("FAIL")));
+}
+
+TEST_F(Program, BenchmarksInJson) {
+  const Json result = Json::parse(run({"benchmark", "tiny.json", "--steps", "4", "--json"}));
+  for (const char* name : {"milliseconds_per_step", "milliseconds_min", "tasks_per_second",
+                           "peak_tensor_bytes", "peak_resident_bytes", "gflops", "gemm_gflops"}) {
+    EXPECT_GT(result.at(name).get<double>(), 0) << name;
+  }
+}
+
+TEST_F(Program, ShowsConfigSchemaAndData) {
+  EXPECT_EQ(Json::parse(run({"config", "tiny.json", "--set", "seed=9"})).at("seed"), 9);
+  EXPECT_EQ(Json::parse(run({"config", "--schema"})).at("additionalProperties"), false);
+  EXPECT_THAT(run({"data", "summary", "tiny.json"}), HasSubstr("1623"));
+  run({"data", "preview", "tiny.json", "--output", "e.png"});
+  EXPECT_EQ(read_file(folder / "e.png").substr(1, 3), "PNG");
+}
+
+}  // namespace
+}  // namespace ufo::cli
