@@ -63,19 +63,19 @@ class BlockPanel {
 
   void adjoint_sums() const {
     Sums dz_sum(b_.beta_gradient + column_), dzh_sum(b_.gamma_gradient + column_);
-    per_image([&](int64_t image) UFO_FORCE {
-      sweep(image, image + 1, [&](const Window& w) UFO_FORCE {
-        if (!w.inside) {
-          return;
-        }
-        for (int v = 0; v < vectors; ++v) {
-          const V dz = passed(w, v) ? load(b_.dy + w.out + at(v)) : V{};
-          dz_sum.part[v] += dz;
-          dzh_sum.part[v] += dz * winning_h(w, v);
-        }
-      });
-      dz_sum.flush(), dzh_sum.flush();
-    });
+    sweep(
+        0, n_.images,
+        [&](const Window& w) UFO_FORCE {
+          if (!w.inside) {
+            return;
+          }
+          for (int v = 0; v < vectors; ++v) {
+            const V dz = passed(w, v) ? load(b_.dy + w.out + at(v)) : V{};
+            dz_sum.part[v] += dz;
+            dzh_sum.part[v] += dz * winning_h(w, v);
+          }
+        },
+        [&]() UFO_FORCE { dz_sum.flush(), dzh_sum.flush(); });
   }
 
   void adjoint(int64_t begin, int64_t end) const {
@@ -101,9 +101,8 @@ class BlockPanel {
 
   void tangent_sums() const {
     Sums u_sum(b_.mean_t + column_), hu_sum(b_.mean_hu_t + column_);
-    per_image([&](int64_t image) UFO_FORCE {
-      const int64_t pixels = n_.height * n_.width;
-      for (int64_t p = image * pixels; p < (image + 1) * pixels; ++p) {
+    for (int64_t row = 0; row < n_.images * n_.height; ++row) {
+      for (int64_t p = row * n_.width; p < (row + 1) * n_.width; ++p) {
         for (int v = 0; v < vectors; ++v) {
           const V u_t = load(b_.u_t + p * n_.channels + at(v));
           u_sum.part[v] += u_t;
@@ -111,7 +110,7 @@ class BlockPanel {
         }
       }
       u_sum.flush(), hu_sum.flush();
-    });
+    }
     u_sum.divide(count_), hu_sum.divide(count_);
   }
 
@@ -140,26 +139,26 @@ class BlockPanel {
 
   void tangent_adjoint_sums() const {
     Sums dz_sum(b_.beta_gradient_t + column_), dzh_sum(b_.gamma_gradient_t + column_);
-    per_image([&](int64_t image) UFO_FORCE {
-      sweep(image, image + 1, [&](const Window& w) UFO_FORCE {
-        if (!w.inside) {
-          return;
-        }
-        for (int v = 0; v < vectors; ++v) {
-          const M winner = winners(w, v);
-          V h_t = {};
-          for (int k = 0; k < w.pixels; ++k) {
-            h_t = winner == k ? load(b_.u_t + w.u[k] + at(v)) : h_t;
+    sweep(
+        0, n_.images,
+        [&](const Window& w) UFO_FORCE {
+          if (!w.inside) {
+            return;
           }
-          const M pass = passed(w, v);
-          const V dz = pass ? load(b_.dy + w.out + at(v)) : V{},
-                  dz_t = pass ? load(b_.dy_t + w.out + at(v)) : V{};
-          dz_sum.part[v] += dz_t;
-          dzh_sum.part[v] += dz_t * winning_h(w, v) + dz * h_t;
-        }
-      });
-      dz_sum.flush(), dzh_sum.flush();
-    });
+          for (int v = 0; v < vectors; ++v) {
+            const M winner = winners(w, v);
+            V h_t = {};
+            for (int k = 0; k < w.pixels; ++k) {
+              h_t = winner == k ? load(b_.u_t + w.u[k] + at(v)) : h_t;
+            }
+            const M pass = passed(w, v);
+            const V dz = pass ? load(b_.dy + w.out + at(v)) : V{},
+                    dz_t = pass ? load(b_.dy_t + w.out + at(v)) : V{};
+            dz_sum.part[v] += dz_t;
+            dzh_sum.part[v] += dz_t * winning_h(w, v) + dz * h_t;
+          }
+        },
+        [&]() UFO_FORCE { dz_sum.flush(), dzh_sum.flush(); });
   }
 
   void tangent_adjoint(int64_t begin, int64_t end) const {
@@ -200,7 +199,8 @@ class BlockPanel {
     int64_t y;    ///< in the padded one
   };
 
-  /// Sums that are kept for one image in registers and over all images in memory.
+  /// Sums that are kept for one row of pixels in registers and over all rows in memory: rounding errors grow
+  /// with the length of a sum.
   struct Sums {
     explicit Sums(T* total) : total(total) {
       for (int v = 0; v < vectors; ++v) {
@@ -251,16 +251,10 @@ class BlockPanel {
     }
   }
 
-  template <class Work>
-  UFO_INLINE void per_image(Work&& work) const {
-    for (int64_t image = 0; image < n_.images; ++image) {
-      work(image);
-    }
-  }
-
-  /// Calls work(window) for every output of the images [begin, end), and for what is left over at odd edges.
-  template <class Work>
-  UFO_INLINE void sweep(int64_t begin, int64_t end, Work&& work) const {
+  /// Calls work(window) for every output of the images [begin, end), and for what is left over at odd edges;
+  /// row_done() after each row of them.
+  template <class Work, class RowDone>
+  UFO_INLINE void sweep(int64_t begin, int64_t end, Work&& work, RowDone&& row_done) const {
     constexpr int64_t size = pooled ? 2 : 1;
     const int64_t f = n_.channels, u_row = n_.width * f;
     const int64_t du_row = (n_.width + 2 * n_.gradient_padding) * f,
@@ -298,8 +292,14 @@ class BlockPanel {
             }
           }
         }
+        row_done();
       }
     }
+  }
+
+  template <class Work>
+  UFO_INLINE void sweep(int64_t begin, int64_t end, Work&& work) const {
+    sweep(begin, end, work, [] {});
   }
 
   const BlockSizes& n_;

@@ -106,7 +106,8 @@ void rows_product(const RowsProduct& p, int64_t begin, int64_t end, const T* a, 
   });
 }
 
-/// `rows` rows and `vectors` vectors of a WeightsProduct over the pixels [begin, end).
+/// `rows` rows and `vectors` vectors of a WeightsProduct over the pixels [begin, end), whose
+/// sum is added as a whole: so rounding errors grow with the number of blocks, not of pixels.
 template <class T, int rows, int vectors>
 UFO_INLINE void weights_tile(const WeightsProduct& p, int64_t first, int64_t begin, int64_t end, const T* a,
                              const T* b, T* c, bool accumulate) {
@@ -115,7 +116,7 @@ UFO_INLINE void weights_tile(const WeightsProduct& p, int64_t first, int64_t beg
   for (int i = 0; i < rows; ++i) {
     from[i] = a + p.row[first + i];
     for (int v = 0; v < vectors; ++v) {
-      sum[i][v] = accumulate ? load(c + (first + i) * p.columns + v * kLanes<T>) : Vector<T>{};
+      sum[i][v] = Vector<T>{};
     }
   }
   for (int64_t pixel = begin; pixel < end; ++pixel) {
@@ -134,7 +135,8 @@ UFO_INLINE void weights_tile(const WeightsProduct& p, int64_t first, int64_t beg
   }
   for (int i = 0; i < rows; ++i) {
     for (int v = 0; v < vectors; ++v) {
-      store(c + (first + i) * p.columns + v * kLanes<T>, sum[i][v]);
+      T* to = c + (first + i) * p.columns + v * kLanes<T>;
+      store(to, accumulate ? load(to) + sum[i][v] : sum[i][v]);
     }
   }
 }

@@ -24,25 +24,38 @@ struct MakeLanes<0, lane...> {
   using type = Lanes<lane...>;
 };
 
+/// total[v] = sum of term(u[p], v) over the pixels p, by blocks: rounding errors grow with the length of a
+/// sum, and those of batch norm's statistics reach everything behind them.
+template <class T, int vectors, class Term>
+UFO_INLINE void sum_in_blocks(const T* u, int64_t pixels, int64_t channels, Vector<T>* total, Term&& term) {
+  constexpr int64_t kBlock = 32;
+  for (int64_t begin = 0; begin < pixels; begin += kBlock) {
+    const int64_t end = begin + kBlock < pixels ? begin + kBlock : pixels;
+    Vector<T> part[vectors] = {};
+    for (int64_t p = begin; p < end; ++p) {
+      for (int v = 0; v < vectors; ++v) {
+        part[v] += term(load(u + p * channels + v * kLanes<T>), v);
+      }
+    }
+    for (int v = 0; v < vectors; ++v) {
+      total[v] += part[v];
+    }
+  }
+}
+
 template <class T, int vectors>
 UFO_NOINLINE void statistics_panel(const T* u, int64_t pixels, int64_t channels, int64_t seen, T* mean,
                                    T* squares) {
   using V = Vector<T>;
   V chunk_mean[vectors] = {}, chunk_squares[vectors] = {};
-  for (int64_t p = 0; p < pixels; ++p) {
-    for (int v = 0; v < vectors; ++v) {
-      chunk_mean[v] += load(u + p * channels + v * kLanes<T>);
-    }
-  }
+  sum_in_blocks<T, vectors>(u, pixels, channels, chunk_mean, [](V x, int) UFO_FORCE { return x; });
   for (int v = 0; v < vectors; ++v) {
     chunk_mean[v] /= static_cast<T>(pixels);
   }
-  for (int64_t p = 0; p < pixels; ++p) {
-    for (int v = 0; v < vectors; ++v) {
-      const V d = load(u + p * channels + v * kLanes<T>) - chunk_mean[v];
-      chunk_squares[v] += d * d;
-    }
-  }
+  sum_in_blocks<T, vectors>(u, pixels, channels, chunk_squares, [&](V x, int v) UFO_FORCE {
+    const V d = x - chunk_mean[v];
+    return d * d;
+  });
   const T total = static_cast<T>(seen + pixels);
   const T share = static_cast<T>(pixels) / total, spread = static_cast<T>(seen) * share;
   for (int v = 0; v < vectors; ++v) {
