@@ -1,5 +1,6 @@
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <stdexcept>
 
 #include <ATen/ATen.h>
@@ -72,17 +73,28 @@ class OrderedTotal {
   std::vector<at::Tensor> kept_;
 };
 
+/// The tasks of the exact branch before the others: the longest work begun first leaves no thread waiting at
+/// the end.
+std::vector<int64_t> longest_first(const std::vector<bool>& coins) {
+  std::vector<int64_t> order(coins.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_partition(order.begin(), order.end(), [&](int64_t task) { return coins[task]; });
+  return order;
+}
+
 MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
                           const std::vector<bool>& coins, KeepTasks keep) {
   const int64_t tasks = problem.tasks();
   OrderedTotal total(tasks, keep);
-  const auto work = [&](int64_t task) {
+  const auto order = longest_first(coins);
+  const auto work = [&](int64_t i) {
+    const int64_t task = order[i];
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
     total.add(task, estimator.estimate(*problem.select({&task, 1}), theta, coins[task]));
   };
   if (tasks < task_threads()) {  // too few to go round: the network splits its work on each instead
-    for (int64_t task = 0; task < tasks; ++task) {
-      work(task);
+    for (int64_t i = 0; i < tasks; ++i) {
+      work(i);
     }
   } else {
     parallel_tasks(tasks, work);
