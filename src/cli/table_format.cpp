@@ -14,7 +14,7 @@ using Cells = std::vector<std::string>;
 /// Columns as a reader sees them.
 Cells header_of(const Table& table) {
   Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
-                  "tasks",    "inner steps", "queries", "batch norm", "outer steps"};
+                  "tasks",    "inner steps", "queries", "batch norm", "after step"};
   if (table.show_published) {
     header.push_back("published, %");
   }
