@@ -1,3 +1,4 @@
+#include <chrono>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -13,16 +14,36 @@
 namespace ufo::bilevel {
 namespace {
 
+/// The estimates of one branch's tasks, and how long they took.
+struct TimedGradients {
+  TaskGradients tasks;
+  bool exact_branch = false;
+  double seconds = 0;
+};
+
+TimedGradients timed_estimate(const Estimator& estimator, const Problem& problem, const at::Tensor& theta,
+                              bool exact_branch) {
+  const auto start = std::chrono::steady_clock::now();
+  TimedGradients result{.tasks = estimator.estimate(problem, theta, exact_branch),
+                        .exact_branch = exact_branch};
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+void add_seconds(MetaGradient& total, const TimedGradients& result) {
+  (result.exact_branch ? total.exact_seconds : total.first_order_seconds) += result.seconds;
+}
+
 /// Collects what the tasks gave, in whatever order they finish, and adds it up in the order of the tasks:
 /// floating point sums depend on their order, and this one must not depend on the number of threads.
 class OrderedTotal {
  public:
   OrderedTotal(int64_t tasks, KeepTasks keep) : waiting_(tasks), keep_(keep) {}
 
-  void add(int64_t task, TaskGradients result) {
+  void add(int64_t task, TimedGradients result) {
     std::lock_guard lock(mutex_);
     waiting_[task] = std::move(result);
-    for (; next_ < waiting_.size() && waiting_[next_].gradient.defined(); ++next_) {
+    for (; next_ < waiting_.size() && waiting_[next_].tasks.gradient.defined(); ++next_) {
       absorb(std::move(waiting_[next_]));
     }
   }
@@ -41,7 +62,9 @@ class OrderedTotal {
   }
 
  private:
-  void absorb(TaskGradients result) {
+  void absorb(TimedGradients timed) {
+    add_seconds(total_, timed);
+    const TaskGradients& result = timed.tasks;
     const auto row = result.gradient.squeeze(0);
     if (total_.gradient.defined()) {
       total_.gradient.add_(row);
@@ -64,7 +87,7 @@ class OrderedTotal {
   }
 
   std::mutex mutex_;
-  std::vector<TaskGradients> waiting_;
+  std::vector<TimedGradients> waiting_;
   size_t next_ = 0;
   MetaGradient total_;
   bool has_accuracy_ = false;
@@ -90,7 +113,7 @@ MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const
   const auto work = [&](int64_t i) {
     const int64_t task = order[i];
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
-    total.add(task, estimator.estimate(*problem.select({&task, 1}), theta, coins[task]));
+    total.add(task, timed_estimate(estimator, *problem.select({&task, 1}), theta, coins[task]));
   };
   if (tasks < task_threads()) {  // too few to go round: the network splits its work on each instead
     for (int64_t i = 0; i < tasks; ++i) {
@@ -103,7 +126,9 @@ MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const
 }
 
 /// Adds one branch's tasks, `indices` of the batch, to the total.
-void add_branch(MetaGradient& total, const TaskGradients& result, const std::vector<int64_t>& indices) {
+void add_branch(MetaGradient& total, const TimedGradients& timed, const std::vector<int64_t>& indices) {
+  add_seconds(total, timed);
+  const TaskGradients& result = timed.tasks;
   const at::Tensor sum = result.gradient.sum(0);
   total.gradient = total.gradient.defined() ? total.gradient + sum : sum;
   total.loss += result.outer.loss.sum().item<double>();
@@ -136,9 +161,9 @@ MetaGradient whole_batch(const Problem& problem, const at::Tensor& theta, const 
       }
     }
     if (static_cast<int64_t>(indices.size()) == tasks) {
-      add_branch(total, estimator.estimate(problem, theta, branch), indices);
+      add_branch(total, timed_estimate(estimator, problem, theta, branch), indices);
     } else if (!indices.empty()) {
-      add_branch(total, estimator.estimate(*problem.select(indices), theta, branch), indices);
+      add_branch(total, timed_estimate(estimator, *problem.select(indices), theta, branch), indices);
     }
   }
   total.loss /= static_cast<double>(tasks);
@@ -170,6 +195,7 @@ MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& th
                             ? task_by_task(problem, theta, estimator, coins, keep)
                             : whole_batch(problem, theta, estimator, coins, keep);
   result.gradient = result.gradient / static_cast<double>(problem.tasks());
+  result.tasks = problem.tasks();
   result.exact_tasks = std::count(coins.begin(), coins.end(), true);
   return result;
 }

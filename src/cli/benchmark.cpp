@@ -1,6 +1,7 @@
 #include "cli/allocation_meter.h"
 #include "cli/command.h"
 #include "cli/method.h"
+#include "cli/sweep.h"
 #include "cli/workload.h"
 #include "cli/workspace.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/files.h>
 #include <ufo/base/parallel.h>
 #include <ufo/nn/profile.h>
 #include <ufo/train/run_facts.h>
@@ -22,24 +24,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kWarmUp = 3;
-
 struct BenchmarkArguments {
   std::string config;
   std::vector<std::string> assignments;
+  int64_t warm_up = 3;
   int64_t steps = 30;
   bool json = false;
+  std::string sweep, output;
 };
 
 /// Takes the time between the ends of outer steps.
 class StepTimer final : public train::MetricSink {
  public:
+  explicit StepTimer(int64_t warm_up) : warm_up_(warm_up) {}
+
   void record(const train::MetricRecord& record) override {
     const auto now = Clock::now();
-    if (record.step == kWarmUp) {
+    if (record.step == warm_up_) {
       nn::start_profile();
     }
-    if (record.step > kWarmUp) {
+    if (record.step > warm_up_) {
       milliseconds.push_back(std::chrono::duration<double, std::milli>(now - last_).count());
       gradient_calls += record.gradient_calls;
       hessian_products += record.hessian_products;
@@ -52,6 +56,7 @@ class StepTimer final : public train::MetricSink {
 
  private:
   using Clock = std::chrono::steady_clock;
+  int64_t warm_up_;
   Clock::time_point last_ = Clock::now();
 };
 
@@ -77,10 +82,10 @@ class TemporaryFolder {
   fs::path path_;
 };
 
-/// Trains for a while, and lets `timer` watch.
+/// Trains for `steps` outer steps, and lets `timer` watch.
 void run_steps(const Workspace& workspace, int64_t steps, StepTimer& timer) {
   train::RunOptions options = workspace.options();
-  options.outer.steps = kWarmUp + steps;
+  options.outer.steps = steps;
   options.validation.every = 0;
   options.checkpoint_every = options.outer.steps;
   const TemporaryFolder folder;
@@ -133,10 +138,10 @@ Json shares(const Workspace& workspace, const nn::Profile& profile, double all_s
   return parts;
 }
 
-Json measure(const Workspace& workspace, int64_t steps) {
+Json measure(const Workspace& workspace, int64_t warm_up, int64_t steps) {
   const auto& options = workspace.options();
-  StepTimer timer;
-  run_steps(workspace, steps, timer);
+  StepTimer timer(warm_up);
+  run_steps(workspace, warm_up + steps, timer);
   const nn::Profile profile = nn::stop_profile();
   auto times = timer.milliseconds;
   std::sort(times.begin(), times.end());
@@ -211,14 +216,36 @@ void print_readably(const Json& result, const train::RunOptions& options) {
               number("peak_resident_bytes") / 1e6);
 }
 
+int sweep(const BenchmarkArguments& arguments) {
+  const SweptOption option = parse_sweep(arguments.sweep);
+  for (const std::string& value : option.values) {  // a mistake shows before anything is measured
+    auto assignments = arguments.assignments;
+    assignments.push_back(option.path + "=" + value);
+    load_config(arguments.config, assignments);
+  }
+  const Json result =
+      run_sweep({arguments.config, arguments.assignments, option, arguments.warm_up, arguments.steps});
+  if (!arguments.output.empty()) {
+    write_file_atomically(arguments.output, result.dump(1) + "\n");
+  }
+  std::fputs(arguments.json ? (result.dump(2) + "\n").c_str() : sweep_tables(result).c_str(), stdout);
+  return 0;
+}
+
 int benchmark(const BenchmarkArguments& arguments) {
+  if (!arguments.sweep.empty()) {
+    return sweep(arguments);
+  }
   const Config config = load_config(arguments.config, arguments.assignments);
   start_allocation_meter(at::kCPU);
   const Workspace workspace(config);
   if (!workspace.device().is_cpu()) {
     start_allocation_meter(workspace.device());
   }
-  const Json result = measure(workspace, arguments.steps);
+  const Json result = measure(workspace, arguments.warm_up, arguments.steps);
+  if (!arguments.output.empty()) {
+    write_file_atomically(arguments.output, result.dump(1) + "\n");
+  }
   if (arguments.json) {
     std::puts(result.dump(2).c_str());
   } else {
@@ -236,12 +263,19 @@ void add_benchmark(CLI::App& app, Action& action) {
       "ufo-maml benchmark configs/omniglot_5way_1shot_maml.json --steps 50 --json",
       [arguments] { return benchmark(*arguments); });
   add_config_arguments(*command, arguments->config, arguments->assignments);
-  command
-      ->add_option("--steps", arguments->steps,
-                   "outer steps to time, after " + std::to_string(kWarmUp) + " of warm-up")
+  command->add_option("--steps", arguments->steps, "outer steps to time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 30));
+  command->add_option("--warm-up", arguments->warm_up, "outer steps before them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 30));
   command->add_flag("--json", arguments->json, "print one JSON object");
+  command->add_option(
+      "--sweep", arguments->sweep,
+      "an option and its values, PATH=VALUE,VALUE,...: time and peak memory of first-order, exact in "
+      "each memory mode and UFO at each");
+  command->add_option("--output", arguments->output,
+                      "file for the JSON object, as scripts/plot.py cost reads it");
 }
 
 }  // namespace ufo::cli

@@ -63,11 +63,6 @@ void check_device_name(const std::string& name) {
 /// What concerns more than one option.
 void check_together(const train::RunOptions& options) {
   check_device_name(options.device);
-  if (options.meta_gradient.estimator == "ufo" && options.meta_gradient.q.adaptive) {
-    throw ConfigError(
-        "config: meta_gradient.q: an adaptive q is not part of this version; need a number above 0 and "
-        "at most 1, got \"adaptive\"");
-  }
 }
 
 void collect_differences(const Json& before, const Json& now, const std::string& path,

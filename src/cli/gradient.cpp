@@ -20,7 +20,7 @@ struct GradientArguments {
 
 /// All that a reader needs to build the network and the estimate again, beside the tensors.
 std::map<std::string, std::string> describe_gradient(const train::RunOptions& options,
-                                                     const std::vector<bool>& coins) {
+                                                     const std::vector<bool>& coins, double q) {
   const auto& model = options.model;
   const bool pooled = model.downsampling == "max_pool";
   Json tossed = Json::array();
@@ -30,7 +30,7 @@ std::map<std::string, std::string> describe_gradient(const train::RunOptions& op
   const bool ufo = options.meta_gradient.estimator == "ufo";
   std::map<std::string, std::string> metadata = {
       {"estimator", options.meta_gradient.estimator},
-      {"q", ufo ? Json(options.meta_gradient.q.value).dump() : ""},
+      {"q", ufo ? Json(q).dump() : ""},
       {"coins", ufo ? tossed.dump() : "[]"},
       {"inner_steps", std::to_string(options.inner.steps)},
       {"inner_learning_rate", Json(options.inner.learning_rate).dump()},
@@ -60,8 +60,11 @@ int gradient(const GradientArguments& arguments) {
   const auto& options = workspace.options();
   const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
   const auto dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat;
-  const at::Tensor theta =
-      parameters_from(workspace, arguments.checkpoint).to(at::TensorOptions(workspace.device()).dtype(dtype));
+  const train::Checkpoint start = checkpoint_or_initial(workspace, arguments.checkpoint);
+  const at::Tensor theta = start.parameters.to(at::TensorOptions(workspace.device()).dtype(dtype));
+  if (!start.estimator_state.empty()) {
+    estimator->restore(start.estimator_state);
+  }
 
   const auto index = static_cast<uint64_t>(arguments.index);
   const int64_t tasks = options.outer.meta_batch;
@@ -77,7 +80,7 @@ int gradient(const GradientArguments& arguments) {
                                      {"support_labels", batch.support_labels},
                                      {"query_images", batch.query_images.to(dtype)},
                                      {"query_labels", batch.query_labels}},
-                         .metadata = describe_gradient(options, coins)};
+                         .metadata = describe_gradient(options, coins, estimator->exact_probability())};
   add_named(file, "theta.", layout, theta);
   add_named(file, "gradient.", layout, result.gradient);
   add_named(file, "task_gradient.", layout, result.task_gradients);

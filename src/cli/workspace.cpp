@@ -55,10 +55,12 @@ at::Tensor Workspace::initial_parameters() const {
   return network_->initial_parameters(static_cast<uint64_t>(options_.seed)).to(device_);
 }
 
-at::Tensor parameters_from(const Workspace& workspace, const std::string& file) {
-  return file.empty()
-             ? workspace.network().initial_parameters(static_cast<uint64_t>(workspace.options().seed))
-             : train::load_checkpoint(file, workspace.network().layout()).parameters;
+train::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::string& file) {
+  if (!file.empty()) {
+    return train::load_checkpoint(file, workspace.network().layout());
+  }
+  return {.parameters =
+              workspace.network().initial_parameters(static_cast<uint64_t>(workspace.options().seed))};
 }
 
 }  // namespace ufo::cli

@@ -11,6 +11,7 @@
 #include <ufo/data/dataset.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
+#include <ufo/train/checkpoint.h>
 #include <ufo/train/options.h>
 
 namespace ufo::cli {
@@ -48,8 +49,8 @@ class Workspace {
   std::unique_ptr<nn::Network> network_;
 };
 
-/// theta [P] in float32 on the CPU: that of the checkpoint `file`, or of the config's seed where it is empty.
-/// Throws DataError as load_checkpoint does.
-at::Tensor parameters_from(const Workspace& workspace, const std::string& file);
+/// The checkpoint `file`, or one of the initialisation of the config's seed alone where it is empty, in
+/// float32 on the CPU. Throws DataError as load_checkpoint does.
+train::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::string& file);
 
 }  // namespace ufo::cli

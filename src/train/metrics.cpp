@@ -61,6 +61,10 @@ std::string to_json(const MetricRecord& record) {
     object["coins"] = record.coins->heads;
     object["d2"] = number(record.coins->bias_squared);
     object["v2"] = number(record.coins->norm_squared);
+    if (record.coins->means) {
+      object["d2_mean"] = number(record.coins->means->bias_squared);
+      object["v2_mean"] = number(record.coins->means->norm_squared);
+    }
   }
   if (training) {
     object["gradient_calls"] = record.gradient_calls;

@@ -117,9 +117,9 @@ void TensorBoardSink::record(const MetricRecord& record) {
   }
   if (record.coins) {
     values += summary_value("ufo/q", record.coins->probability);
-    if (record.coins->heads > 0) {
-      values += summary_value("ufo/d2", record.coins->bias_squared);
-      values += summary_value("ufo/v2", record.coins->norm_squared);
+    if (record.coins->means && std::isfinite(record.coins->means->bias_squared)) {
+      values += summary_value("ufo/d2_mean", record.coins->means->bias_squared);
+      values += summary_value("ufo/v2_mean", record.coins->means->norm_squared);
     }
   }
   write(event(record.step) + bytes_field(5, values));

@@ -32,6 +32,7 @@ class Run {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
       parts.optimizer.load_state(start.optimizer);
+      parts.estimator.restore(start.estimator_state);
     }
     state_.optimizer = parts.optimizer.state();
   }
@@ -73,6 +74,8 @@ class Run {
     if (finite) {
       clip_gradient(estimate.gradient, options_.outer.clip_value, options_.outer.clip_norm);
       parts_.optimizer.step(state_.parameters, estimate.gradient);
+      parts_.estimator.observe(estimate);
+      state_.estimator_state = parts_.estimator.state();
       ++state_.step;
     }
 
@@ -90,7 +93,8 @@ class Run {
       record.coins = {.probability = probability,
                       .heads = estimate.exact_tasks,
                       .bias_squared = estimate.bias_squared,
-                      .norm_squared = estimate.norm_squared};
+                      .norm_squared = estimate.norm_squared,
+                      .means = parts_.estimator.moments()};
     }
     report(record);
     if (!finite) {

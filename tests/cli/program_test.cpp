@@ -155,5 +155,25 @@ TEST_F(Program, ShowsConfigSchemaAndData) {
   EXPECT_EQ(read_file(folder / "e.png").substr(1, 3), "PNG");
 }
 
+TEST_F(Program, SweepsAnOptionOverAllEstimators) {
+  run({"benchmark", "tiny.json", "--sweep", "inner.steps=1,3", "--steps", "1", "--warm-up", "1", "--output",
+       "s.json"});
+  const Json sweep = Json::parse(read_file(folder / "s.json"));
+  EXPECT_EQ(sweep.at("path"), "inner.steps");
+  ASSERT_EQ(sweep.at("rows").size(), 2u * 6u);
+  for (const Json& row : sweep.at("rows")) {
+    EXPECT_GT(row.at("milliseconds_per_step"), 0);
+    EXPECT_GT(row.at("peak_tensor_bytes"), 0);
+  }
+  EXPECT_EQ(sweep.at("rows")[0].at("estimator"), "first_order");
+  EXPECT_EQ(sweep.at("rows")[0].at("hessian_products_per_step"), 0);
+  EXPECT_GT(sweep.at("rows")[9].at("gradients_per_step"), sweep.at("rows")[7].at("gradients_per_step"))
+      << "recomputing takes more gradients than storing";
+  const Outcome wrong = run_program({"benchmark", "tiny.json", "--sweep", "inner.step=1"}, folder.path());
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.errors, HasSubstr("inner.steps"));
+  EXPECT_EQ(run_program({"benchmark", "tiny.json", "--sweep", "inner.steps"}, folder.path()).exit_code, 2);
+}
+
 }  // namespace
 }  // namespace ufo::cli

@@ -19,16 +19,19 @@ class Metrics : public testing::Test {
 };
 
 TEST_F(Metrics, ALineHasTheAgreedKeys) {
-  const MetricRecord record{
-      .step = 3,
-      .loss = 0.5,
-      .accuracy = 0.75,
-      .gradient_norm = 2,
-      .tasks_per_second = 100,
-      .seconds = 1.5,
-      .coins = CoinMetrics{.probability = 0.1, .heads = 2, .bias_squared = 4, .norm_squared = 5},
-      .gradient_calls = 64,
-      .hessian_products = 10};
+  const MetricRecord record{.step = 3,
+                            .loss = 0.5,
+                            .accuracy = 0.75,
+                            .gradient_norm = 2,
+                            .tasks_per_second = 100,
+                            .seconds = 1.5,
+                            .coins = CoinMetrics{.probability = 0.1,
+                                                 .heads = 2,
+                                                 .bias_squared = 4,
+                                                 .norm_squared = 5,
+                                                 .means = bilevel::Moments{6, 7}},
+                            .gradient_calls = 64,
+                            .hessian_products = 10};
   const json expected = {{"step", 3},
                          {"split", "train"},
                          {"loss", 0.5},
@@ -40,6 +43,8 @@ TEST_F(Metrics, ALineHasTheAgreedKeys) {
                          {"coins", 2},
                          {"d2", 4.0},
                          {"v2", 5.0},
+                         {"d2_mean", 6.0},
+                         {"v2_mean", 7.0},
                          {"gradient_calls", 64},
                          {"hessian_products", 10}};
   EXPECT_EQ(json::parse(to_json(record)), expected);

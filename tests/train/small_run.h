@@ -56,7 +56,6 @@ struct SmallRun {
   data::Dataset dataset = pattern_dataset();
   std::unique_ptr<nn::Network> network;
   std::unique_ptr<episode::EpisodeSampler> sampler, validation_sampler;
-  std::unique_ptr<bilevel::Estimator> estimator;
 
   explicit SmallRun(const std::string& model = "mlp") {
     options.model.name = model;
@@ -83,7 +82,6 @@ struct SmallRun {
     episode::EpisodeOptions validation = options.episode;
     validation.queries = 3;
     validation_sampler = std::make_unique<episode::EpisodeSampler>(dataset, validation, seed);
-    estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
   }
 };
 

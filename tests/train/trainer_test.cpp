@@ -27,12 +27,13 @@ class Training : public testing::Test {
     }
     MetricsFile metrics(directory.metrics_file(), start.step, run.options.log_every);
     TensorBoardSink tensorboard(directory.tensorboard_folder(), start.step, run.options.log_every);
+    const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
     const auto optimizer = make_outer_optimizer(run.options.outer, start.parameters);
     int64_t steps = start.step;
     Trainer trainer({.sampler = *run.sampler,
                      .validation_sampler = *run.validation_sampler,
                      .network = *run.network,
-                     .estimator = *run.estimator,
+                     .estimator = *estimator,
                      .optimizer = *optimizer,
                      .sinks = {&metrics, &tensorboard},
                      .last = directory.last_checkpoint(),
@@ -89,7 +90,7 @@ TEST_F(Training, LogsAllFields) {
   const auto lines = metrics("a");
   ASSERT_EQ(lines.size(), 12u + 3u);
   for (const char* key : {"step", "split", "loss", "accuracy", "gradient_norm", "q", "coins", "d2", "v2",
-                          "gradient_calls", "hessian_products"}) {
+                          "d2_mean", "v2_mean", "gradient_calls", "hessian_products"}) {
     EXPECT_TRUE(lines[0].contains(key)) << key;
   }
   EXPECT_EQ(lines[0]["step"], 1);
@@ -107,12 +108,14 @@ TEST_F(Training, OnlyUfoLogsCoins) {
 }
 
 TEST_F(Training, ResumedAtAnyStepEndsInTheSameBytes) {
-  for (const char* model : {"mlp", "conv4"}) {
+  for (const auto& [model, adaptive] :
+       {std::pair("mlp", false), std::pair("mlp", true), std::pair("conv4", false)}) {
     SmallRun run(model);
-    const std::string whole = std::string(model) + "whole";
+    run.options.meta_gradient.q.adaptive = adaptive;
+    const std::string whole = std::string(model) + (adaptive ? " adaptive" : "") + " whole";
     train(run, whole);
     for (int64_t stop = 1; stop < 12; ++stop) {
-      const std::string name = model + std::to_string(stop);
+      const std::string name = whole + std::to_string(stop);
       const TrainingResult result = train(run, name, stop);
       EXPECT_EQ(result.status, TrainingStatus::interrupted);
       EXPECT_EQ(result.checkpoint.step, stop);

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include <ufo/base/options.h>
+#include <ufo/bilevel/adaptive_probability.h>
 #include <ufo/bilevel/inner_loop.h>
 #include <ufo/bilevel/problem.h>
 
@@ -23,13 +26,26 @@ struct CoinProbability {
 struct EstimatorOptions {
   std::string estimator = "ufo";
   CoinProbability q;
+  double q_minimum = 0.05;
+  double q_decay = 0.99;
+  std::string q_cost = "gradient_calls";
   std::string memory = "store_linearizations";
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("estimator", self.estimator, one_of({"first_order", "exact", "ufo", "reptile"}),
           "meta-gradient estimator");
-    field("q", self.q, positive_up_to(1), "ufo: probability that a task takes the exact branch");
+    field(
+        "q", self.q, positive_up_to(1),
+        "ufo: probability that a task takes the exact branch; \"adaptive\" chooses the one of least variance "
+        "for the work, from running means of D^2 and V^2");
+    field("q_minimum", self.q_minimum, positive_up_to(1), "adaptive q: never below this");
+    field("q_decay", self.q_decay, between(0, 0.999999),
+          "decay of the running means of D^2 and V^2, an outer step with exact tasks");
+    field(
+        "q_cost", self.q_cost, one_of({"gradient_calls", "seconds"}),
+        "adaptive q: what the work is counted in; measured seconds make q, and with it the run, differ from "
+        "one time to the next");
     field("memory", self.memory, one_of({"store_linearizations", "store_parameters", "recompute"}),
           "exact branch: keep r linearizations (fastest), only phi_0..phi_r, or nothing (constant memory, "
           "r(r-1)/2 more "
@@ -48,6 +64,8 @@ struct TaskGradients {
   int64_t hessian_products = 0;  ///< Hessian products, all tasks together
 };
 
+struct MetaGradient;
+
 /// An estimator of the meta-gradient dM/dtheta. A task takes one of two branches: with probability
 /// exact_probability() the one that runs through second derivatives.
 class Estimator {
@@ -60,13 +78,22 @@ class Estimator {
   /// The estimates of all tasks of `problem`, every one on the same branch.
   virtual TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
                                  bool exact_branch) const = 0;
+
+  /// Learns from the estimate of one outer step what the next ones need; UFO alone does.
+  virtual void observe(const MetaGradient& estimate) {}
+
+  /// Running means of D^2 and V^2; nothing where the estimator has none, or has seen no exact task yet.
+  virtual std::optional<Moments> moments() const { return std::nullopt; }
+
+  /// All that observe() has left, to be saved with a run; empty where that is nothing.
+  virtual std::map<std::string, double> state() const { return {}; }
+
+  /// Goes on from what state() gave. Throws DataError where `state` is that of another kind of estimator.
+  virtual void restore(const std::map<std::string, double>& state) {}
 };
 
 /// Makes the estimator that `options` names. Throws ConfigError for values out of range.
 std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner);
-
-/// How the exact branch gets back to phi_j on its way down.
-enum class Memory { store_linearizations, store_parameters, recompute };
 
 /// G_FO = dL_outer/dtheta + (dphi_0/dtheta)^T dL_outer/dphi(phi_r): the meta-gradient with every Hessian left
 /// out.

@@ -15,12 +15,15 @@ std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double
 
 /// The estimate of the meta-gradient from one meta-batch.
 struct MetaGradient {
-  at::Tensor gradient;      ///< [S], the mean over the tasks
-  double loss = 0;          ///< mean outer loss at phi_r
-  double accuracy = 0;      ///< mean; NaN for problems that are no classification
-  int64_t exact_tasks = 0;  ///< tasks whose coin fell on the exact branch
-  double bias_squared = 0;  ///< mean of ||G - G_FO||^2 over those tasks; NaN where there was none
-  double norm_squared = 0;  ///< mean of ||G||^2 over those tasks; NaN where there was none
+  at::Tensor gradient;  ///< [S], the mean over the tasks
+  double loss = 0;      ///< mean outer loss at phi_r
+  double accuracy = 0;  ///< mean; NaN for problems that are no classification
+  int64_t tasks = 0;
+  int64_t exact_tasks = 0;         ///< tasks whose coin fell on the exact branch
+  double bias_squared = 0;         ///< mean of ||G - G_FO||^2 over those tasks; NaN where there was none
+  double norm_squared = 0;         ///< mean of ||G||^2 over those tasks; NaN where there was none
+  double exact_seconds = 0;        ///< of all tasks of the exact branch together
+  double first_order_seconds = 0;  ///< of all the others together
   int64_t gradient_calls = 0;
   int64_t hessian_products = 0;
   at::Tensor task_gradients;  ///< [T, S] where asked for, else undefined

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <ufo/bilevel/adaptive_probability.h>
 #include <ufo/data/dataset.h>
 
 namespace ufo::train {
@@ -16,10 +17,11 @@ inline constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
 /// What UFO's coins gave in one outer step.
 struct CoinMetrics {
-  double probability = 0;             ///< q
-  int64_t heads = 0;                  ///< tasks on the exact branch
-  double bias_squared = kNotANumber;  ///< D^2 over those tasks; NaN where there were none
-  double norm_squared = kNotANumber;  ///< V^2 over those tasks; NaN where there were none
+  double probability = 0;                      ///< q
+  int64_t heads = 0;                           ///< tasks on the exact branch
+  double bias_squared = kNotANumber;           ///< D^2 over those tasks; NaN where there were none
+  double norm_squared = kNotANumber;           ///< V^2 over those tasks; NaN where there were none
+  std::optional<bilevel::Moments> means = {};  ///< running means of D^2 and V^2 with this step
 };
 
 /// One outer step, or one validation after it. NaN where a number does not apply.

@@ -24,7 +24,7 @@ struct TrainerParts {
   const episode::EpisodeSampler&
       validation_sampler;  ///< of the validation episodes, 0 to validation.tasks - 1
   const nn::Network& network;
-  const bilevel::Estimator& estimator;
+  bilevel::Estimator& estimator;
   OuterOptimizer& optimizer;
   std::vector<MetricSink*> sinks = {};
   std::filesystem::path last;              ///< where the newest checkpoint goes
