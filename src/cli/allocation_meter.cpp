@@ -29,6 +29,7 @@ class CountingAllocator final : public c10::Allocator {
   }
 
   int64_t peak() const { return peak_; }
+  void forget_peak() { peak_ = alive_.load(); }
 
  private:
   struct Block {
@@ -65,6 +66,7 @@ CountingAllocator& cpu_meter() {
 void start_allocation_meter(at::Device device) {
   if (device.is_cpu()) {
     c10::SetCPUAllocator(&cpu_meter(), UINT8_MAX);
+    cpu_meter().forget_peak();
   } else {
     c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
   }

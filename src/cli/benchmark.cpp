@@ -140,6 +140,7 @@ Json shares(const Workspace& workspace, const nn::Profile& profile, double all_s
 
 Json measure(const Workspace& workspace, int64_t warm_up, int64_t steps) {
   const auto& options = workspace.options();
+  start_allocation_meter(workspace.device());
   StepTimer timer(warm_up);
   run_steps(workspace, warm_up + steps, timer);
   const nn::Profile profile = nn::stop_profile();
@@ -239,9 +240,6 @@ int benchmark(const BenchmarkArguments& arguments) {
   const Config config = load_config(arguments.config, arguments.assignments);
   start_allocation_meter(at::kCPU);
   const Workspace workspace(config);
-  if (!workspace.device().is_cpu()) {
-    start_allocation_meter(workspace.device());
-  }
   const Json result = measure(workspace, arguments.warm_up, arguments.steps);
   if (!arguments.output.empty()) {
     write_file_atomically(arguments.output, result.dump(1) + "\n");
