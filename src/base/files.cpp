@@ -1,10 +1,13 @@
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,7 +46,7 @@ class Descriptor {
 /// needed.
 Descriptor open_locked(const std::filesystem::path& temporary) {
   for (;;) {
-    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    Descriptor file(::open(temporary.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
     if (file.get() < 0) {
       fail(temporary, "write");
     }
@@ -77,10 +80,9 @@ void sync_folder_of(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace
-
-void write_file_atomically(const std::filesystem::path& path,
-                           std::span<const std::span<const std::byte>> parts) {
+/// Has `write` write the temporary file, and gives it the name `path`.
+void replace_file(const std::filesystem::path& path,
+                  const std::function<void(const Descriptor&, const std::filesystem::path&)>& write) {
   std::filesystem::path temporary = path;
   temporary += ".tmp";
   const Descriptor file = open_locked(temporary);
@@ -88,9 +90,7 @@ void write_file_atomically(const std::filesystem::path& path,
     if (::ftruncate(file.get(), 0) != 0) {
       fail(temporary, "write");
     }
-    for (const auto& part : parts) {
-      write_all(file, part, temporary);
-    }
+    write(file, temporary);
     if (::fsync(file.get()) != 0) {
       fail(temporary, "sync");
     }
@@ -104,9 +104,41 @@ void write_file_atomically(const std::filesystem::path& path,
   sync_folder_of(path);
 }
 
+}  // namespace
+
+void write_file_atomically(const std::filesystem::path& path,
+                           std::span<const std::span<const std::byte>> parts) {
+  replace_file(path, [&](const Descriptor& file, const std::filesystem::path& temporary) {
+    for (const auto& part : parts) {
+      write_all(file, part, temporary);
+    }
+  });
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
   const std::span<const std::byte> part = std::as_bytes(std::span(content));
   write_file_atomically(path, std::span(&part, 1));
+}
+
+void write_file_atomically(const std::filesystem::path& path, size_t size,
+                           const std::function<void(std::span<std::byte>)>& fill) {
+  replace_file(path, [&](const Descriptor& file, const std::filesystem::path& temporary) {
+    // Memory mapped from a hole of the file would end the program where the disk is full.
+    errno = ::posix_fallocate(file.get(), 0, static_cast<off_t>(size));
+    if (errno != 0) {
+      fail(temporary, "write");
+    }
+    void* const data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+    if (data == MAP_FAILED) {
+      fail(temporary, "map");
+    }
+    const std::unique_ptr<void, std::function<void(void*)>> mapping(data,
+                                                                    [&](void*) { ::munmap(data, size); });
+    fill({static_cast<std::byte*>(data), size});
+    if (::msync(data, size, MS_SYNC) != 0) {
+      fail(temporary, "sync");
+    }
+  });
 }
 
 }  // namespace ufo

@@ -49,6 +49,29 @@ TEST_F(Files, JoinsTheParts) {
   EXPECT_EQ(read(folder_ / "a"), "onetwo");
 }
 
+TEST_F(Files, FillsAMappedFile) {
+  write_file_atomically(folder_ / "a", 5, [](std::span<std::byte> content) {
+    ASSERT_EQ(content.size(), 5u);
+    EXPECT_EQ(content[4], std::byte{0});
+    content[0] = std::byte{'x'};
+  });
+  EXPECT_EQ(read(folder_ / "a"), std::string("x\0\0\0\0", 5));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(Files, LeavesTheTargetAsItIsWhereTheFillingFails) {
+  write_file_atomically(folder_ / "a", "old");
+  EXPECT_THROW(write_file_atomically(folder_ / "a", 5, [](std::span<std::byte>) { throw DataError("bad"); }),
+               DataError);
+  EXPECT_EQ(read(folder_ / "a"), "old");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(Files, RefusesAFileLargerThanTheDisk) {
+  EXPECT_THROW(write_file_atomically(folder_ / "a", size_t{1} << 60, [](std::span<std::byte>) {}), UserError);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 0);
+}
+
 TEST_F(Files, OverwritesATemporaryFileThatAKilledWriterLeft) {
   std::ofstream(folder_ / "a.tmp") << "left over, and longer than the content";
   write_file_atomically(folder_ / "a", "new");

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -14,5 +15,11 @@ namespace ufo {
 void write_file_atomically(const std::filesystem::path& path,
                            std::span<const std::span<const std::byte>> parts);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// The same for a file of `size` > 0 bytes whose content `fill` writes straight into memory mapped from it,
+/// so that large content is never in memory twice. Its space is taken beforehand: a full disk is an error,
+/// not a crash. What `fill` throws passes through, and leaves the target untouched too.
+void write_file_atomically(const std::filesystem::path& path, size_t size,
+                           const std::function<void(std::span<std::byte> content)>& fill);
 
 }  // namespace ufo
