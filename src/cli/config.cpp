@@ -60,9 +60,17 @@ void check_device_name(const std::string& name) {
   }
 }
 
+/// The data set that `json` names, or else `otherwise`; a name of a wrong type is for read_options to refuse.
+std::string dataset_name(const Json& json, const std::string& otherwise) {
+  const Json dataset = json.is_object() ? json.value("dataset", Json::object()) : Json::object();
+  const Json name = dataset.is_object() ? dataset.value("name", Json()) : Json();
+  return name.is_string() ? name.get<std::string>() : otherwise;
+}
+
 /// What concerns more than one option.
 void check_together(const train::RunOptions& options) {
   check_device_name(options.device);
+  data::check_dataset_options(options.dataset, "config: dataset");
 }
 
 void collect_differences(const Json& before, const Json& now, const std::string& path,
@@ -89,9 +97,16 @@ Config load_config(const fs::path& file, const std::vector<std::string>& assignm
     json.erase("provenance");
     json.erase("$schema");
   }
-  read_options(json, {"", file.string()}, config.options, known);
+  std::vector<Json> changes;
+  std::string dataset = dataset_name(json, config.options.dataset.name);
   for (const std::string& assignment : assignments) {
-    read_options(as_object(assignment), {"", "--set " + assignment}, config.options, known);
+    changes.push_back(as_object(assignment));
+    dataset = dataset_name(changes.back(), dataset);
+  }
+  config.options.dataset = data::dataset_defaults(dataset);
+  read_options(json, {"", file.string()}, config.options, known);
+  for (size_t i = 0; i < changes.size(); ++i) {
+    read_options(changes[i], {"", "--set " + assignments[i]}, config.options, known);
   }
   check_together(config.options);
   config.dataset_root = find_root(config.options.dataset.root, file, place_of_training);

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include <ufo/base/error.h>
 #include <ufo/data/report.h>
 #include <ufo/episode/preview.h>
 
@@ -32,15 +33,31 @@ void print_splits(const std::array<int64_t, 3>& classes) {
   }
 }
 
+void print_source(const data::SourceReport& source) {
+  const char* const release = !source.has_published_digest ? ""
+                              : source.as_published        ? " (as published)"
+                                                           : " (not the published release)";
+  const std::string groups = source.groups > 0 ? std::to_string(source.groups) + " groups, " : "";
+  std::printf("%s\n  %s%lld classes, %lld images; %s%s\n", source.path.c_str(), groups.c_str(),
+              static_cast<Long>(source.classes), static_cast<Long>(source.images), source.digest.c_str(),
+              release);
+}
+
 int verify(const DataArguments& arguments) {
   const auto report = data::verify_dataset(located(load(arguments)));
   for (const auto& source : report.sources) {
-    std::printf("%s\n  %lld groups, %lld classes, %lld images; %s (%s)\n", source.path.c_str(),
-                static_cast<Long>(source.groups), static_cast<Long>(source.classes),
-                static_cast<Long>(source.images), source.digest.c_str(),
-                source.as_published ? "as published" : "not the published release");
+    print_source(source);
   }
   print_splits(report.classes);
+  for (const auto* lines : {&report.oddities, &report.broken}) {
+    for (const std::string& line : *lines) {
+      std::puts(line.c_str());
+    }
+  }
+  if (!report.broken.empty()) {
+    throw DataError("need whole images, found " + std::to_string(report.broken.size()) + " broken in " +
+                    report.sources.front().path.string());
+  }
   std::puts("all images are there and whole");
   return 0;
 }

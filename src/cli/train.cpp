@@ -46,12 +46,15 @@ struct TrainArguments {
   }
 };
 
-Json provenance(const Config& config, at::Device device) {
-  const train::RunFacts facts = train::gather_run_facts(config.options.seed, device);
+Json provenance(const Config& config, const Workspace& workspace) {
+  const train::RunFacts facts = train::gather_run_facts(config.options.seed, workspace.device());
+  const data::Dataset& dataset = workspace.dataset();
   return {{"seed", facts.seed},         {"version", facts.version},
           {"revision", facts.revision}, {"libtorch", facts.libtorch},
           {"device", facts.device},     {"hardware", facts.hardware},
-          {"threads", task_threads()},  {"dataset_root", config.dataset_root.string()}};
+          {"threads", task_threads()},  {"dataset_root", config.dataset_root.string()},
+          {"mean", dataset.mean},       {"deviation", dataset.deviation},
+          {"notes", dataset.notes}};
 }
 
 /// Refuses a run directory that is in use already, and a continuation under another config.
@@ -146,7 +149,7 @@ int train(const TrainArguments& arguments) {
   bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
 
   const train::SignalWatch signals;
-  const std::string text = print_config(config.options, provenance(config, workspace.device()));
+  const std::string text = print_config(config.options, provenance(config, workspace));
   const auto run = train::RunDirectory::prepare(
       arguments.run_path(), text,
       arguments.resume ? train::IfThereIsARun::resume : train::IfThereIsARun::refuse);
@@ -155,6 +158,9 @@ int train(const TrainArguments& arguments) {
   }
   train::log_to_file_too(run.log_file());
   train::log(train::LogLevel::info, headline(workspace, run.path().string()));
+  for (const std::string& note : workspace.dataset().notes) {
+    train::log(train::LogLevel::warning, config.options.dataset.name + ": " + note);
+  }
   const auto result = run_training(workspace, run);
   if (result.status == train::TrainingStatus::interrupted) {
     std::ostringstream text;

@@ -45,6 +45,9 @@ class Reader {
         if (name_.starts_with("./")) {  // as `tar -c .` writes them
           name_.erase(0, 2);
         }
+        if (!stays_inside(name_)) {
+          throw DataError(path_.string() + ": need paths that stay inside the archive, got " + name_);
+        }
         return true;
       }
     }
@@ -63,6 +66,10 @@ class Reader {
         fail(" in " + name_);
       }
       bytes.resize(size + static_cast<size_t>(count));
+      if (bytes.size() > kLargestFile) {
+        throw DataError(path_.string() + ": need files of at most " + std::to_string(kLargestFile >> 20) +
+                        " MiB, got more in " + name_);
+      }
       if (count == 0) {
         return bytes;
       }

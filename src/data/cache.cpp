@@ -3,6 +3,7 @@
 #include "checksum.h"
 #include "mapped_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -12,35 +13,40 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/base/parallel.h>
 
 namespace ufo::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The file: a Header; class_offsets; the key's content; the class names, each ended by a newline; zeros up to
-// a multiple of kAlignment; the pixels.
+// The file: a Header; class_offsets; ChannelSums; the key's content; the attachment; the class names, each
+// ended by a newline; zeros up to a multiple of kAlignment; the pixels.
 constexpr std::array<char, 8> kMagic = {'U', 'F', 'O', 'I', 'M', 'G', 'S', '\n'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr int64_t kAlignment = 64;
+constexpr int64_t kChecksummedPixels = int64_t{256} << 20;  // bytes; see read_cache
 
 struct Header {
   std::array<char, 8> magic = kMagic;
   uint32_t version = kVersion;
-  uint32_t checksum = 0;  // of the whole file with this field zero
+  uint32_t checksum =
+      0;  // of all before the pixels, with this field zero, and of the pixels unless they are many
   int64_t images = 0, height = 0, width = 0, channels = 0;
-  int64_t classes = 0, key_bytes = 0, name_bytes = 0;
+  int64_t classes = 0, key_bytes = 0, attachment_bytes = 0, name_bytes = 0;
 };
-static_assert(sizeof(Header) == 72 && std::is_trivially_copyable_v<Header>);
+static_assert(sizeof(Header) == 80 && std::is_trivially_copyable_v<Header>);
 
 /// Where the parts of a file lie, in bytes from its beginning.
 struct Layout {
-  int64_t offsets, key, names, pixels, end;
+  int64_t offsets, sums, key, attachment, names, pixels, end;
 
   explicit Layout(const Header& header)
       : offsets(sizeof(Header)),
-        key(offsets + (header.classes + 1) * static_cast<int64_t>(sizeof(int64_t))),
-        names(key + header.key_bytes),
+        sums(offsets + (header.classes + 1) * static_cast<int64_t>(sizeof(int64_t))),
+        key(sums + header.classes * header.channels * static_cast<int64_t>(sizeof(ChannelSums))),
+        attachment(key + header.key_bytes),
+        names(attachment + header.attachment_bytes),
         pixels((names + header.name_bytes + kAlignment - 1) / kAlignment * kAlignment),
         end(pixels + header.images * header.height * header.width * header.channels) {}
 };
@@ -48,7 +54,8 @@ struct Layout {
 /// False where the sizes are no sizes, so that nothing is computed from them; the checksum finds all else.
 bool plausible(const Header& header, size_t file_size) {
   const int64_t limit = static_cast<int64_t>(file_size);
-  for (int64_t size : {header.images, header.classes, header.key_bytes, header.name_bytes}) {
+  for (int64_t size :
+       {header.images, header.classes, header.key_bytes, header.attachment_bytes, header.name_bytes}) {
     if (size < 0 || size > limit) {
       return false;
     }
@@ -73,6 +80,53 @@ std::vector<std::string> split_lines(std::string_view text) {
   return lines;
 }
 
+uint32_t checksum_of(Header header, const std::byte* file, const Layout& layout) {
+  header.checksum = 0;
+  Checksum checksum;
+  checksum.add(&header, sizeof(Header));
+  const bool pixels_too = layout.end - layout.pixels <= kChecksummedPixels;
+  checksum.add(file + sizeof(Header),
+               static_cast<size_t>(pixels_too ? layout.end : layout.pixels) - sizeof(Header));
+  return checksum.value();
+}
+
+/// The sums of each class in each channel of `images` [I, H, W, C].
+std::vector<ChannelSums> sum_classes(const at::Tensor& images, const std::vector<int64_t>& class_offsets) {
+  const auto channels = static_cast<size_t>(images.size(3));
+  const int64_t image = images.size(1) * images.size(2) * images.size(3);
+  const uint8_t* const pixels = images.const_data_ptr<uint8_t>();
+  std::vector<ChannelSums> sums((class_offsets.size() - 1) * channels);
+  parallel_tasks(static_cast<int64_t>(class_offsets.size()) - 1, [&](int64_t c) {
+    const auto row = static_cast<size_t>(c);
+    const uint8_t* const end = pixels + class_offsets[row + 1] * image;
+    std::vector<ChannelSums> own(channels);
+    for (const uint8_t* pixel = pixels + class_offsets[row] * image; pixel < end; pixel += channels) {
+      for (size_t channel = 0; channel < channels; ++channel) {
+        const int64_t value = pixel[channel];
+        own[channel].values += value;
+        own[channel].squares += value * value;
+      }
+    }
+    std::copy(own.begin(), own.end(), sums.begin() + c * static_cast<int64_t>(channels));
+  });
+  return sums;
+}
+
+/// The images of `plan`, decoded into memory.
+CachedImages decode_into_memory(const ImagePlan& plan) {
+  CachedImages result{
+      .images = {.images = at::empty({plan.class_offsets.back(), plan.height, plan.width, plan.channels},
+                                     at::kByte),
+                 .class_offsets = plan.class_offsets,
+                 .class_names = plan.class_names},
+      .sums = {},
+      .attachment = plan.attachment,
+      .cache = {}};
+  plan.decode(result.images.images);
+  result.sums = sum_classes(result.images.images, plan.class_offsets);
+  return result;
+}
+
 }  // namespace
 
 fs::path cache_path(const CacheKey& key) {
@@ -92,7 +146,7 @@ fs::path cache_path(const CacheKey& key) {
   return folder / "ufo-maml" / (key.name + "-" + checksum.text() + ".images");
 }
 
-std::optional<ImageSet> read_cache(const fs::path& path, const CacheKey& key) {
+std::optional<CachedImages> read_cache(const fs::path& path, const CacheKey& key) {
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   Header header;
   if (!file || file->size() < sizeof(Header)) {
@@ -104,21 +158,23 @@ std::optional<ImageSet> read_cache(const fs::path& path, const CacheKey& key) {
     return std::nullopt;
   }
   const Layout layout(header);
-  Checksum checksum;
-  Header unsealed = header;
-  unsealed.checksum = 0;
-  checksum.add(&unsealed, sizeof(Header));
-  checksum.add(bytes + sizeof(Header), file->size() - sizeof(Header));
-  const char* const text = reinterpret_cast<const char*>(bytes);
-  const std::string_view content(text + layout.key, static_cast<size_t>(header.key_bytes));
-  if (checksum.value() != header.checksum || content != key.content) {
+  const auto text = [&](int64_t start, int64_t size) {
+    return std::string_view(reinterpret_cast<const char*>(bytes) + start, static_cast<size_t>(size));
+  };
+  if (checksum_of(header, bytes, layout) != header.checksum ||
+      text(layout.key, header.key_bytes) != key.content) {
     return std::nullopt;
   }
 
-  ImageSet set;
+  CachedImages result{.images = {},
+                      .sums = std::vector<ChannelSums>(static_cast<size_t>(header.classes * header.channels)),
+                      .attachment = std::string(text(layout.attachment, header.attachment_bytes)),
+                      .cache = path};
+  ImageSet& set = result.images;
   set.class_offsets.resize(static_cast<size_t>(header.classes) + 1);
   std::memcpy(set.class_offsets.data(), bytes + layout.offsets, set.class_offsets.size() * sizeof(int64_t));
-  set.class_names = split_lines({text + layout.names, static_cast<size_t>(header.name_bytes)});
+  std::memcpy(result.sums.data(), bytes + layout.sums, result.sums.size() * sizeof(ChannelSums));
+  set.class_names = split_lines(text(layout.names, header.name_bytes));
   if (set.classes() != header.classes) {
     return std::nullopt;
   }
@@ -126,60 +182,63 @@ std::optional<ImageSet> read_cache(const fs::path& path, const CacheKey& key) {
   set.images = at::from_blob(
       pixels, {header.images, header.height, header.width, header.channels},
       [file](void*) mutable { file.reset(); }, at::kByte);
-  return set;
+  return result;
 }
 
-void write_cache(const fs::path& path, const CacheKey& key, const ImageSet& set) {
+void write_cache(const fs::path& path, const CacheKey& key, const ImagePlan& plan) {
   std::error_code ignored;  // the write names the folder where it cannot be made
   fs::create_directories(path.parent_path(), ignored);
   std::string names;
-  for (const std::string& name : set.class_names) {
+  for (const std::string& name : plan.class_names) {
     names += name + '\n';
   }
   Header header;
-  header.images = set.images.size(0);
-  header.height = set.images.size(1);
-  header.width = set.images.size(2);
-  header.channels = set.images.size(3);
-  header.classes = set.classes();
+  header.images = plan.class_offsets.back();
+  header.height = plan.height;
+  header.width = plan.width;
+  header.channels = plan.channels;
+  header.classes = static_cast<int64_t>(plan.class_names.size());
   header.key_bytes = static_cast<int64_t>(key.content.size());
+  header.attachment_bytes = static_cast<int64_t>(plan.attachment.size());
   header.name_bytes = static_cast<int64_t>(names.size());
   const Layout layout(header);
-  const std::string padding(static_cast<size_t>(layout.pixels - layout.names - header.name_bytes), '\0');
-  const at::Tensor images = set.images.contiguous();
-  const std::array<std::span<const std::byte>, 6> parts = {
-      std::as_bytes(std::span(&header, 1)),
-      std::as_bytes(std::span(set.class_offsets)),
-      std::as_bytes(std::span(key.content)),
-      std::as_bytes(std::span(names)),
-      std::as_bytes(std::span(padding)),
-      std::span(static_cast<const std::byte*>(images.const_data_ptr()), images.nbytes())};
-  Checksum checksum;
-  for (const auto& part : parts) {
-    checksum.add(part.data(), part.size());
-  }
-  header.checksum = checksum.value();
-  write_file_atomically(path, parts);
+  write_file_atomically(path, static_cast<size_t>(layout.end), [&](std::span<std::byte> file) {
+    const at::Tensor images =
+        at::from_blob(file.data() + layout.pixels,
+                      {header.images, header.height, header.width, header.channels}, at::kByte);
+    plan.decode(images);
+    const auto put = [&](int64_t start, const auto& items) {
+      const auto part = std::as_bytes(std::span(items));
+      std::copy(part.begin(), part.end(), file.begin() + start);
+    };
+    put(layout.offsets, plan.class_offsets);
+    put(layout.sums, sum_classes(images, plan.class_offsets));
+    put(layout.key, key.content);
+    put(layout.attachment, plan.attachment);
+    put(layout.names, names);
+    header.checksum = checksum_of(header, file.data(), layout);
+    std::memcpy(file.data(), &header, sizeof(Header));
+  });
 }
 
-CachedImages load_through_cache(const CacheKey& key, const std::function<ImageSet()>& build) {
+CachedImages load_through_cache(const CacheKey& key, const std::function<ImagePlan()>& make_plan) {
   const fs::path path = cache_path(key);
+  if (auto images = path.empty() ? std::nullopt : read_cache(path, key)) {
+    return std::move(*images);
+  }
+  const ImagePlan plan = make_plan();
   if (path.empty()) {
-    return {build(), {}};
+    return decode_into_memory(plan);
   }
-  if (auto images = read_cache(path, key)) {
-    return {std::move(*images), path};
-  }
-  ImageSet images = build();
   try {
-    write_cache(path, key, images);
+    write_cache(path, key, plan);
+  } catch (const DataError&) {
+    throw;  // the images are at fault, not the cache
   } catch (const UserError&) {
-    return {std::move(images), {}};
+    return decode_into_memory(plan);
   }
-  if (auto mapped = read_cache(path, key)) {  // gives back the memory of the images built
-    return {std::move(*mapped), path};
-  }
-  return {std::move(images), {}};
+  auto images = read_cache(path, key);
+  return images ? std::move(*images) : decode_into_memory(plan);
 }
 
 }  // namespace ufo::data

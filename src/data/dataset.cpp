@@ -1,3 +1,5 @@
+#include "image_folder.h"
+#include "mini_imagenet.h"
 #include "omniglot.h"
 
 #include <algorithm>
@@ -15,14 +17,18 @@ struct Loader {
   VerificationReport (*verify)(const DatasetOptions&);
 };
 
-/// Every data set there is. A new one is a line here, a word in DatasetOptions, and a source file.
+/// Every data set there is. A new one is a line here, its defaults and choices in options.cpp, a word in
+/// DatasetOptions, and a source file.
 constexpr Loader kLoaders[] = {
     {"omniglot", [](const DatasetOptions& options) { return load_omniglot(options); },
      [](const DatasetOptions& options) { return verify_omniglot(options); }},
+    {"mini_imagenet", [](const DatasetOptions& options) { return load_mini_imagenet(options); },
+     [](const DatasetOptions& options) { return verify_mini_imagenet(options); }},
+    {"image_folder", &load_image_folder, &verify_image_folder},
 };
 
 const Loader& loader_of(const DatasetOptions& options) {
-  check_ranges(options, "dataset");
+  check_dataset_options(options);
   const auto found = std::find_if(std::begin(kLoaders), std::end(kLoaders),
                                   [&](const Loader& loader) { return options.name == loader.name; });
   if (found == std::end(kLoaders)) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -8,6 +9,10 @@
 #include <vector>
 
 namespace ufo::data {
+
+/// The largest file that is read from a tree, in bytes: far more than any image or list needs, and little
+/// enough that an archive made to unpack without end does no harm.
+inline constexpr uintmax_t kLargestFile = 64 << 20;
 
 /// A tree of files read where it lies: a folder, or a zip or tar archive that holds that folder.
 /// Every path is relative and starts with the folder's own name, so that both forms look alike.
@@ -21,11 +26,12 @@ class FileTree {
   /// The folder or archive.
   const std::filesystem::path& location() const { return location_; }
 
-  /// All regular files, sorted, each once. Throws DataError for an unreadable tree.
+  /// All regular files, sorted, each once. Throws DataError for an unreadable tree, and for an archive with a
+  /// path that leaves it.
   virtual std::vector<std::string> paths() const = 0;
 
   /// Gives the content of each wanted file to `visit`, in the order that is fastest to read. Throws DataError
-  /// for an unreadable tree.
+  /// for an unreadable tree, and for a wanted file above kLargestFile.
   virtual void read(const Wanted& wanted, const Visit& visit) const = 0;
 
   /// A short text that changes whenever the files do: the checksum of a small archive; names, sizes and times
@@ -46,5 +52,15 @@ std::unique_ptr<FileTree> open_archive(const std::filesystem::path& archive);
 /// that exists. Throws DataError, saying what was needed, where none does; `dataset` begins the message.
 std::unique_ptr<FileTree> find_tree(const std::string& dataset, const std::filesystem::path& root,
                                     const std::string& name);
+
+/// The tree that `root` is or holds: an archive; a folder, where it has an entry for which `is_content` holds
+/// or no archive; or else the one archive in that folder. Throws DataError, `dataset` beginning the message,
+/// where there is no `root` or the folder has several archives.
+std::unique_ptr<FileTree> open_root(
+    const std::string& dataset, const std::filesystem::path& root,
+    const std::function<bool(const std::filesystem::path& entry)>& is_content);
+
+/// Whether `path` may be relative to a folder and stay inside it.
+bool stays_inside(const std::string& path);
 
 }  // namespace ufo::data

@@ -77,7 +77,12 @@ class Folder : public FileTree {
   }
 
   static std::vector<unsigned char> content_of(const fs::directory_entry& file) {
-    std::vector<unsigned char> bytes(file.file_size());
+    const uintmax_t size = file.file_size();
+    if (size > kLargestFile) {
+      throw DataError(file.path().string() + ": need a file of at most " +
+                      std::to_string(kLargestFile >> 20) + " MiB, got more");
+    }
+    std::vector<unsigned char> bytes(size);
     std::ifstream stream(file.path(), std::ios::binary);
     if (!stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()))) {
       throw DataError(file.path().string() + ": need a readable file, cannot read it");

@@ -1,11 +1,9 @@
 #include "image_reader.h"
 
-#include "checksum.h"
+#include "encoded_image.h"
 
 #include <algorithm>
-#include <array>
 #include <future>
-#include <string_view>
 #include <thread>
 
 #include <opencv2/imgcodecs.hpp>
@@ -21,41 +19,17 @@ struct EncodedImage {
   std::vector<unsigned char> bytes;
 };
 
-uint32_t big_endian(const unsigned char* bytes) {
-  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
-}
-
-/// False for a PNG whose chunks are cut or fail their checksums, which libpng would report on standard error.
-bool whole_if_png(const std::vector<unsigned char>& bytes) {
-  constexpr std::array<unsigned char, 8> kSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  constexpr size_t kChunkOverhead = 12;  // length, type and checksum
-  if (bytes.size() < kSignature.size() || !std::equal(kSignature.begin(), kSignature.end(), bytes.begin())) {
-    return true;
-  }
-  for (size_t at = kSignature.size(); at + kChunkOverhead <= bytes.size();) {
-    const unsigned char* const chunk = bytes.data() + at;
-    const size_t length = big_endian(chunk);
-    if (length > bytes.size() - at - kChunkOverhead) {
-      return false;
-    }
-    Checksum checksum;
-    checksum.add(chunk + 4, length + 4);
-    if (checksum.value() != big_endian(chunk + 8 + length)) {
-      return false;
-    }
-    if (std::string_view(reinterpret_cast<const char*>(chunk) + 4, 4) == "IEND") {
-      return true;
-    }
-    at += length + kChunkOverhead;
-  }
-  return false;
-}
-
-cv::Mat decode(const std::vector<unsigned char>& bytes, int64_t channels) {
+/// An image, or why there is none.
+struct Decoded {
   cv::Mat image;
-  if (!whole_if_png(bytes)) {
-    return image;
+  std::string reason;  // may be empty: it is no image
+};
+
+Decoded decode(const std::vector<unsigned char>& bytes, int64_t channels) {
+  if (auto fault = fault_of(bytes)) {
+    return {{}, std::move(*fault)};
   }
+  cv::Mat image;
   try {
     image = cv::imdecode(bytes, channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
   } catch (const cv::Exception&) {
@@ -64,24 +38,29 @@ cv::Mat decode(const std::vector<unsigned char>& bytes, int64_t channels) {
   if (channels == 3 && !image.empty()) {
     cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
   }
-  return image;
+  return {std::move(image), ""};
 }
 
 /// Decodes a batch on all cores.
 void decode_batch(const std::vector<EncodedImage>& batch, const FileTree& tree,
-                  const std::vector<std::string>& paths, int64_t channels,
-                  const std::function<void(size_t, cv::Mat&)>& use) {
+                  const std::vector<std::string>& paths, int64_t channels, const ImageUse& use,
+                  const BrokenUse& use_broken) {
   const size_t workers = std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::future<void>> running;
   for (size_t worker = 0; worker < workers; ++worker) {
     running.push_back(std::async(std::launch::async, [&, worker] {
       for (size_t i = worker; i < batch.size(); i += workers) {
-        cv::Mat image = decode(batch[i].bytes, channels);
-        if (image.empty()) {
-          throw DataError(tree.location().string() + ": need an image, cannot decode " +
-                          paths[batch[i].index]);
+        Decoded decoded = decode(batch[i].bytes, channels);
+        if (!decoded.image.empty()) {
+          use(batch[i].index, decoded.image);
+          continue;
         }
-        use(batch[i].index, image);
+        const std::string reason = decoded.reason.empty() ? "" : ": " + decoded.reason;
+        const std::string message = "need an image, cannot decode " + paths[batch[i].index] + reason;
+        if (!use_broken) {
+          throw DataError(tree.location().string() + ": " + message);
+        }
+        use_broken(batch[i].index, message);
       }
     }));
   }
@@ -93,9 +72,10 @@ void decode_batch(const std::vector<EncodedImage>& batch, const FileTree& tree,
 }  // namespace
 
 void decode_images(const FileTree& tree, const std::vector<std::string>& paths, int64_t channels,
-                   const std::function<void(size_t index, cv::Mat& image)>& use) {
-  constexpr size_t kBatch = 1024;
+                   const ImageUse& use, const BrokenUse& use_broken) {
+  constexpr size_t kBatch = 1024, kBatchBytes = kLargestFile;
   std::vector<EncodedImage> batch;
+  size_t batch_bytes = 0;
   std::vector<bool> seen(paths.size());
   const auto index_of = [&](const std::string& path) {
     const auto found = std::lower_bound(paths.begin(), paths.end(), path);
@@ -108,13 +88,15 @@ void decode_images(const FileTree& tree, const std::vector<std::string>& paths, 
   tree.read(wanted, [&](const std::string& path, std::vector<unsigned char> bytes) {
     const size_t index = index_of(path);
     seen[index] = true;
+    batch_bytes += bytes.size();
     batch.push_back({index, std::move(bytes)});
-    if (batch.size() == kBatch) {
-      decode_batch(batch, tree, paths, channels, use);
+    if (batch.size() == kBatch || batch_bytes >= kBatchBytes) {
+      decode_batch(batch, tree, paths, channels, use, use_broken);
       batch.clear();
+      batch_bytes = 0;
     }
   });
-  decode_batch(batch, tree, paths, channels, use);
+  decode_batch(batch, tree, paths, channels, use, use_broken);
   const auto missing = std::find(seen.begin(), seen.end(), false);
   if (missing != seen.end()) {
     throw DataError(tree.location().string() + ": need " +
@@ -123,16 +105,17 @@ void decode_images(const FileTree& tree, const std::vector<std::string>& paths, 
   }
 }
 
-void read_images(const FileTree& tree, const std::vector<std::string>& paths, bool inverted,
+void read_images(const FileTree& tree, const std::vector<std::string>& paths, const Placement& placement,
                  const at::Tensor& images) {
   const int height = static_cast<int>(images.size(1)), width = static_cast<int>(images.size(2));
   const int64_t channels = images.size(3);
   uint8_t* const pixels = images.mutable_data_ptr<uint8_t>();
   decode_images(tree, paths, channels, [&](size_t index, cv::Mat& image) {
-    const size_t offset = index * static_cast<size_t>(images.stride(0));
+    const size_t place = placement.places.empty() ? index : static_cast<size_t>(placement.places[index]);
+    const size_t offset = place * static_cast<size_t>(images.stride(0));
     cv::Mat target(height, width, channels == 1 ? CV_8UC1 : CV_8UC3, pixels + offset);
     cv::resize(image, target, target.size(), 0, 0, cv::INTER_AREA);
-    if (inverted) {
+    if (placement.inverted) {
       cv::bitwise_not(target, target);
     }
   });

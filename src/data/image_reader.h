@@ -15,16 +15,26 @@ class Mat;
 
 namespace ufo::data {
 
-/// Decodes the files `paths` (sorted) of `tree` and gives each to `use` with its number in `paths`, from
-/// several threads and in no fixed order. `channels` is 1 for grey or 3 for red, green, blue. Throws
-/// DataError for a file that is missing or no image.
+/// Takes the image number `index`, from several threads and in no fixed order.
+using ImageUse = std::function<void(size_t index, cv::Mat& image)>;
+/// Takes what is wrong with the file number `index`, a line that names it; called as ImageUse is.
+using BrokenUse = std::function<void(size_t index, const std::string& message)>;
+
+/// Decodes the files `paths` (sorted) of `tree` and gives each to `use` with its number in `paths`.
+/// `channels` is 1 for grey or 3 for red, green, blue. Throws DataError for a file that is missing, and for
+/// one that is no image unless `use_broken` takes it.
 void decode_images(const FileTree& tree, const std::vector<std::string>& paths, int64_t channels,
-                   const std::function<void(size_t index, cv::Mat& image)>& use);
+                   const ImageUse& use, const BrokenUse& use_broken = {});
+
+/// How files become the images of a set.
+struct Placement {
+  bool inverted = false;          ///< dark strokes on white become bright ones on black
+  std::vector<int64_t> places{};  ///< the image that each file becomes; empty: its own number
+};
 
 /// Decodes the files `paths` (sorted) of `tree` and resizes them by area into `images`, [I, size, size, C]
-/// uint8 with I = paths.size(). `inverted` turns dark strokes on white into bright ones on black. Throws as
-/// decode_images does.
-void read_images(const FileTree& tree, const std::vector<std::string>& paths, bool inverted,
+/// uint8 with I = paths.size(). Throws as decode_images does.
+void read_images(const FileTree& tree, const std::vector<std::string>& paths, const Placement& placement,
                  const at::Tensor& images);
 
 }  // namespace ufo::data

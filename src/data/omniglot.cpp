@@ -94,24 +94,30 @@ void list_and_check(Halves& halves, const OmniglotCounts& counts) {
              counts.drawings);
 }
 
-ImageSet read_halves(Halves& halves, int64_t size, const OmniglotCounts& counts) {
+ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts) {
   list_and_check(halves, counts);
-  ImageSet set;
-  set.class_offsets = {0};
+  ImagePlan plan{.class_offsets = {0},
+                 .class_names = {},
+                 .height = size,
+                 .width = size,
+                 .channels = 1,
+                 .attachment = {},
+                 .decode = {}};
   for (const Half* half : {&halves.background, &halves.evaluation}) {
     for (size_t c = 0; c < half->characters.size(); ++c) {
-      set.class_names.push_back(half->characters[c]);
-      set.class_offsets.push_back(set.class_offsets.back() + half->drawings[c]);
+      plan.class_names.push_back(half->characters[c]);
+      plan.class_offsets.push_back(plan.class_offsets.back() + half->drawings[c]);
     }
   }
-  set.images = at::empty({set.class_offsets.back(), size, size, 1}, at::kByte);
-  int64_t first = 0;
-  for (const Half* half : {&halves.background, &halves.evaluation}) {
-    const auto count = static_cast<int64_t>(half->paths.size());
-    read_images(*half->tree, half->paths, /*inverted=*/true, set.images.narrow(0, first, count));
-    first += count;
-  }
-  return set;
+  plan.decode = [&halves](const at::Tensor& images) {
+    int64_t first = 0;
+    for (const Half* half : {&halves.background, &halves.evaluation}) {
+      const auto count = static_cast<int64_t>(half->paths.size());
+      read_images(*half->tree, half->paths, {.inverted = true}, images.narrow(0, first, count));
+      first += count;
+    }
+  };
+  return plan;
 }
 
 /// The checksum of the checksums of the decoded drawings, in order: archives packed anew and extracted
@@ -131,6 +137,7 @@ SourceReport verify_half(const Half& half, const char* published) {
           .classes = static_cast<int64_t>(half.characters.size()),
           .images = static_cast<int64_t>(half.paths.size()),
           .digest = digest,
+          .has_published_digest = true,
           .as_published = digest == published};
 }
 
@@ -147,7 +154,7 @@ Dataset load_omniglot(const DatasetOptions& options, const OmniglotCounts& count
                                 halves.background.tree->fingerprint() + "; " +
                                 halves.evaluation.tree->fingerprint()};
   CachedImages cached =
-      load_through_cache(key, [&] { return read_halves(halves, options.image_size, counts); });
+      load_through_cache(key, [&] { return plan_halves(halves, options.image_size, counts); });
   Dataset dataset;
   dataset.classes = split_omniglot(cached.images.class_names, options, counts);
   dataset.images = std::move(cached.images);

@@ -12,6 +12,13 @@ using testing::AllOf;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
+/// An 8x8 image in one colour, as a BMP file.
+std::string bmp_image(int colour) {
+  std::string bytes("BM\xf6\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x08\0\0\0\x08\0\0\0\x01\0\x18\0", 30);
+  bytes.resize(54);  // no compression; the rest of the header may be zero
+  return bytes + std::string(8 * 8 * 3, static_cast<char>(colour));
+}
+
 /// A folder with a tiny config in it, in which the program runs.
 class BadInput : public testing::Test {
  protected:
@@ -87,6 +94,38 @@ TEST_F(BadInput, ClassWithNineteenDrawings) {
   }
   fs::create_directories(folder / "few/images_evaluation");
   expect_set_refused({"dataset.root=few"}, {"need 20", "19", "Greek/character01"});
+}
+
+TEST_F(BadInput, SplitOfAnotherDataset) {
+  expect_set_refused({"dataset.name=mini_imagenet", "dataset.split=vinyals"},
+                     {"dataset.split of mini_imagenet: need one of ravi, got \"vinyals\""});
+}
+
+TEST_F(BadInput, MiniImagenetWithoutListsOrImages) {
+  const std::vector<std::string> mini = {"dataset.name=mini_imagenet", "dataset.root=mini"};
+  expect_set_refused(mini, {"mini_imagenet: need a folder or an archive of images, found none at", "mini"});
+  folder.write("mini/train.csv", "filename,label\nx.jpg,n01\n");
+  expect_set_refused(mini, {"mini_imagenet: need train.csv, val.csv and test.csv, found no val.csv in"});
+  folder.write("mini/val.csv", "filename,label\n");
+  folder.write("mini/test.csv", "image,label\n");
+  expect_set_refused(mini, {"test.csv: need the header filename,label, got \"image,label\""});
+  folder.write("mini/test.csv", "filename,label\n");
+  expect_set_refused(mini, {"mini_imagenet: need 64 classes in train.csv, got 1"});
+}
+
+TEST_F(BadInput, ImageFolderWithAClassOfTooFewImages) {
+  const TemporaryFolder cache;
+  ::setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    for (int i = 0; i < (*name == 'c' ? 2 : 6); ++i) {
+      folder.write(std::string("set/") + name + "/" + std::to_string(i) + ".bmp", bmp_image(*name * 10 + i));
+    }
+  }
+  expect_set_refused(
+      {"dataset.name=image_folder", "dataset.root=set", "dataset.split_seed=3",
+       "dataset.validation_fraction=0", "dataset.test_fraction=0", "dataset.image_size=8", "model.blocks=2"},
+      {"need at least 3 images a class (shots 1 + queries 2), class c has 2"});
+  ::unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_F(BadInput, MoreWaysThanClasses) { expect_set_refused({"episode.ways=2000"}, {"2000", "classes"}); }

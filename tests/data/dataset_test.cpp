@@ -29,7 +29,32 @@ TEST(Dataset, RefusesUnknownNamesAndSplits) {
   options = {};
   options.split = "random";
   EXPECT_EQ(error_of([&] { load_dataset(options); }),
-            "dataset.split: need one of maml, vinyals, lake, got \"random\"");
+            "dataset.split of omniglot: need one of maml, vinyals, lake, got \"random\"");
+}
+
+TEST(Dataset, RefusesTheOptionsOfAnother) {
+  const auto refusal = [](const std::string& name, const std::function<void(DatasetOptions&)>& change) {
+    DatasetOptions options = dataset_defaults(name);
+    change(options);
+    return error_of([&] { check_dataset_options(options); });
+  };
+  EXPECT_EQ(refusal("mini_imagenet", [](auto& options) { options.split = "vinyals"; }),
+            "dataset.split of mini_imagenet: need one of ravi, got \"vinyals\"");
+  EXPECT_EQ(refusal("mini_imagenet", [](auto& options) { options.rotations = true; }),
+            "dataset.rotations of mini_imagenet: need false, got true");
+  EXPECT_EQ(refusal("mini_imagenet", [](auto& options) { options.channels = 1; }),
+            "dataset.channels of mini_imagenet: need one of 3, got 1");
+  EXPECT_EQ(refusal("omniglot", [](auto& options) { options.channels = 3; }),
+            "dataset.channels of omniglot: need one of 1, got 3");
+  EXPECT_EQ(refusal("omniglot", [](auto& options) { options.test_fraction = 0.5; }),
+            "dataset.test_fraction of omniglot: need one of 0, got 0.5");
+}
+
+TEST(Dataset, DefaultsAreAccepted) {
+  for (const char* name : {"omniglot", "mini_imagenet", "image_folder"}) {
+    EXPECT_EQ(dataset_defaults(name).name, name);
+    EXPECT_EQ(error_of([&] { check_dataset_options(dataset_defaults(name)); }), "");
+  }
 }
 
 TEST(Dataset, ParsesTheNamesOfSplits) {

@@ -13,22 +13,26 @@ namespace ufo::data {
 /// One archive or folder that was read through.
 struct SourceReport {
   std::filesystem::path path;
-  int64_t groups = 0;  ///< alphabets of Omniglot
+  int64_t groups = 0;  ///< alphabets of Omniglot; 0 where classes have no groups
   int64_t classes = 0;
   int64_t images = 0;
-  std::string digest;         ///< of the decoded pixels in the order of their names, e.g. "crc32 1a2b3c4d"
-  bool as_published = false;  ///< the digest is that of the published release
+  std::string digest;  ///< of the decoded pixels in the order of their names, e.g. "crc32 1a2b3c4d"
+  bool has_published_digest = false;  ///< there is a digest of the published release to compare with
+  bool as_published = false;          ///< the digest is that of the published release
 };
 
-/// What verify_dataset found, with nothing wrong.
+/// What verify_dataset found.
 struct VerificationReport {
   std::vector<SourceReport> sources;
-  std::array<int64_t, 3> classes{};  ///< episode classes of each Split, rotations counted
+  std::array<int64_t, 3> classes{};     ///< episode classes of each Split, rotations counted
+  std::vector<std::string> broken{};    ///< files that are no whole images, a line each
+  std::vector<std::string> oddities{};  ///< images that are fit for use but tiny (they would be enlarged more
+                                        ///< than twofold) or have the pixels of another, a line each
 };
 
 /// Reads and decodes every image of the data set that `options` names, past its cache, and checks that all
-/// are there and whole, and that its split divides them without overlap. Throws as load_dataset does, on the
-/// first thing wrong.
+/// are there, and that its split divides them without overlap. Throws as load_dataset does, on the first
+/// thing wrong; of mini_imagenet, broken images are listed instead.
 VerificationReport verify_dataset(const DatasetOptions& options);
 
 /// A data set in figures.

@@ -1,0 +1,116 @@
+#include "image_folder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include <ufo/base/error.h>
+#include <ufo/base/random.h>
+
+namespace ufo::data {
+namespace {
+
+using Json = nlohmann::json;
+/// The classes of each split, as indices.
+using Classes = std::array<std::vector<int32_t>, 3>;
+
+Json parse_list(const std::string& text, const std::string& where) {
+  const std::string need = std::string("image_folder: ") + kSplitsFile +
+                           ": need the keys train, validation and test, each a list of class names, got ";
+  Json list;
+  try {
+    list = Json::parse(text);
+  } catch (const Json::exception& error) {
+    throw DataError(need + "bad JSON" + where + " (" + error.what() + ")");
+  }
+  if (!list.is_object()) {
+    throw DataError(need + list.type_name() + where);
+  }
+  for (const char* split : kSplitNames) {
+    if (!list.contains(split)) {
+      throw DataError(need + "no " + split + where);
+    }
+  }
+  for (const auto& [key, names] : list.items()) {
+    const bool known = std::find(kSplitNames.begin(), kSplitNames.end(), key) != kSplitNames.end();
+    const bool good = names.is_array() && std::all_of(names.begin(), names.end(),
+                                                      [](const Json& name) { return name.is_string(); });
+    if (!known || !good) {
+      throw DataError(need + (known ? "another value of " : "the key ") + key + where);
+    }
+  }
+  return list;
+}
+
+Classes listed(const std::vector<std::string>& names, const std::string& text, const std::string& where) {
+  const Json list = parse_list(text, where);
+  const std::string file = std::string("image_folder: ") + kSplitsFile;
+  Classes classes;
+  std::vector<const char*> split_of(names.size(), nullptr);
+  for (size_t split = 0; split < classes.size(); ++split) {
+    for (const Json& entry : list[kSplitNames[split]]) {
+      const auto name = entry.get<std::string>();
+      const auto found = std::lower_bound(names.begin(), names.end(), name);
+      if (found == names.end() || *found != name) {
+        throw DataError(file + ": need a folder of images for each class, found none for " + name + where);
+      }
+      const auto c = static_cast<size_t>(found - names.begin());
+      if (split_of[c] != nullptr) {
+        throw DataError(file + ": need each class once, got " + name + " in " + split_of[c] + " and in " +
+                        kSplitNames[split] + where);
+      }
+      split_of[c] = kSplitNames[split];
+      classes[split].push_back(static_cast<int32_t>(c));
+    }
+  }
+  return classes;
+}
+
+/// Test classes first, then those of validation, then those of meta-train, so that more classes for
+/// validation leave the test classes as they are.
+Classes shuffled(size_t count, const DatasetOptions& options) {
+  const auto share = [&](double fraction) {
+    return static_cast<size_t>(std::llround(fraction * static_cast<double>(count)));
+  };
+  const size_t test = std::min(share(options.test_fraction), count);
+  const size_t validation = std::min(share(options.validation_fraction), count - test);
+  const auto number = static_cast<uint32_t>(count);
+  const std::vector<uint32_t> order =
+      RandomStream(static_cast<uint64_t>(options.split_seed), Purpose::split, 0).sample(number, number);
+  Classes classes;
+  for (size_t i = 0; i < count; ++i) {
+    classes[i < test ? 2 : i < test + validation ? 1 : 0].push_back(static_cast<int32_t>(order[i]));
+  }
+  return classes;
+}
+
+}  // namespace
+
+std::array<std::vector<EpisodeClass>, 3> split_image_folder(const std::vector<std::string>& names,
+                                                            const std::string& list,
+                                                            const DatasetOptions& options,
+                                                            const std::string& where) {
+  if (list.empty() && options.split == "listed") {
+    throw DataError(std::string("image_folder: need ") + kSplitsFile + " for the split listed, found none" +
+                    where);
+  }
+  Classes chosen = list.empty() || options.split == "shuffled" ? shuffled(names.size(), options)
+                                                               : listed(names, list, where);
+  if (chosen[0].empty()) {
+    throw DataError("image_folder: need at least one class in split train, got none of " +
+                    std::to_string(names.size()) + where);
+  }
+  std::array<std::vector<EpisodeClass>, 3> classes;
+  for (size_t split = 0; split < classes.size(); ++split) {
+    std::sort(chosen[split].begin(), chosen[split].end());
+    for (int32_t c : chosen[split]) {
+      for (int32_t turns = 0; turns < (options.rotations ? 4 : 1); ++turns) {
+        classes[split].push_back({c, turns});
+      }
+    }
+  }
+  return classes;
+}
+
+}  // namespace ufo::data
