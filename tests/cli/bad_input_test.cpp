@@ -128,6 +128,21 @@ TEST_F(BadInput, ImageFolderWithAClassOfTooFewImages) {
   ::unsetenv("XDG_CACHE_HOME");
 }
 
+TEST_F(BadInput, VerifyingNamesEachBrokenImage) {
+  folder.write("set/a/0.bmp", bmp_image(1));
+  folder.write("set/a/1.bmp", bmp_image(2).substr(0, 150));
+  folder.write("set/b/0.bmp", "no image");
+  folder.write("set.json", R"({"dataset": {"name": "image_folder", "root": "set"}})");
+  const Outcome outcome = run({"data", "verify", "set.json"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("need an image, cannot decode set/a/1.bmp: it ends before its image does\n"),
+                    HasSubstr("need an image, cannot decode set/b/0.bmp\n"),
+                    HasSubstr("tiny: set/a/0.bmp has 8x8 pixels, less than half of 84\n")));
+  EXPECT_EQ(outcome.errors, "ufo-maml: need whole images, found 2 broken in " +
+                                (fs::weakly_canonical(folder.path()) / "set").string() + "\n");
+}
+
 TEST_F(BadInput, MoreWaysThanClasses) { expect_set_refused({"episode.ways=2000"}, {"2000", "classes"}); }
 
 TEST_F(BadInput, MoreShotsAndQueriesThanDrawings) {
