@@ -22,7 +22,7 @@ Tensors part(const Tensors& tensors, size_t first, size_t count) {
 class SequentialTape final : public LossTape {
  public:
   SequentialTape(const Sequential& net, const at::Tensor& parameters, const at::Tensor& images,
-                 const at::Tensor& labels)
+                 const at::Tensor& labels, Derivatives derivatives)
       : net_(net) {
     c10::NoGradGuard no_grad;
     const Tensors p = net.layout().unpack(parameters);
@@ -35,6 +35,9 @@ class SequentialTape final : public LossTape {
       x = points_.back()->value();
     }
     evaluate_loss(x, labels.transpose(0, 1));
+    if (derivatives == Derivatives::none) {
+      return;
+    }
     Tensors gradients(p.size());
     at::Tensor dy = dlogits_;
     for (size_t i = points_.size(); i-- > 0;) {
@@ -105,8 +108,8 @@ at::Tensor Sequential::logits(const at::Tensor& parameters, const at::Tensor& im
 }
 
 std::unique_ptr<LossTape> Sequential::tape(const at::Tensor& parameters, const at::Tensor& images,
-                                           const at::Tensor& labels, Derivatives) const {
-  return std::make_unique<SequentialTape>(*this, parameters, images, labels);
+                                           const at::Tensor& labels, Derivatives derivatives) const {
+  return std::make_unique<SequentialTape>(*this, parameters, images, labels, derivatives);
 }
 
 }  // namespace ufo::nn

@@ -66,6 +66,10 @@ TEST_P(TapeOf, AgreesWithAutogradInDouble) {
   EXPECT_LT(relative_error(tape->hessian_product(r.v), r.product), 1e-10);
   // A tape of its own buffers gives the same again, and the direction leaves nothing behind.
   EXPECT_LT(relative_error(tape->hessian_product(2 * r.v), 2 * r.product), 1e-10);
+  const auto value = r.network->tape(r.parameters, r.images, r.labels, Derivatives::none);
+  EXPECT_TRUE(value->loss.equal(tape->loss));
+  EXPECT_TRUE(value->accuracy.equal(tape->accuracy));
+  EXPECT_FALSE(value->gradient.defined());
   const auto light = r.network->tape(r.parameters, r.images, r.labels, Derivatives::gradient);
   EXPECT_TRUE(at::equal(light->gradient, tape->gradient));
 }

@@ -48,9 +48,9 @@ struct InputShape {
 };
 
 /// Which derivatives a caller will ask of a LossTape.
-enum class Derivatives { gradient, hessian_products };
+enum class Derivatives { none, gradient, hessian_products };
 
-/// The mean cross-entropy of T tasks at one point, differentiated by hand: the values, the gradient, and,
+/// The mean cross-entropy of T tasks at one point, differentiated by hand: the values, the gradient and,
 /// from the activations that the gradient left behind, products with the Hessian at the same point.
 class LossTape {
  public:
@@ -58,7 +58,7 @@ class LossTape {
 
   at::Tensor loss;      ///< [T]
   at::Tensor accuracy;  ///< [T] share of the images whose largest logit is their label's
-  at::Tensor gradient;  ///< [T, P]
+  at::Tensor gradient;  ///< [T, P]; undefined where no derivatives were asked for
 
   /// H v, where H is the Hessian of each task's loss and v is [T, P]. Only for tapes made with
   /// hessian_products.

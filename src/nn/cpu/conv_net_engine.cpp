@@ -87,18 +87,24 @@ template <class T>
 class EngineTape final : public LossTape {
  public:
   EngineTape(Engine<T>& engine, const at::Tensor& parameters, const at::Tensor& images,
-             const at::Tensor& labels, bool hessian)
-      : engine_(engine), images_(images.size(1)), hessian_(hessian), parameters_(parameters.contiguous()) {
+             const at::Tensor& labels, Derivatives derivatives)
+      : engine_(engine),
+        images_(images.size(1)),
+        hessian_(derivatives == Derivatives::hessian_products),
+        parameters_(parameters.contiguous()) {
     const int64_t tasks = parameters.size(0);
     const auto pixels = images.permute({0, 1, 3, 4, 2}).contiguous();
     const auto classes = labels.contiguous();
     loss = at::empty({tasks}, parameters.options());
     accuracy = at::empty({tasks}, parameters.options());
-    gradient = at::empty_like(parameters_);
+    if (derivatives != Derivatives::none) {
+      gradient = at::empty_like(parameters_);
+    }
     for (int64_t t = 0; t < tasks; ++t) {
-      tapes_.push_back(engine.acquire(images_, hessian));
+      tapes_.push_back(engine.acquire(images_, hessian_));
       const auto result = run(*tapes_.back(), row(parameters_, t), row(pixels, t),
-                              classes.const_data_ptr<int64_t>() + t * images_, writable_row(gradient, t));
+                              classes.const_data_ptr<int64_t>() + t * images_,
+                              gradient.defined() ? writable_row(gradient, t) : nullptr);
       loss.mutable_data_ptr<T>()[t] = static_cast<T>(result.loss);
       accuracy.mutable_data_ptr<T>()[t] = static_cast<T>(result.accuracy);
     }
@@ -112,7 +118,7 @@ class EngineTape final : public LossTape {
 
   at::Tensor hessian_product(const at::Tensor& v) override {
     if (!hessian_) {
-      throw std::logic_error("hessian_product: this tape was made for its gradient alone");
+      throw std::logic_error("hessian_product: this tape was made without room for it");
     }
     const auto directions = v.contiguous();
     auto product = at::empty_like(directions);
@@ -131,15 +137,22 @@ class EngineTape final : public LossTape {
   }
 
  private:
+  /// The gradient goes to `result` unless that is null.
   LossAndAccuracy run(PooledTape<T>& pooled, const T* parameters, const T* images, const int64_t* labels,
                       T* result) {
     const PaddedParameters& order = engine_.parameters();
-    if (order.same_as_layout()) {
-      return pooled.tape.gradient(parameters, images, labels, result);
+    const bool padded = !order.same_as_layout();
+    if (padded) {
+      order.pad(parameters, pooled.parameters);
+      parameters = pooled.parameters;
     }
-    order.pad(parameters, pooled.parameters);
-    const auto outcome = pooled.tape.gradient(pooled.parameters, images, labels, pooled.gradient);
-    order.trim(pooled.gradient, result);
+    if (result == nullptr) {
+      return pooled.tape.value(parameters, images, labels);
+    }
+    const auto outcome = pooled.tape.gradient(parameters, images, labels, padded ? pooled.gradient : result);
+    if (padded) {
+      order.trim(pooled.gradient, result);
+    }
     return outcome;
   }
 
@@ -160,8 +173,7 @@ class EngineTape final : public LossTape {
 template <class T>
 std::unique_ptr<LossTape> Engine<T>::tape(const at::Tensor& parameters, const at::Tensor& images,
                                           const at::Tensor& labels, Derivatives derivatives) {
-  return std::make_unique<EngineTape<T>>(*this, parameters, images, labels,
-                                         derivatives == Derivatives::hessian_products);
+  return std::make_unique<EngineTape<T>>(*this, parameters, images, labels, derivatives);
 }
 
 }  // namespace

@@ -48,21 +48,16 @@ void spread(const HeadSizes& n, const T* d_features, T* d_out) {
 }  // namespace
 
 template <class T>
-LossAndAccuracy head(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T> p, const int64_t* labels,
-                     HeadGradients<T> g) {
-  const auto& k = kernels<T>();
+LossAndAccuracy head_value(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T> p,
+                           const int64_t* labels) {
   const int64_t size = n.features();
   const T* features = pool(n, b.out, b.features);
-  T* d_features = gathered(n, b.d_out, b.d_features);
-  std::fill_n(g.weight, n.ways * size, T(0));
-  std::fill_n(g.bias, n.ways, T(0));
   double loss = 0;
   int64_t correct = 0;
   for (int64_t i = 0; i < n.images; ++i) {
-    T *probability = b.probability + i * n.ways, *dl = b.dl + i * n.ways;
-    const T* f = features + i * size;
+    T* probability = b.probability + i * n.ways;
     for (int64_t j = 0; j < n.ways; ++j) {
-      probability[j] = k.dot(f, p.weight + j * size, size) + p.bias[j];
+      probability[j] = kernels<T>().dot(features + i * size, p.weight + j * size, size) + p.bias[j];
     }
     const T* largest = std::max_element(probability, probability + n.ways);
     const T shift = *largest, label_logit = probability[labels[i]] - shift;
@@ -71,17 +66,34 @@ LossAndAccuracy head(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters
     for (int64_t j = 0; j < n.ways; ++j) {
       sum += probability[j] = std::exp(probability[j] - shift);
     }
-    loss += std::log(static_cast<double>(sum)) - static_cast<double>(label_logit);
     for (int64_t j = 0; j < n.ways; ++j) {
       probability[j] /= sum;
+    }
+    loss += std::log(static_cast<double>(sum)) - static_cast<double>(label_logit);
+  }
+  return {loss / static_cast<double>(n.images), static_cast<double>(correct) / static_cast<double>(n.images)};
+}
+
+template <class T>
+void head_adjoint(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T> p, const int64_t* labels,
+                  HeadGradients<T> g) {
+  const auto& k = kernels<T>();
+  const int64_t size = n.features();
+  const T* features = n.spatial_mean ? b.features : b.out;
+  T* d_features = gathered(n, b.d_out, b.d_features);
+  std::fill_n(g.weight, n.ways * size, T(0));
+  std::fill_n(g.bias, n.ways, T(0));
+  for (int64_t i = 0; i < n.images; ++i) {
+    const T* probability = b.probability + i * n.ways;
+    T* dl = b.dl + i * n.ways;
+    for (int64_t j = 0; j < n.ways; ++j) {
       dl[j] = (probability[j] - T(labels[i] == j)) / static_cast<T>(n.images);
       g.bias[j] += dl[j];
-      k.add_scaled(g.weight + j * size, dl[j], f, size);
+      k.add_scaled(g.weight + j * size, dl[j], features + i * size, size);
       k.add_scaled(d_features + i * size, dl[j], p.weight + j * size, size);
     }
   }
   spread(n, d_features, b.d_out);
-  return {loss / static_cast<double>(n.images), static_cast<double>(correct) / static_cast<double>(n.images)};
 }
 
 template <class T>
@@ -116,10 +128,14 @@ void head_tangent(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T>
   spread(n, d_features_t, b.d_out_t);
 }
 
-template LossAndAccuracy head(const HeadSizes&, const HeadBuffers<float>&, HeadParameters<float>,
-                              const int64_t*, HeadGradients<float>);
-template LossAndAccuracy head(const HeadSizes&, const HeadBuffers<double>&, HeadParameters<double>,
-                              const int64_t*, HeadGradients<double>);
+template LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<float>&, HeadParameters<float>,
+                                    const int64_t*);
+template LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<double>&, HeadParameters<double>,
+                                    const int64_t*);
+template void head_adjoint(const HeadSizes&, const HeadBuffers<float>&, HeadParameters<float>, const int64_t*,
+                           HeadGradients<float>);
+template void head_adjoint(const HeadSizes&, const HeadBuffers<double>&, HeadParameters<double>,
+                           const int64_t*, HeadGradients<double>);
 template void head_tangent(const HeadSizes&, const HeadBuffers<float>&, HeadParameters<float>,
                            HeadParameters<float>, HeadGradients<float>);
 template void head_tangent(const HeadSizes&, const HeadBuffers<double>&, HeadParameters<double>,

@@ -51,12 +51,16 @@ struct LossAndAccuracy {
   double accuracy;
 };
 
-/// Value and adjoint: loss, gradients, and d_out.
+/// The value: the features, the probabilities and the loss.
 template <class T>
-LossAndAccuracy head(const HeadSizes&, const HeadBuffers<T>&, HeadParameters<T>, const int64_t* labels,
-                     HeadGradients<T> gradients);
+LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<T>&, HeadParameters<T>, const int64_t* labels);
 
-/// The tangents of both along `direction`, at the point where head() left its buffers: the gradients'
+/// The adjoint at the point where head_value() left its buffers: dl, the gradients and d_out.
+template <class T>
+void head_adjoint(const HeadSizes&, const HeadBuffers<T>&, HeadParameters<T>, const int64_t* labels,
+                  HeadGradients<T> gradients);
+
+/// The tangents of both along `direction`, at the point where they left their buffers: the gradients'
 /// tangents and d_out_t.
 template <class T>
 void head_tangent(const HeadSizes&, const HeadBuffers<T>&, HeadParameters<T>, HeadParameters<T> direction,

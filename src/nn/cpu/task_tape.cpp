@@ -228,18 +228,24 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
 }
 
 template <class T>
-LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, const int64_t* labels,
-                                      T* gradient) {
-  const PaddedParameters& at = *plan_.parameters;
+LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const int64_t* labels) {
   parameters_ = parameters;
   load_images(images);
   for (size_t l = 0; l < blocks_.size(); ++l) {
     block_value(l, parameters);
   }
-  LossAndAccuracy result;
+  const PartTimer timer(Part::head);
+  return head_value<T>(plan_.head, head_, head_parameters(parameters), labels);
+}
+
+template <class T>
+LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, const int64_t* labels,
+                                      T* gradient) {
+  const PaddedParameters& at = *plan_.parameters;
+  const LossAndAccuracy result = value(parameters, images, labels);
   timed(Part::head, [&] {
-    result = head<T>(plan_.head, head_, {parameters + at.head_weight(), parameters + at.head_bias()}, labels,
-                     {gradient + at.head_weight(), gradient + at.head_bias()});
+    head_adjoint<T>(plan_.head, head_, head_parameters(parameters), labels,
+                    {gradient + at.head_weight(), gradient + at.head_bias()});
   });
   for (size_t l = blocks_.size(); l-- > 0;) {
     if (l > 0) {
@@ -304,8 +310,7 @@ void TaskTape<T>::hessian_product(const T* v, T* product) {
     block_tangent(l, v);
   }
   timed(Part::head, [&] {
-    head_tangent<T>(plan_.head, head_, {parameters_ + at.head_weight(), parameters_ + at.head_bias()},
-                    {v + at.head_weight(), v + at.head_bias()},
+    head_tangent<T>(plan_.head, head_, head_parameters(parameters_), head_parameters(v),
                     {product + at.head_weight(), product + at.head_bias()});
   });
   for (size_t l = blocks_.size(); l-- > 0;) {

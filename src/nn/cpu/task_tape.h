@@ -40,8 +40,11 @@ class TaskTape {
   /// `hessian` makes room for hessian_product().
   TaskTape(const TaskPlan& plan, bool hessian);
 
-  /// images [S, H, W, C] contiguous, labels [S]; parameters and gradient in the padded order. The parameters
-  /// must stay where they are until the last hessian_product(). Every element of the gradient is written.
+  /// images [S, H, W, C] contiguous, labels [S]; parameters in the padded order.
+  LossAndAccuracy value(const T* parameters, const T* images, const int64_t* labels);
+
+  /// With the gradient, in the padded order too, every element of which is written. The parameters must stay
+  /// where they are until the last hessian_product().
   LossAndAccuracy gradient(const T* parameters, const T* images, const int64_t* labels, T* gradient);
 
   /// product = H v at the point of the last gradient().
@@ -63,6 +66,9 @@ class TaskTape {
   void allocate(Arena& arena);
   void allocate_tangents(Arena& arena);
   void load_images(const T* images);
+  HeadParameters<T> head_parameters(const T* parameters) const {
+    return {parameters + plan_.parameters->head_weight(), parameters + plan_.parameters->head_bias()};
+  }
   void transpose_weights(size_t l, const T* weights, T* transposed) const;
   void block_value(size_t l, const T* parameters);
   void block_adjoint(size_t l, const T* parameters, T* gradient);
