@@ -96,6 +96,8 @@ void print_table(const CounterexampleOptions& options, const CounterexampleResul
 }
 
 int counterexample(const CounterexampleArguments& arguments) {
+  check_ranges(arguments.options, "counterexample");
+  make_output_folder(arguments.output);
   const auto result = run_counterexample(arguments.options);
   print_table(arguments.options, result);
   write_experiment(arguments.output, "counterexample", print_result(arguments.options, result));

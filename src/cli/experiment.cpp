@@ -2,10 +2,19 @@
 
 #include <cstdio>
 
+#include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/train/run_facts.h>
 
 namespace ufo::cli {
+
+void make_output_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw ConfigError("experiment: cannot make the folder " + folder.string() + ": " + error.message());
+  }
+}
 
 void write_experiment(const std::filesystem::path& folder, const std::string& name, Json result) {
   const auto facts = train::gather_run_facts(0, at::kCPU);
@@ -15,8 +24,6 @@ void write_experiment(const std::filesystem::path& folder, const std::string& na
                 {"libtorch", facts.libtorch},
                 {"hardware", facts.hardware}};
   whole.update(result);
-  std::error_code ignored;  // the write itself tells what is wrong
-  std::filesystem::create_directories(folder, ignored);
   const auto file = folder / (name + ".json");
   write_file_atomically(file, whole.dump(1) + "\n");
   std::printf("\nwritten      %s\nnext         scripts/plot %s %s -o %s.svg\n", file.c_str(), name.c_str(),
@@ -29,6 +36,7 @@ void add_experiment(CLI::App& app, Action& action) {
   experiment->require_subcommand(1);
   experiment->footer("Example:\n  ufo-maml experiment counterexample --output runs/counterexample");
   add_counterexample(*experiment, action);
+  add_hypercleaning(*experiment, action);
 }
 
 }  // namespace ufo::cli
