@@ -12,6 +12,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.ticker import EngFormatter, MaxNLocator  # noqa: E402
 
 # One look for all figures: colours that colour-blind readers tell apart (Okabe and Ito), a marker or dashes
 # beside each colour so that they also differ in grey print, text that stays text in SVG.
@@ -56,6 +57,12 @@ def read_json(path):
         raise InputError(f"need a JSON file at {path}: {error}") from error
 
 
+def count_axis(axis):
+    """Few ticks at whole numbers, thousands as k and millions as M."""
+    axis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.set_major_formatter(EngFormatter(sep=" "))
+
+
 def label_of(entry):
     name = NAMES.get(entry["estimator"], entry["estimator"])
     return f"{name}, q = {entry['q']:g}" if entry.get("q") else name
@@ -86,8 +93,8 @@ def counterexample(args):
     low, high = sorted((family["first_order_limit"], family["optimum"]))
     objective.set(title="The objective, and where SGD ends", xlabel=r"$\theta$", ylabel=r"$M(\theta)$",
                   xlim=(low - margin, high + margin))
-    seen = [value for at, value in zip(x, values) if low - margin <= at <= high + margin]
-    objective.set_ylim(min(seen) - 0.08 * (max(seen) - min(seen)), max(seen))
+    seen = np.interp(np.linspace(low - margin, high + margin, 200), x, values)
+    objective.set_ylim(seen.min() - 0.08 * np.ptp(seen), seen.max())
     objective.legend(loc="upper center")
 
     steps = data["steps"][1:]
@@ -128,6 +135,8 @@ def hypercleaning(args):
         accuracy.axhline(level, color=GREY, linewidth=0.8, linestyle=":")
         accuracy.annotate(text, (right, level), xytext=(0, 2), textcoords="offset points", ha="right",
                           fontsize=7.5, color=GREY)
+    for axes in (accuracy, auc):
+        count_axis(axes.xaxis)
     accuracy.set(title="Accuracy of the classifier", xlabel=GRADIENT_CALLS, ylabel="test accuracy, %")
     auc.set(title="Wrong labels told by their low weight", xlabel=GRADIENT_CALLS, ylabel="area under the ROC curve",
             ylim=(0.45, 1.02))
@@ -135,13 +144,13 @@ def hypercleaning(args):
 
     learned = next(run for run in data["runs"] if run["estimator"] == "exact")["weights"]
     edges = np.linspace(0, 1, 26)
-    for wrong, color, hatch, text in ((0, BLUE, "", "right label"), (1, ORANGE, "////", "wrong label")):
+    for wrong, color, look, text in ((0, BLUE, {"alpha": 0.5}, "right label"),
+                                     (1, ORANGE, {"histtype": "step", "linewidth": 1.6}, "wrong label")):
         chosen = [weight for weight, flag in zip(learned, data["corrupted"]) if flag == wrong]
-        weights.hist(chosen, bins=edges, color=color, alpha=0.6, hatch=hatch, edgecolor="white", linewidth=0.3,
-                     label=text)
+        weights.hist(chosen, bins=edges, color=color, label=text, **look)
     weights.set(title="Weights learned with the exact gradient", xlabel="weight of a training example",
                 ylabel="examples", xlim=(0, 1))
-    weights.legend()
+    weights.legend(loc="upper center")
     return figure
 
 
@@ -194,6 +203,8 @@ def curves(args):
                  "markevery": max(len(steps) // 12, 1), "label": run_label(run)}
         by_step.plot(steps, accuracies, **style)
         by_calls.plot(calls, accuracies, **style)
+    for axes in (by_step, by_calls):
+        count_axis(axes.xaxis)
     by_step.set(xlabel="outer step", ylabel="validation accuracy, %", xlim=(0, None))
     by_calls.set(xlabel=GRADIENT_CALLS, xlim=(0, None))
     by_calls.legend(loc="lower right")
@@ -202,7 +213,7 @@ def curves(args):
 
 def steps(args):
     """Test accuracy after each inner step, with its 95% interval."""
-    figure, axes = plt.subplots(figsize=(4.6, 3.2))
+    figure, (whole, adapted) = plt.subplots(1, 2, figsize=(8, 3.1))
     for i, run in enumerate(args.runs):
         path = Path(run) / "evaluation" / "test.json"
         if not path.exists():
@@ -210,14 +221,17 @@ def steps(args):
         result = read_json(path)
         accuracies = 100 * np.array(result["accuracy_after_step"], dtype=float)
         intervals = 100 * np.array(result["interval_after_step"], dtype=float)
-        at = range(len(accuracies))
+        at = np.arange(len(accuracies))
         color, dashes = LINES[i % len(LINES)]
-        axes.plot(at, accuracies, color=color, linestyle=dashes, marker=MARKERS[i % len(MARKERS)], markersize=4,
-                  label=run_label(run))
-        axes.fill_between(at, accuracies - intervals, accuracies + intervals, color=color, alpha=0.2, linewidth=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set(xlabel="inner step", ylabel="test accuracy, % (band: 95% interval)")
-    axes.legend(loc="lower right")
+        for axes, first in ((whole, 0), (adapted, 1)):
+            axes.plot(at[first:], accuracies[first:], color=color, linestyle=dashes, label=run_label(run),
+                      marker=MARKERS[i % len(MARKERS)], markersize=4)
+            axes.fill_between(at[first:], (accuracies - intervals)[first:], (accuracies + intervals)[first:],
+                              color=color, alpha=0.2, linewidth=0)
+    for axes, title in ((whole, "From the initialisation on"), (adapted, "From the first step on")):
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        axes.set(title=title, xlabel="inner step", ylabel="test accuracy, % (band: 95% interval)")
+    whole.legend(loc="lower right")
     return figure
 
 
@@ -243,7 +257,7 @@ def cost(args):
     xlabel = "inner steps r" if table["path"] == "inner.steps" else table["path"]
     for axes, ylabel in ((time, "time of an outer step, ms"), (memory, "peak memory of tensors, MB")):
         axes.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     time.legend()
     return figure
 
