@@ -41,7 +41,8 @@ ESTIMATORS = {
     "reptile": {"color": PINK, "linestyle": ":"},
 }
 NAMES = {"first_order": "first-order", "ufo": "UFO", "exact": "exact", "reptile": "Reptile"}
-LINES = [(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), (BLACK, (0, (5, 1, 1, 1, 1, 1))), (GREY, (0, (7, 2)))]
+LINES = [(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), (BLACK, (0, (5, 1, 1, 1, 1, 1))),
+         (GREY, (0, (7, 2)))]
 MARKERS = "osD^vP"
 GRADIENT_CALLS = "gradient calls + 2 × Hessian products"
 
@@ -59,7 +60,7 @@ def read_json(path):
 
 def count_axis(axis):
     """Few ticks at whole numbers, thousands as k and millions as M."""
-    axis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(EngFormatter(sep=" "))
 
 
