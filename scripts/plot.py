@@ -15,7 +15,8 @@ from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.ticker import EngFormatter, MaxNLocator  # noqa: E402
 
 # One look for all figures: colours that colour-blind readers tell apart (Okabe and Ito), a marker or dashes
-# beside each colour so that they also differ in grey print, text that stays text in SVG.
+# beside each colour so that they also differ in grey print, text that stays text in SVG (so no formulas in
+# labels: viewers without matplotlib's fonts garble them).
 STYLE = {
     "figure.constrained_layout.use": True,
     "font.size": 9,
@@ -92,7 +93,7 @@ def counterexample(args):
                            markersize=6, alpha=0.6, markeredgewidth=0, label=label_of(entry))
     margin = 1.6 * abs(family["first_order_limit"] - family["optimum"])
     low, high = sorted((family["first_order_limit"], family["optimum"]))
-    objective.set(title="The objective, and where SGD ends", xlabel=r"$\theta$", ylabel=r"$M(\theta)$",
+    objective.set(title="The objective, and where SGD ends", xlabel="θ", ylabel="M(θ)",
                   xlim=(low - margin, high + margin))
     seen = np.interp(np.linspace(low - margin, high + margin, 200), x, values)
     objective.set_ylim(seen.min() - 0.08 * np.ptp(seen), seen.max())
@@ -101,7 +102,7 @@ def counterexample(args):
     steps = data["steps"][1:]
     bound = family["gradient_norm_at_first_order_limit"]
     norms.axhline(bound, color=BLACK, linewidth=0.8, linestyle=":")
-    norms.annotate(r"$\sqrt{2D}$", (1, bound), xycoords=("axes fraction", "data"), xytext=(3, 0),
+    norms.annotate("√(2D)", (1, bound), xycoords=("axes fraction", "data"), xytext=(3, 0),
                    textcoords="offset points", va="center", annotation_clip=False)
     smallest = bound
     for entry in data["estimators"]:
@@ -113,7 +114,7 @@ def counterexample(args):
         norms.plot(steps, means, label=label_of(entry), **style)
         smallest = min(smallest, means.min())
     norms.set(title=f"Gradient of M: {len(runs)} runs and their mean", xscale="log", yscale="log",
-              xlabel="outer step k", ylabel=r"$|M'(\theta_k)|$", xlim=(steps[0], steps[-1]))
+              xlabel="outer step k", ylabel="|M′(θₖ)|", xlim=(steps[0], steps[-1]))
     norms.set_ylim(bottom=smallest / 5)
     norms.legend(loc="upper right")
     return figure
@@ -271,7 +272,8 @@ def parse(arguments):
     commands = parser.add_subparsers(required=True, metavar="FIGURE")
     for function, inputs in ((counterexample, "file"), (hypercleaning, "file"), (curves, "runs"), (steps, "runs"),
                              (cost, "file")):
-        command = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        meaning = function.__doc__.replace("%", "%%")  # argparse fills in what follows a %
+        command = commands.add_parser(function.__name__, help=meaning, description=meaning)
         if inputs == "file":
             command.add_argument("file", metavar="FILE.json")
         else:

@@ -97,6 +97,14 @@ class Plot(unittest.TestCase):
     def test_steps(self):
         self.assert_draws("steps", self.run_folder, words=["a_run", "inner step", "95% interval"])
 
+    def test_help_names_every_figure(self):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), self.assertRaises(SystemExit) as end:
+            plot.main(["--help"])
+        self.assertEqual(end.exception.code, 0)
+        for word in ("counterexample", "hypercleaning", "curves", "steps", "cost", "95% interval"):
+            self.assertIn(word, out.getvalue())
+
     def test_writes_png(self):
         _, _, figure = self.draw("steps", self.run_folder, output="figure.png")
         self.assertEqual(figure.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
