@@ -272,8 +272,9 @@ def parse(arguments):
     commands = parser.add_subparsers(required=True, metavar="FIGURE")
     for function, inputs in ((counterexample, "file"), (hypercleaning, "file"), (curves, "runs"), (steps, "runs"),
                              (cost, "file")):
-        meaning = function.__doc__.replace("%", "%%")  # argparse fills in what follows a %
-        command = commands.add_parser(function.__name__, help=meaning, description=meaning)
+        meaning = function.__doc__
+        command = commands.add_parser(function.__name__, description=meaning,
+                                      help=meaning.replace("%", "%%"))  # in a help alone % is special
         if inputs == "file":
             command.add_argument("file", metavar="FILE.json")
         else:
