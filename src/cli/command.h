@@ -30,5 +30,6 @@ void add_gradient(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 void add_benchmark(CLI::App& app, Action& action);
+void add_experiment(CLI::App& app, Action& action);
 
 }  // namespace ufo::cli

@@ -18,6 +18,7 @@ enum class Purpose : uint32_t {
   coins = 6,
   augmentation = 7,
   test = 8,
+  label_noise = 9,
 };
 
 /// The random numbers of one (seed, purpose, index): a pure function of the three, so that any episode or
