@@ -21,6 +21,23 @@ Cells header_of(const Table& table) {
   return header;
 }
 
+std::string batch_norm_text(const TableRow& row) {
+  return row.batch_norm == "batch"     ? "transductive"
+         : row.batch_norm == "support" ? "support statistics"
+                                       : "none";
+}
+
+/// Whether the published figure was measured in the way of this row.
+bool comparable(const TableRow& row) { return row.published->transductive == row.transductive(); }
+
+std::string published_text(const TableRow& row) {
+  const PublishedResult& result = *row.published;
+  const char* remark = comparable(row)       ? ""
+                       : result.transductive ? "; transductive, not comparable"
+                                             : "; not transductive, not comparable";
+  return percent_text(result.accuracy, result.interval) + " (" + result.source + remark + ")";
+}
+
 Cells cells_of(const TableRow& row, bool show_published) {
   Cells cells = {row.dataset,
                  std::to_string(row.ways),
@@ -30,12 +47,10 @@ Cells cells_of(const TableRow& row, bool show_published) {
                  std::to_string(row.tasks),
                  std::to_string(row.inner_steps),
                  std::to_string(row.queries),
-                 row.transductive ? "transductive" : "not transductive",
+                 batch_norm_text(row),
                  std::to_string(row.outer_steps)};
   if (show_published) {
-    const auto& result = row.published;
-    cells.push_back(result ? percent_text(result->accuracy, result->interval) + " (" + result->source + ")"
-                           : "–");
+    cells.push_back(row.published ? published_text(row) : "–");
   }
   return cells;
 }
@@ -80,13 +95,15 @@ Json fields_of(const TableRow& row, bool show_published) {
                  {"tasks", row.tasks},
                  {"inner_steps", row.inner_steps},
                  {"queries", row.queries},
-                 {"transductive", row.transductive},
+                 {"batch_norm", row.batch_norm},
+                 {"transductive", row.transductive()},
                  {"outer_steps", row.outer_steps}};
   if (show_published) {
     fields["published_accuracy"] = row.published ? Json(row.published->accuracy) : Json(nullptr);
     fields["published_interval"] =
         row.published && row.published->interval > 0 ? Json(row.published->interval) : Json(nullptr);
     fields["published_source"] = row.published ? Json(row.published->source) : Json(nullptr);
+    fields["published_comparable"] = row.published ? Json(comparable(row)) : Json(nullptr);
   }
   return fields;
 }
