@@ -1,5 +1,6 @@
 #include "cli/table_format.h"
 
+#include "cli/csv.h"
 #include "cli/json.h"
 
 #include <algorithm>
@@ -108,14 +109,9 @@ Json fields_of(const TableRow& row, bool show_published) {
   return fields;
 }
 
-/// A CSV field (RFC 4180).
-void write_csv_field(std::ostream& out, const Json& value) {
-  const std::string text = value.is_null() ? "" : value.is_string() ? value.get<std::string>() : value.dump();
-  if (text.find_first_of(",\"\n") == std::string::npos) {
-    out << text;
-  } else {
-    out << '"' << replaced(text, "\"", "\"\"") << '"';
-  }
+/// A value as a CSV field; empty for null.
+std::string csv_value(const Json& value) {
+  return value.is_null() ? "" : csv_field(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 }  // namespace
@@ -185,8 +181,7 @@ std::string to_csv(const Table& table) {
     text << (i == 0 ? "\n" : "");
     between = "";
     for (auto field = fields.begin(); field != fields.end(); ++field, between = ",") {
-      text << between;
-      write_csv_field(text, field.value());
+      text << between << csv_value(field.value());
     }
     text << "\n";
   }
