@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <sstream>
 
 #include <ATen/ATen.h>
 
@@ -40,7 +39,8 @@ data::ImageForm form_of(const train::RunDirectory& run, const train::RunOptions&
                         ", found none; train --resume on the run writes it");
     }
   };
-  return data::image_form(options.dataset, numbers("mean"), numbers("deviation"));
+  auto mean = numbers("mean");
+  return data::image_form(options.dataset, std::move(mean), numbers("deviation"));
 }
 
 /// A network for `ways` classes with the run's parameters.
@@ -92,42 +92,37 @@ std::string to_csv(const std::vector<std::string>& paths, const std::vector<std:
                    const at::Tensor& probabilities, const at::Tensor& predicted) {
   std::string text = "file,predicted";
   for (const std::string& name : class_names) {
-    text += "," + csv_field(name);
+    text.append(",").append(csv_field(name));
   }
   text += "\n";
   const at::Tensor rows = probabilities.contiguous();
   const float* value = rows.const_data_ptr<float>();
   for (size_t i = 0; i < paths.size(); ++i) {
     const int64_t best = predicted.const_data_ptr<int64_t>()[i];
-    text += csv_field(paths[i]) + "," + csv_field(class_names[static_cast<size_t>(best)]);
+    text.append(csv_field(paths[i])).append(",").append(csv_field(class_names[static_cast<size_t>(best)]));
     for (size_t c = 0; c < class_names.size(); ++c) {
-      text += "," + number_text(*value++);
+      text.append(",").append(number_text(*value++));
     }
     text += "\n";
   }
   return text;
 }
 
-void log_adaptation(const train::RunOptions& options, const nn::Network& network, int64_t step, int64_t ways,
-                    int64_t support, int64_t query, int64_t inner_steps) {
-  const auto info = [](const std::ostringstream& text) { train::log(train::LogLevel::info, text.str()); };
-  std::ostringstream line;
-  line << "parameters of outer step " << step << ", adapted by " << inner_steps << " inner steps of rate "
-       << options.inner.learning_rate << " to " << support << " support images of " << ways << " classes; "
-       << query << " query images";
-  info(line);
+/// Says what is about to be done, and what a reader of the predictions must know.
+void log_adaptation(const train::RunOptions& options, const Model& model, int64_t ways, int64_t query) {
+  const auto info = [](const std::string& line) { train::log(train::LogLevel::info, line); };
+  info("adapting the parameters of outer step " + std::to_string(model.step) + " to " + std::to_string(ways) +
+       " classes");
   if (ways != options.episode.ways) {
-    std::ostringstream head;
-    head << "trained for " << options.episode.ways << " classes: each of the " << ways
-         << " rows of the head starts as the mean of the trained ones";
-    info(head);
+    info("the run was trained for " + std::to_string(options.episode.ways) +
+         " classes: every row of the new head is the mean of the trained rows");
   }
-  if (network.batch_norm_mode() == nn::BatchNorm::batch) {
-    std::ostringstream mode;
-    mode << "transductive: batch norm takes the statistics of the " << query
-         << " query images together, so that each prediction depends on the others; a run trained with "
-            "model.batch_norm=support classifies each image by itself";
-    info(mode);
+  if (model.network->batch_norm_mode() == nn::BatchNorm::batch) {
+    info(
+        "transductive: batch norm takes the statistics of all query images together (" +
+        std::to_string(query) +
+        "), so each prediction depends on the others; a run trained with model.batch_norm=support classifies "
+        "each image by itself");
   }
 }
 
@@ -167,8 +162,7 @@ int predict(const PredictArguments& arguments) {
   const bilevel::InnerOptions inner{
       .steps = arguments.steps == 0 ? options.evaluation.inner_steps : arguments.steps,
       .learning_rate = options.inner.learning_rate};
-  log_adaptation(options, *model.network, model.step, ways, support.images.pixels.size(0),
-                 query.pixels.size(0), inner.steps);
+  log_adaptation(options, model, ways, query.pixels.size(0));
   const train::Predictor predictor(*model.network, model.parameters.to(device),
                                    data::values_of(support.images.pixels, form), support.labels, inner,
                                    train::parse_engine(options.engine));

@@ -2,8 +2,6 @@
 #include "image_reader.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 
 #include <ATen/ATen.h>
 
@@ -14,18 +12,6 @@ namespace ufo::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_image(const std::string& path) {
-  constexpr std::array<const char*, 5> kEndings = {".png", ".jpg", ".jpeg", ".bmp", ".webp"};
-  std::string ending = fs::path(path).extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
-}
-
-bool is_hidden(const std::string& path) {
-  return path.starts_with(".") || path.find("/.") != std::string::npos;
-}
 
 /// `folder` by its real name, which its FileTree puts in front of every path.
 fs::path real_folder(const std::string& what, const fs::path& folder) {
@@ -65,7 +51,7 @@ LooseImages decode(Listing listing, const ImageForm& form) {
   images.pixels = at::empty({static_cast<int64_t>(listing.paths.size()), form.size, form.size,
                              static_cast<int64_t>(form.mean.size())},
                             at::kByte);
-  read_images(*listing.tree, listing.paths, {form.inverted}, images.pixels);
+  read_images(*listing.tree, listing.paths, {.inverted = form.inverted}, images.pixels);
   return images;
 }
 
@@ -74,7 +60,7 @@ std::vector<std::string> class_folders(const std::string& what, const fs::path& 
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_directory(error) && !is_hidden(name)) {
+    if (entry.is_directory(error) && !is_hidden(name + "/")) {
       names.push_back(name);
     }
   }
@@ -89,10 +75,11 @@ std::vector<std::string> class_folders(const std::string& what, const fs::path& 
 }  // namespace
 
 ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std::vector<float> deviation) {
-  const bool known = mean.size() == deviation.size() && (mean.size() == 1 || mean.size() == 3);
-  if (!known || !std::all_of(deviation.begin(), deviation.end(), [](float d) { return d > 0; })) {
-    throw DataError(options.name +
-                    ": need 1 or 3 numbers of mean and as many of deviation, all of these above 0, got " +
+  const auto channels = static_cast<size_t>(options.channels);
+  if (mean.size() != channels || deviation.size() != channels ||
+      !std::all_of(deviation.begin(), deviation.end(), [](float d) { return d > 0; })) {
+    throw DataError(options.name + ": need " + std::to_string(channels) +
+                    " numbers of mean and of deviation, the latter above 0, got " +
                     std::to_string(mean.size()) + " and " + std::to_string(deviation.size()));
   }
   return {.size = options.image_size,

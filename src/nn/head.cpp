@@ -8,18 +8,16 @@ namespace ufo::nn {
 
 at::Tensor with_mean_head(const Layout& from, const at::Tensor& parameters, const Layout& to) {
   std::vector<at::Tensor> tensors = from.unpack(parameters);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    if (i == to.entries().size() || from.entries()[i].name != to.entries()[i].name) {
-      throw std::invalid_argument("with_mean_head: need two layouts of one network, " +
-                                  from.entries()[i].name + " is in the first alone");
-    }
-    const auto& shape = to.entries()[i].shape;
-    if (tensors[i].sizes() != at::IntArrayRef(shape) && from.entries()[i].name.starts_with("head.")) {
-      tensors[i] =
-          tensors[i].mean(0, true).expand_as(at::empty(shape, tensors[i].options().device(at::kMeta)));
+  for (size_t i = 0; i < tensors.size() && i < to.entries().size(); ++i) {
+    const ParameterEntry &before = from.entries()[i], &after = to.entries()[i];
+    const bool same_columns =
+        before.shape.size() == after.shape.size() &&
+        std::equal(before.shape.begin() + 1, before.shape.end(), after.shape.begin() + 1);
+    if (before.name.starts_with("head.") && before.name == after.name && same_columns) {
+      tensors[i] = tensors[i].mean(0, true).expand(after.shape);
     }
   }
-  return to.pack(tensors);
+  return to.pack(tensors);  // refuses the rest
 }
 
 }  // namespace ufo::nn

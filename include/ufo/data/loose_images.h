@@ -24,7 +24,7 @@ struct ImageForm {
 };
 
 /// The form of the images of the data set that `options` names, given Dataset::mean and Dataset::deviation.
-/// Throws DataError unless these have 1 or 3 values each and every deviation is above 0.
+/// Throws DataError unless these have a value for each of options.channels and every deviation is above 0.
 ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std::vector<float> deviation);
 
 /// The image files of a folder, decoded.
