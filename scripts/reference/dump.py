@@ -2,8 +2,9 @@
 
 Tensors: theta.<name>, support_images [T,S,C,H,W], support_labels [T,S], query_images, query_labels,
 gradient.<name> (mean over the T tasks), task_gradient.<name> [T,...].
-Metadata: estimator, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also model, filters, blocks,
-kernel, pool, ways, which are read from the shapes where absent (a network of stride 1 pools unless `pool` says false).
+Metadata: estimator, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also batch_norm (batch, which
+is meant where it is absent, or support), and model, filters, blocks, kernel, pool, ways, which are read from the shapes
+where absent (a network of stride 1 pools unless `pool` says false).
 """
 
 import json
@@ -56,7 +57,10 @@ class Dump:
             return Mlp()
         stride = int(self.metadata["stride"])
         pool = self.metadata.get("pool", "true" if stride == 1 else "false") in ("true", "1")
-        return Conv4(stride, pool, float(self.metadata["batch_norm_eps"]))
+        mode = self.metadata.get("batch_norm", "batch")
+        if mode not in ("batch", "support"):
+            raise ValueError(f"need batch_norm of batch or support, got {mode}")
+        return Conv4(stride, pool, float(self.metadata["batch_norm_eps"]), mode == "support")
 
     def to(self, dtype):
         """theta and the images in another dtype; the recorded gradients stay as they were written."""

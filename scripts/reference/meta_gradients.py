@@ -27,13 +27,13 @@ def adapt(loss, inner, theta, task):
 
 def first_order(loss, inner, theta, task):
     """G_FO = grad L_query(phi_r)."""
-    return grad(loss)(adapt(loss, inner, theta, task), task.query_images, task.query_labels)
+    return grad(loss)(adapt(loss, inner, theta, task), task.query_images, task.query_labels, task.support_images)
 
 
 def exact(loss, inner, theta, task):
     """G = d L_query(phi_r(theta)) / d theta, through every inner step."""
     def objective(theta):
-        return loss(adapt(loss, inner, theta, task), task.query_images, task.query_labels)
+        return loss(adapt(loss, inner, theta, task), task.query_images, task.query_labels, task.support_images)
     return grad(objective)(theta)
 
 

@@ -13,26 +13,36 @@ from torch.nn import functional as F
 class Conv4:
     """MAML's convolutional network: `blocks` times (convolution, batch norm, ReLU, optional 2x2 max-pool), linear head.
 
-    Batch norm always uses the statistics of the batch at hand (biased variance). Without pooling the features are the
+    Batch norm uses the statistics of the batch at hand (biased variance) or, with `support_statistics`, for query images
+    those of the support images, which pass through the network beside them. Without pooling the features are the
     spatial mean of the last block; with pooling they are its values, flattened in the order C, H, W.
     """
 
     stride: int = 2
     pool: bool = False
     batch_norm_eps: float = 1e-5
+    support_statistics: bool = False
 
-    def __call__(self, parameters, images):
-        """Logits [S, N] of images [S, C, H, W]."""
-        x = images
+    def __call__(self, parameters, images, support=None):
+        """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
+        beside = support is not None and self.support_statistics
+        x = torch.cat((support, images)) if beside else images
+        first = len(x) - len(images)
         for i in range(count(parameters, "blocks.{}.conv.weight")):
-            x = self.block(x, *(parameters[f"blocks.{i}.{part}"] for part in
-                                ("conv.weight", "conv.bias", "norm.weight", "norm.bias")))
-        features = x.flatten(1) if self.pool else x.mean((2, 3))
+            x = self.block(x, first, *(parameters[f"blocks.{i}.{part}"] for part in
+                                       ("conv.weight", "conv.bias", "norm.weight", "norm.bias")))
+        features = (x.flatten(1) if self.pool else x.mean((2, 3)))[first:]
         return F.linear(features, parameters["head.weight"], parameters["head.bias"])
 
-    def block(self, x, weight, bias, scale, shift):
+    def block(self, x, support, weight, bias, scale, shift):
+        """Of x, whose first `support` images give batch norm its statistics, or all where that is 0."""
         x = F.conv2d(x, weight, bias, stride=self.stride, padding=weight.shape[-1] // 2)
-        x = F.batch_norm(x, None, None, scale, shift, training=True, eps=self.batch_norm_eps)
+        if support:
+            variance, mean = torch.var_mean(x[:support], (0, 2, 3), correction=0, keepdim=True)
+            x = (x - mean) / (variance + self.batch_norm_eps).sqrt()
+            x = x * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+        else:
+            x = F.batch_norm(x, None, None, scale, shift, training=True, eps=self.batch_norm_eps)
         x = F.relu(x)
         return F.max_pool2d(x, 2) if self.pool else x
 
@@ -59,8 +69,8 @@ class Conv4:
 class Mlp:
     """Linear layers with ReLU between them, on images flattened in the order C, H, W."""
 
-    def __call__(self, parameters, images):
-        """Logits [S, N] of images [S, C, H, W]."""
+    def __call__(self, parameters, images, support=None):
+        """Logits [S, N] of images [S, C, H, W], whatever the support images are."""
         x = images.flatten(1)
         for i in range(count(parameters, "layers.{}.weight")):
             x = F.relu(F.linear(x, parameters[f"layers.{i}.weight"], parameters[f"layers.{i}.bias"]))
@@ -99,5 +109,6 @@ def random_parameters(shapes, generator, dtype=torch.float64):
 
 
 def cross_entropy(network):
-    """The loss of `network`: mean cross-entropy as a function of (parameters, images, labels)."""
-    return lambda parameters, images, labels: F.cross_entropy(network(parameters, images), labels)
+    """The loss of `network`: mean cross-entropy as a function of (parameters, images, labels) and, for query images, the
+    support images."""
+    return lambda parameters, images, labels, *support: F.cross_entropy(network(parameters, images, *support), labels)

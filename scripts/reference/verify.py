@@ -67,7 +67,9 @@ def verify(path):
     """Prints the comparison of one file; true if it is within its bound."""
     file = dump.read(path)
     tasks, limit = len(file.tasks.support_labels), bound(file)
-    print(f"{path}: {file.estimator}, {file.inner.steps} inner steps, {tasks} tasks, {str(file.dtype)[6:]}")
+    support = file.metadata.get("batch_norm") == "support"
+    print(f"{path}: {file.estimator}, {file.inner.steps} inner steps, {tasks} tasks, {str(file.dtype)[6:]}"
+          + (", batch norm by support statistics" if support else ""))
     passed = True
     for dtype in dict.fromkeys((torch.float64, file.dtype)):
         mean, by_task = recompute(file, dtype)

@@ -101,19 +101,20 @@ OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tenso
     }
   }
   c10::NoGradGuard no_grad;
-  const at::Tensor logits = network_.logits(phi, query_images_);
+  const at::Tensor logits = network_.query_logits(phi, query_images_, support_images_);
   return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits, query_labels_)};
 }
 
 OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const {
-  if (engine_ == Engine::hand_written) {
+  // A tape sees one batch of images, so the way through the support statistics is left to autograd.
+  if (engine_ == Engine::hand_written && network_.batch_norm_mode() != nn::BatchNorm::support) {
     if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::gradient)) {
       return {.value = {.loss = tape->loss, .accuracy = tape->accuracy}, .phi = tape->gradient, .theta = {}};
     }
   }
   return outer_gradient_by_autograd(
       [&](const at::Tensor&, const at::Tensor& parameters) -> OuterValue {
-        const at::Tensor logits = network_.logits(parameters, query_images_);
+        const at::Tensor logits = network_.query_logits(parameters, query_images_, support_images_);
         return {.loss = cross_entropy(logits, query_labels_),
                 .accuracy = accuracy(logits.detach(), query_labels_)};
       },

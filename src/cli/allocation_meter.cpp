@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <new>
 
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -10,19 +11,24 @@
 namespace ufo::cli {
 namespace {
 
-/// Passes every request on to the allocator that it wraps, and keeps count.
+class CountingAllocator;
+CountingAllocator& cpu_meter();
+
+/// Passes every request on to the allocator that it wraps, and keeps count. The number of bytes stands in
+/// front of each block, so that data pointer and context are one, as ATen's raw allocations need it.
 class CountingAllocator final : public c10::Allocator {
  public:
   explicit CountingAllocator(c10::Allocator* wrapped) : wrapped_(wrapped) {}
 
   c10::DataPtr allocate(size_t bytes) override {
-    auto block = std::make_unique<Block>(Block{wrapped_->allocate(bytes), this, static_cast<int64_t>(bytes)});
-    add(block->bytes);
-    void* data = block->memory.get();
-    return {data, block.release(), &release, c10::Device(c10::kCPU)};
+    auto* const start = static_cast<char*>(wrapped_->raw_allocate(kHeader + bytes));
+    new (start) int64_t(static_cast<int64_t>(bytes));
+    add(static_cast<int64_t>(bytes));
+    void* const data = start + kHeader;
+    return {data, data, &release, c10::Device(c10::kCPU)};
   }
 
-  c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
   void copy_data(void* to, const void* from, size_t bytes) const override {
     wrapped_->copy_data(to, from, bytes);
@@ -32,15 +38,15 @@ class CountingAllocator final : public c10::Allocator {
   void forget_peak() { peak_ = alive_.load(); }
 
  private:
-  struct Block {
-    c10::DataPtr memory;
-    CountingAllocator* owner;
-    int64_t bytes;
-  };
+  static constexpr size_t kHeader = 64;  ///< keeps the wrapped allocator's alignment
 
-  static void release(void* context) {
-    const std::unique_ptr<Block> block(static_cast<Block*>(context));
-    block->owner->alive_ -= block->bytes;
+  static void release(void* data) {
+    if (data != nullptr) {
+      char* const start = static_cast<char*>(data) - kHeader;
+      CountingAllocator& meter = cpu_meter();
+      meter.alive_ -= *reinterpret_cast<const int64_t*>(start);
+      meter.wrapped_->raw_deallocate(start);
+    }
   }
 
   void add(int64_t bytes) {

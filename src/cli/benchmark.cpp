@@ -156,8 +156,14 @@ Json measure(const Workspace& workspace, int64_t warm_up, int64_t steps) {
   const bool has_outer = options.meta_gradient.estimator != "reptile";
   const int64_t outer_gradients = has_outer ? steps * options.outer.meta_batch : 0;
   const LayerCosts costs = layer_costs(options.model, workspace.input(), workspace.network().layout());
-  const double operations =
-      step_operations(costs, options.episode, timer.gradient_calls, outer_gradients, timer.hessian_products);
+  const int64_t support = options.episode.ways * options.episode.shots,
+                query = options.episode.ways * options.episode.queries;
+  const bool together = workspace.network().batch_norm_mode() == nn::BatchNorm::support;
+  const double operations = step_operations(costs, {.support_images = support,
+                                                    .outer_images = together ? support + query : query,
+                                                    .gradient_calls = timer.gradient_calls,
+                                                    .outer_gradients = outer_gradients,
+                                                    .hessian_products = timer.hessian_products});
   const int64_t tensor_bytes = peak_tensor_bytes(workspace.device()), resident_bytes = peak_resident_bytes();
   const double gflops = operations / seconds / 1e9, gemm = measure_gemm_gflops(workspace.device());
   const auto facts = train::gather_run_facts(options.seed, workspace.device());

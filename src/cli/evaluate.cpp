@@ -3,6 +3,7 @@
 #include "cli/workspace.h"
 
 #include <cstdio>
+#include <map>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
@@ -61,7 +62,7 @@ train::EvaluationResult evaluate_checkpoint(const EvaluateArguments& arguments, 
   result.queries = options.evaluation.queries;
   result.inner_steps = request.inner.steps;
   result.inner_learning_rate = request.inner.learning_rate;
-  result.transductive = true;
+  result.batch_norm = to_string(workspace.network().batch_norm_mode());
   result.notes = workspace.dataset().notes;
   return result;
 }
@@ -72,11 +73,14 @@ void print_result(const train::EvaluationResult& result, const train::RunOptions
               method_name(options.meta_gradient).c_str(), static_cast<long long>(result.ways),
               static_cast<long long>(result.shots), options.dataset.name.c_str(), result.split.c_str(),
               100 * result.accuracy(), 100 * result.interval());
-  std::printf(
-      "%s after outer step %lld; %lld episodes, %lld query images a class, %s\n\n", checkpoint.c_str(),
-      static_cast<long long>(result.checkpoint_step), static_cast<long long>(result.tasks),
-      static_cast<long long>(result.queries),
-      result.transductive ? "transductive (batch statistics of the query images)" : "not transductive");
+  const std::map<std::string, const char*> modes = {
+      {"batch", "transductive (batch statistics of the query images)"},
+      {"support", "each query image by itself (batch norm by the support images' statistics)"},
+      {"none", "each query image by itself (no batch norm)"}};
+  std::printf("%s after outer step %lld; %lld episodes, %lld query images a class, %s\n\n",
+              checkpoint.c_str(), static_cast<long long>(result.checkpoint_step),
+              static_cast<long long>(result.tasks), static_cast<long long>(result.queries),
+              modes.at(result.batch_norm));
   std::printf("inner steps        accuracy      loss\n");
   for (size_t step = 0; step < result.accuracy_after_step.size(); ++step) {
     std::printf("%11zu  %6.2f%% ± %4.2f%%  %8.4f\n", step, 100 * result.accuracy_after_step[step],

@@ -38,6 +38,7 @@ std::map<std::string, std::string> describe_gradient(const train::RunOptions& op
       {"ways", std::to_string(options.episode.ways)}};
   if (model.name == "conv4") {
     metadata["batch_norm_eps"] = Json(model.batch_norm_eps).dump();
+    metadata["batch_norm"] = model.batch_norm;
     metadata["stride"] = pooled ? "1" : "2";
     metadata["pool"] = pooled ? "true" : "false";
     metadata["filters"] = std::to_string(model.filters);

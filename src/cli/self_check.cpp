@@ -91,7 +91,8 @@ at::Tensor one_graph_gradient(const nn::Network& network, const episode::Episode
     const auto loss = bilevel::cross_entropy(network.logits(phi, support_images), support_labels).sum();
     phi = phi - inner.learning_rate * torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
   }
-  const auto outer = bilevel::cross_entropy(network.logits(phi, query_images), query_labels).mean();
+  const at::Tensor logits = network.query_logits(phi, query_images, support_images);
+  const auto outer = bilevel::cross_entropy(logits, query_labels).mean();
   return torch::autograd::grad({outer}, {leaf})[0];
 }
 

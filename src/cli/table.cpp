@@ -20,6 +20,10 @@ using Formatter = std::string (*)(const Table&);
 const std::map<std::string, Formatter> kFormats = {
     {"markdown", to_markdown}, {"csv", to_csv}, {"latex", to_latex}, {"json", to_json}};
 
+constexpr const char* kNotComparable =
+    "rows that are not transductive classify each query image by itself; published figures are transductive "
+    "unless marked otherwise, and not comparable with these rows";
+
 struct TableArguments {
   std::vector<std::string> runs;
   std::string format = "markdown", split = "test";
@@ -62,11 +66,13 @@ TableRow make_row(const std::string& run, const train::RunOptions& options,
                .tasks = result.tasks,
                .inner_steps = result.inner_steps,
                .queries = result.queries,
-               .transductive = result.transductive,
+               .batch_norm = result.batch_norm,
                .outer_steps = result.checkpoint_step,
                .published = {}};
   for (const PublishedResult& published : published_results(options.dataset.name, row.ways, row.shots)) {
-    if (row.method == published.method && row.transductive == published.transductive) {
+    // A figure of the row's own way wins; failing that another is shown, and marked.
+    const bool better = !row.published || published.transductive == row.transductive();
+    if (row.method == published.method && better) {
       row.published = published;
     }
   }
@@ -100,6 +106,9 @@ int table(const TableArguments& arguments) {
     const auto& row = table.rows[i];
     const std::string others = others_published(datasets[i], row.ways, row.shots, table);
     if (!others.empty()) {
+      if (!row.transductive()) {
+        add_note(table, kNotComparable);
+      }
       add_note(table, "published for " + datasets[i] + " " + std::to_string(row.ways) + "-way " +
                           std::to_string(row.shots) + "-shot by others: " + others);
     }

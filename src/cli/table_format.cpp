@@ -1,5 +1,6 @@
 #include "cli/table_format.h"
 
+#include "cli/csv.h"
 #include "cli/json.h"
 
 #include <algorithm>
@@ -21,6 +22,23 @@ Cells header_of(const Table& table) {
   return header;
 }
 
+std::string batch_norm_text(const TableRow& row) {
+  return row.batch_norm == "batch"     ? "transductive"
+         : row.batch_norm == "support" ? "support statistics"
+                                       : "none";
+}
+
+/// Whether the published figure was measured in the way of this row.
+bool comparable(const TableRow& row) { return row.published->transductive == row.transductive(); }
+
+std::string published_text(const TableRow& row) {
+  const PublishedResult& result = *row.published;
+  const char* remark = comparable(row)       ? ""
+                       : result.transductive ? "; transductive, not comparable"
+                                             : "; not transductive, not comparable";
+  return percent_text(result.accuracy, result.interval) + " (" + result.source + remark + ")";
+}
+
 Cells cells_of(const TableRow& row, bool show_published) {
   Cells cells = {row.dataset,
                  std::to_string(row.ways),
@@ -30,12 +48,10 @@ Cells cells_of(const TableRow& row, bool show_published) {
                  std::to_string(row.tasks),
                  std::to_string(row.inner_steps),
                  std::to_string(row.queries),
-                 row.transductive ? "transductive" : "not transductive",
+                 batch_norm_text(row),
                  std::to_string(row.outer_steps)};
   if (show_published) {
-    const auto& result = row.published;
-    cells.push_back(result ? percent_text(result->accuracy, result->interval) + " (" + result->source + ")"
-                           : "–");
+    cells.push_back(row.published ? published_text(row) : "–");
   }
   return cells;
 }
@@ -80,25 +96,22 @@ Json fields_of(const TableRow& row, bool show_published) {
                  {"tasks", row.tasks},
                  {"inner_steps", row.inner_steps},
                  {"queries", row.queries},
-                 {"transductive", row.transductive},
+                 {"batch_norm", row.batch_norm},
+                 {"transductive", row.transductive()},
                  {"outer_steps", row.outer_steps}};
   if (show_published) {
     fields["published_accuracy"] = row.published ? Json(row.published->accuracy) : Json(nullptr);
     fields["published_interval"] =
         row.published && row.published->interval > 0 ? Json(row.published->interval) : Json(nullptr);
     fields["published_source"] = row.published ? Json(row.published->source) : Json(nullptr);
+    fields["published_comparable"] = row.published ? Json(comparable(row)) : Json(nullptr);
   }
   return fields;
 }
 
-/// A CSV field (RFC 4180).
-void write_csv_field(std::ostream& out, const Json& value) {
-  const std::string text = value.is_null() ? "" : value.is_string() ? value.get<std::string>() : value.dump();
-  if (text.find_first_of(",\"\n") == std::string::npos) {
-    out << text;
-  } else {
-    out << '"' << replaced(text, "\"", "\"\"") << '"';
-  }
+/// A value as a CSV field; empty for null.
+std::string csv_value(const Json& value) {
+  return value.is_null() ? "" : csv_field(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 }  // namespace
@@ -168,8 +181,7 @@ std::string to_csv(const Table& table) {
     text << (i == 0 ? "\n" : "");
     between = "";
     for (auto field = fields.begin(); field != fields.end(); ++field, between = ",") {
-      text << between;
-      write_csv_field(text, field.value());
+      text << between << csv_value(field.value());
     }
     text << "\n";
   }

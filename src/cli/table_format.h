@@ -18,9 +18,12 @@ struct TableRow {
   double accuracy = 0;
   double interval = 0;  ///< half the 95% interval
   int64_t tasks = 0, inner_steps = 0, queries = 0;
-  bool transductive = true;
+  std::string batch_norm = "batch";  ///< mode, as nn::to_string gives it
   int64_t outer_steps = 0;
   std::optional<PublishedResult> published;  ///< of the same method
+
+  /// Whether all query images together decide on each.
+  bool transductive() const { return batch_norm == "batch"; }
 };
 
 /// Rows, and what must be said below them.

@@ -34,15 +34,13 @@ LayerCosts layer_costs(const nn::ModelOptions& model, const nn::InputShape& inpu
   return costs;
 }
 
-double step_operations(const LayerCosts& costs, const episode::EpisodeOptions& episode,
-                       int64_t gradient_calls, int64_t outer_gradients, int64_t hessian_products) {
-  const double support = static_cast<double>(episode.ways * episode.shots);
-  const double query = static_cast<double>(episode.ways * episode.queries);
-  const double gradient = static_cast<double>(costs.gradient),
-               product = static_cast<double>(costs.hessian_product);
-  return 2 * (static_cast<double>(gradient_calls - outer_gradients) * support * gradient +
-              static_cast<double>(outer_gradients) * query * gradient +
-              static_cast<double>(hessian_products) * support * product);
+double step_operations(const LayerCosts& costs, const StepWork& work) {
+  const auto product = [](int64_t count, int64_t images, int64_t cost) {
+    return static_cast<double>(count) * static_cast<double>(images) * static_cast<double>(cost);
+  };
+  return 2 * (product(work.gradient_calls - work.outer_gradients, work.support_images, costs.gradient) +
+              product(work.outer_gradients, work.outer_images, costs.gradient) +
+              product(work.hessian_products, work.support_images, costs.hessian_product));
 }
 
 double measure_gemm_gflops(at::Device device) {

@@ -19,11 +19,17 @@ struct LayerCosts {
 /// takes 2 m and 2 m.
 LayerCosts layer_costs(const nn::ModelOptions& model, const nn::InputShape& input, const nn::Layout& layout);
 
-/// Floating-point operations (two a multiply-add) of `gradient_calls` gradients, `outer_gradients` of which
-/// are of the query images and the others of the support images, and of `hessian_products` products on the
-/// support images.
-double step_operations(const LayerCosts& costs, const episode::EpisodeOptions& episode,
-                       int64_t gradient_calls, int64_t outer_gradients, int64_t hessian_products);
+/// What outer steps did, and to how many images at once.
+struct StepWork {
+  int64_t support_images = 0;   ///< of an inner gradient or Hessian product
+  int64_t outer_images = 0;     ///< of an outer gradient
+  int64_t gradient_calls = 0;   ///< inner and outer
+  int64_t outer_gradients = 0;  ///< of these
+  int64_t hessian_products = 0;
+};
+
+/// Its floating-point operations, two a multiply-add.
+double step_operations(const LayerCosts& costs, const StepWork& work);
 
 /// GFLOP/s of a large float32 matrix product on `device`, with all threads: what this machine gives at best.
 double measure_gemm_gflops(at::Device device);

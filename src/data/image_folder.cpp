@@ -1,7 +1,8 @@
 #include "image_folder.h"
 
+#include "image_reader.h"
+
 #include <algorithm>
-#include <cctype>
 #include <optional>
 
 #include <ufo/base/error.h>
@@ -18,18 +19,6 @@ struct Listing {
 };
 
 std::string where(const FileTree& tree) { return " in " + tree.location().string(); }
-
-bool is_hidden(const std::string& path) {
-  return path.starts_with(".") || path.find("/.") != std::string::npos || path.starts_with("__MACOSX/");
-}
-
-bool is_image(const std::string& path) {
-  constexpr std::array<const char*, 5> kEndings = {".png", ".jpg", ".jpeg", ".bmp", ".webp"};
-  std::string ending = fs::path(path).extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
-}
 
 std::shared_ptr<const FileTree> open_image_folder(const DatasetOptions& options) {
   std::error_code unreadable;

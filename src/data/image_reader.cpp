@@ -3,6 +3,9 @@
 #include "encoded_image.h"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -70,6 +73,18 @@ void decode_batch(const std::vector<EncodedImage>& batch, const FileTree& tree,
 }
 
 }  // namespace
+
+bool is_image(const std::string& path) {
+  constexpr std::array<const char*, 5> kEndings = {".png", ".jpg", ".jpeg", ".bmp", ".webp"};
+  std::string ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return std::find(kEndings.begin(), kEndings.end(), ending) != kEndings.end();
+}
+
+bool is_hidden(const std::string& path) {
+  return path.starts_with(".") || path.find("/.") != std::string::npos || path.starts_with("__MACOSX/");
+}
 
 void decode_images(const FileTree& tree, const std::vector<std::string>& paths, int64_t channels,
                    const ImageUse& use, const BrokenUse& use_broken) {

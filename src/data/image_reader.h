@@ -15,6 +15,12 @@ class Mat;
 
 namespace ufo::data {
 
+/// Whether `path` ends as an image file does: .png, .jpg, .jpeg, .bmp or .webp, in any case.
+bool is_image(const std::string& path);
+
+/// Whether `path` leads through what file managers hide or leave behind.
+bool is_hidden(const std::string& path);
+
 /// Takes the image number `index`, from several threads and in no fixed order.
 using ImageUse = std::function<void(size_t index, cv::Mat& image)>;
 /// Takes what is wrong with the file number `index`, a line that names it; called as ImageUse is.

@@ -32,6 +32,10 @@ class ConvNet final : public Sequential {
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 
+  BatchNorm batch_norm_mode() const override {
+    return options_.batch_norm == "support" ? BatchNorm::support : BatchNorm::batch;
+  }
+
   const ModelOptions& options() const { return options_; }
   const InputShape& input() const { return input_; }
   const std::vector<BlockShape>& blocks() const { return blocks_; }

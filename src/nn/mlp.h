@@ -8,6 +8,8 @@ namespace ufo::nn {
 class Mlp final : public Sequential {
  public:
   Mlp(const ModelOptions& options, const InputShape& input);
+
+  BatchNorm batch_norm_mode() const override { return BatchNorm::none; }
 };
 
 }  // namespace ufo::nn

@@ -38,6 +38,11 @@ bool ends_with(const std::string& text, std::string_view end) {
 
 }  // namespace
 
+const char* to_string(BatchNorm mode) {
+  constexpr const char* kNames[] = {"none", "batch", "support"};
+  return kNames[static_cast<size_t>(mode)];
+}
+
 at::Tensor Network::initial_parameters(uint64_t seed) const {
   std::vector<at::Tensor> tensors;
   for (size_t i = 0; i < layout_.entries().size(); ++i) {

@@ -107,6 +107,22 @@ at::Tensor Sequential::logits(const at::Tensor& parameters, const at::Tensor& im
   return x.transpose(0, 1);
 }
 
+at::Tensor Sequential::query_logits(const at::Tensor& parameters, const at::Tensor& query,
+                                    const at::Tensor& support) const {
+  if (batch_norm_mode() != BatchNorm::support) {
+    return logits(parameters, query);
+  }
+  const Tensors p = layout_.unpack(parameters);
+  const int64_t reference = support.size(1);
+  at::Tensor x = tasks_second(at::cat({support, query}, 1));
+  size_t first = 0;
+  for (const auto& layer : layers_) {
+    x = layer->value_by(reference, x, part(p, first, layer->parameters()));
+    first += layer->parameters();
+  }
+  return x.narrow(0, reference, query.size(1)).transpose(0, 1);
+}
+
 std::unique_ptr<LossTape> Sequential::tape(const at::Tensor& parameters, const at::Tensor& images,
                                            const at::Tensor& labels, Derivatives derivatives) const {
   return std::make_unique<SequentialTape>(*this, parameters, images, labels, derivatives);

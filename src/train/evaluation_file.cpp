@@ -12,6 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// The field that files lack which are older than the modes of batch norm.
+constexpr const char* kSinceModes = "batch_norm";
+
 /// Every field by its name in the file, for writing and for reading.
 template <class Result, class Visitor>
 void visit(Result& result, Visitor&& field) {
@@ -26,7 +29,7 @@ void visit(Result& result, Visitor&& field) {
   field("queries", result.queries);
   field("inner_steps", result.inner_steps);
   field("inner_learning_rate", result.inner_learning_rate);
-  field("transductive", result.transductive);
+  field(kSinceModes, result.batch_norm);
   field("accuracy_after_step", result.accuracy_after_step);
   field("interval_after_step", result.interval_after_step);
   field("loss_after_step", result.loss_after_step);
@@ -37,7 +40,9 @@ void visit(Result& result, Visitor&& field) {
 }  // namespace
 
 std::string to_json(const EvaluationResult& result) {
-  Json object = {{"accuracy", result.accuracy()}, {"interval", result.interval()}};
+  Json object = {{"accuracy", result.accuracy()},
+                 {"interval", result.interval()},
+                 {"transductive", result.transductive()}};
   visit(result,
         [&](const char* name, const auto& value) { object[name] = value; });  // NaN is written as null
   return object.dump(2) + "\n";
@@ -53,6 +58,9 @@ EvaluationResult load_evaluation(const std::filesystem::path& path) {
   visit(result, [&](const char* name, auto& value) {
     using Value = std::remove_cvref_t<decltype(value)>;
     if (!object.contains(name)) {
+      if (std::string_view(name) == kSinceModes) {
+        return;
+      }
       fail("need an evaluation; it has no \"" + std::string(name) + "\"");
     }
     try {

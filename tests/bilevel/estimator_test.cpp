@@ -24,7 +24,7 @@ at::Tensor unrolled_loss(const Problem& problem, const nn::Network& network, con
     const auto loss = cross_entropy(network.logits(phi, support), support_labels).sum();
     phi = phi - inner.learning_rate * torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
   }
-  return cross_entropy(network.logits(phi, query), query_labels).mean();
+  return cross_entropy(network.query_logits(phi, query, support), query_labels).mean();
 }
 
 struct Case {
@@ -63,14 +63,20 @@ TEST_P(MetaGradientOf, ExactEqualsOneGraphThroughAllSteps) {
 
 const nn::ModelOptions kStrided = {.filters = 6},
                        kPooled = {.filters = 5, .blocks = 3, .downsampling = "max_pool"},
-                       kMlp = {.name = "mlp", .hidden = {8, 7}};
+                       kMlp = {.name = "mlp", .hidden = {8, 7}},
+                       kBySupport = {.filters = 6, .batch_norm = "support"},
+                       kPooledBySupport = {
+                           .filters = 5, .blocks = 3, .downsampling = "max_pool", .batch_norm = "support"};
 
 INSTANTIATE_TEST_SUITE_P(Networks, MetaGradientOf,
                          testing::Values(Case{"strided", kStrided, 1, 3}, Case{"strided", kStrided, 3, 33},
                                          Case{"strided", kStrided, 5, 2}, Case{"strided", kStrided, 15, 1},
                                          Case{"pooled", kPooled, 1, 33}, Case{"pooled", kPooled, 3, 2},
                                          Case{"pooled", kPooled, 5, 1}, Case{"pooled", kPooled, 15, 3},
-                                         Case{"mlp", kMlp, 3, 4},
+                                         Case{"mlp", kMlp, 3, 4}, Case{"by_support", kBySupport, 1, 3},
+                                         Case{"by_support", kBySupport, 5, 2},
+                                         Case{"pooled_by_support", kPooledBySupport, 3, 2},
+                                         Case{"autograd_by_support", kBySupport, 3, 2, Engine::autograd},
                                          Case{"autograd_strided", kStrided, 5, 2, Engine::autograd},
                                          Case{"autograd_pooled", kPooled, 3, 2, Engine::autograd},
                                          Case{"autograd_mlp", kMlp, 3, 4, Engine::autograd}),

@@ -37,6 +37,9 @@ class Fixture {
       model.blocks = std::stol(text("blocks"));
       model.kernel = std::stol(text("kernel"));
       model.downsampling = text("pool") == "true" ? "max_pool" : "stride";
+      if (file_.metadata.contains("batch_norm")) {
+        model.batch_norm = text("batch_norm");
+      }
       model.batch_norm_eps = std::stod(text("batch_norm_eps"));
     } else {
       model.hidden = integers(text("hidden"));

@@ -1,3 +1,4 @@
+#include "bmp_image.h"
 #include "process.h"
 #include "temporary_folder.h"
 #include "tiny_config.h"
@@ -11,13 +12,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
-
-/// An 8x8 image in one colour, as a BMP file.
-std::string bmp_image(int colour) {
-  std::string bytes("BM\xf6\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x08\0\0\0\x08\0\0\0\x01\0\x18\0", 30);
-  bytes.resize(54);  // no compression; the rest of the header may be zero
-  return bytes + std::string(8 * 8 * 3, static_cast<char>(colour));
-}
 
 /// A folder with a tiny config in it, in which the program runs.
 class BadInput : public testing::Test {

@@ -35,8 +35,8 @@ class Program : public testing::Test {
 
 TEST_F(Program, EverySubcommandHasHelpWithAnExample) {
   const std::vector<std::vector<std::string>> commands = {
-      {"train"},          {"evaluate"},        {"table"},           {"check"},  {"gradient"}, {"data"},
-      {"data", "verify"}, {"data", "summary"}, {"data", "preview"}, {"config"}, {"benchmark"}};
+      {"train"}, {"evaluate"},       {"table"},           {"predict"},         {"check"},  {"gradient"},
+      {"data"},  {"data", "verify"}, {"data", "summary"}, {"data", "preview"}, {"config"}, {"benchmark"}};
   for (auto command : commands) {
     const std::string name = testing::PrintToString(command);
     command.push_back("--help");
@@ -126,6 +126,7 @@ TEST_F(Program, WritesAGradientThatCanBeComputedElsewhere) {
                                                                      {"stride", "2"},
                                                                      {"pool", "false"},
                                                                      {"filters", "4"},
+                                                                     {"batch_norm", "batch"},
                                                                      {"ways", "5"}}) {
     EXPECT_EQ(file.metadata.at(key), value) << key;
   }
@@ -145,6 +146,20 @@ TEST_F(Program, BenchmarksInJson) {
                            "peak_tensor_bytes", "peak_resident_bytes", "gflops", "gemm_gflops"}) {
     EXPECT_GT(result.at(name).get<double>(), 0) << name;
   }
+}
+
+TEST_F(Program, NormalisesByTheSupportSetInEverySubcommand) {
+  const std::string mode = "model.batch_norm=support";
+  run({"train", "tiny.json", "--run-dir", "run", "--set", mode});
+  EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("by the support images' statistics"));
+  EXPECT_EQ(Json::parse(read_file(folder / "run/evaluation/test.json")).at("batch_norm"), "support");
+  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("| support statistics |"));
+  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("not comparable"));
+  EXPECT_THAT(run({"check", "tiny.json", "--set", mode}), testing::Not(HasSubstr("FAIL")));
+  run({"gradient", "tiny.json", "--output", "g.safetensors", "--set", mode});
+  EXPECT_EQ(train::load_safetensors(folder / "g.safetensors").metadata.at("batch_norm"), "support");
+  const Json result = Json::parse(run({"benchmark", "tiny.json", "--steps", "2", "--json", "--set", mode}));
+  EXPECT_GT(result.at("gflops").get<double>(), 0);
 }
 
 TEST_F(Program, ShowsConfigSchemaAndData) {

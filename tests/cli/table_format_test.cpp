@@ -22,7 +22,7 @@ Table example() {
                 .tasks = 600,
                 .inner_steps = 3,
                 .queries = 15,
-                .transductive = true,
+                .batch_norm = "batch",
                 .outer_steps = 60000,
                 .published = published};
   TableRow ufo = maml;
@@ -54,8 +54,9 @@ TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
   const std::string text = to_csv(example());
   EXPECT_THAT(text,
               testing::StartsWith("run,dataset,ways,shots,method,accuracy,interval,tasks,inner_steps,queries,"
-                                  "transductive,outer_steps,published_accuracy,published_interval,"
-                                  "published_source\n\"runs/a,b\",omniglot (maml),5,1,MAML,98.5,0.25,"));
+                                  "batch_norm,transductive,outer_steps,published_accuracy,"
+                                  "published_interval,published_source,published_comparable\n\"runs/"
+                                  "a,b\",omniglot (maml),5,1,MAML,98.5,0.25,"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
 }
 
@@ -64,6 +65,21 @@ TEST(TableFormat, LatexEscapesWhatItMust) {
   EXPECT_THAT(text, testing::HasSubstr("accuracy, \\%"));
   EXPECT_THAT(text, testing::HasSubstr("98.50 $\\pm$ 0.25"));
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("±")));
+}
+
+TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
+  Table table = example();
+  table.rows[0].batch_norm = "support";
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| support statistics | 60000"));
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; transductive, not comparable)"));
+  const Json row = Json::parse(to_json(table)).at("rows")[0];
+  EXPECT_EQ(row.at("batch_norm"), "support");
+  EXPECT_EQ(row.at("transductive"), false);
+  EXPECT_EQ(row.at("published_comparable"), false);
+  EXPECT_EQ(Json::parse(to_json(example())).at("rows")[0].at("published_comparable"), true);
+  table.rows[0].batch_norm = "none";
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         | 60000"));
 }
 
 TEST(TableFormat, JsonReadsBack) {

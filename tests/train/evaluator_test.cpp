@@ -84,6 +84,20 @@ TEST(EvaluationFile, RoundTrip) {
   EXPECT_EQ(json["transductive"], true);
 }
 
+TEST(EvaluationFile, KeepsTheModeOfBatchNorm) {
+  const TemporaryFolder folder;
+  EvaluationResult result = summarize({.accuracy = {{0.2, 0.4}}, .loss = {{1, 2}}});
+  result.batch_norm = "support";
+  auto json = nlohmann::json::parse(to_json(result));
+  EXPECT_EQ(json["batch_norm"], "support");
+  EXPECT_EQ(json["transductive"], false);
+  write_file_atomically(folder.path() / "test.json", json.dump());
+  EXPECT_FALSE(load_evaluation(folder.path() / "test.json").transductive());
+  json.erase("batch_norm");  // as files that are older than the modes
+  write_file_atomically(folder.path() / "test.json", json.dump());
+  EXPECT_TRUE(load_evaluation(folder.path() / "test.json").transductive());
+}
+
 TEST(EvaluationFile, RefusesOtherFiles) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "test.json";

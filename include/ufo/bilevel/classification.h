@@ -14,7 +14,8 @@ enum class Engine { hand_written, autograd };
 
 /// Few-shot classification: theta is the initialisation of `network`, the inner objective the mean
 /// cross-entropy on the support set, the outer objective that on the query set (Finn et al., arXiv
-/// 1703.03400).
+/// 1703.03400). Where the network normalises query images by the support set's statistics, the outer gradient
+/// flows through these too.
 class ClassificationProblem final : public Problem {
  public:
   /// support_images [T, S, C, H, W], support_labels [T, S], query_images [T, R, C, H, W], query_labels [T,

@@ -58,6 +58,12 @@ class Layer {
 
   /// The layer at input x and parameters p, in the order of declare().
   virtual std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const = 0;
+
+  /// The value at x where a statistic of the batch, if the layer takes one, is that of the first `reference`
+  /// images alone. A layer that looks at each image by itself need not override it.
+  virtual at::Tensor value_by(int64_t reference, const at::Tensor& x, const Tensors& p) const {
+    return at(x, p)->value();
+  }
 };
 
 /// Convolution [C, H, W] to [F, H', W'] with bias and padding kernel / 2: parameters `name`.weight and
@@ -65,8 +71,8 @@ class Layer {
 std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
                               int64_t stride);
 
-/// Batch norm over the images and pixels of each task, with the statistics of the batch: `name`.weight,
-/// `name`.bias.
+/// Batch norm over the images and pixels of each task, with the statistics of the batch or, by value_by, of
+/// its first images: `name`.weight, `name`.bias.
 std::unique_ptr<Layer> batch_norm(std::string name, int64_t channels, double eps);
 
 std::unique_ptr<Layer> relu();

@@ -12,7 +12,7 @@
 
 namespace ufo::nn {
 
-// T tasks, S images a task, N ways, C channels, H x W pixels, P parameters.
+// T tasks, S images a task (R query images), N ways, C channels, H x W pixels, P parameters.
 
 /// Which network, and how large.
 struct ModelOptions {
@@ -21,6 +21,7 @@ struct ModelOptions {
   int64_t blocks = 4;
   int64_t kernel = 3;
   std::string downsampling = "stride";
+  std::string batch_norm = "batch";
   double batch_norm_eps = 1e-5;
   std::vector<int64_t> hidden = {256, 128, 64, 64};
 
@@ -34,6 +35,10 @@ struct ModelOptions {
     field("downsampling", self.downsampling, one_of({"stride", "max_pool"}),
           "conv4: stride (stride 2, then the spatial mean; Omniglot) or max_pool (2x2 after each block, then "
           "flattened; Mini-ImageNet)");
+    field("batch_norm", self.batch_norm, one_of({"batch", "support"}),
+          "conv4: statistics for query images: batch (those of the query images together, as in the MAML "
+          "paper: transductive) or support (those of the support images, so that each query image is "
+          "classified by itself)");
     field("batch_norm_eps", self.batch_norm_eps, positive_up_to(1), "conv4: added to the variance");
     field("hidden", self.hidden, at_least(1), "mlp: sizes of the hidden layers");
   }
@@ -46,6 +51,13 @@ struct InputShape {
   int64_t width = 28;
   int64_t ways = 5;
 };
+
+/// Whose statistics batch norm takes where a network classifies query images: there is no batch norm, those
+/// of the query images as a batch (transductive), or those of the support images.
+enum class BatchNorm { none, batch, support };
+
+/// "none", "batch" or "support".
+const char* to_string(BatchNorm mode);
 
 /// Which derivatives a caller will ask of a LossTape.
 enum class Derivatives { none, gradient, hessian_products };
@@ -74,8 +86,20 @@ class Network {
   const Layout& layout() const { return layout_; }
 
   /// Logits [T, S, N] of images [T, S, C, H, W] under parameters [T, P]; differentiable by autograd, any
-  /// number of times. Batch norm always uses the statistics of the S images of a task.
+  /// number of times. Batch norm uses the statistics of the S images of a task.
   virtual at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const = 0;
+
+  /// Whose statistics query_logits takes. A network that does not say so is taken to be transductive.
+  virtual BatchNorm batch_norm_mode() const { return BatchNorm::batch; }
+
+  /// Logits [T, R, N] of query images [T, R, C, H, W] beside the support images [T, S, C, H, W];
+  /// differentiable as `logits` is. With BatchNorm::support every layer normalises by the mean and variance
+  /// of the support images under the same parameters, themselves normalised so, and derivatives flow through
+  /// them; else these are the `logits` of the query images.
+  virtual at::Tensor query_logits(const at::Tensor& parameters, const at::Tensor& query,
+                                  const at::Tensor& support) const {
+    return logits(parameters, query);
+  }
 
   /// The hand-written derivatives of the mean cross-entropy, or nullptr where this network has none for the
   /// device and dtype of `parameters`. labels [T, S] int64.

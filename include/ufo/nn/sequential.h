@@ -16,6 +16,9 @@ class Sequential : public Network {
 
   at::Tensor logits(const at::Tensor& parameters, const at::Tensor& images) const override;
 
+  at::Tensor query_logits(const at::Tensor& parameters, const at::Tensor& query,
+                          const at::Tensor& support) const override;
+
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 

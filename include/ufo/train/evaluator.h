@@ -46,7 +46,8 @@ struct EvaluationRequest {
 };
 
 /// Adapts `theta` [P] to N episodes. On the CPU an episode a thread; the same bits for any number of threads.
-/// Batch norm uses the statistics of all query images of an episode together: the evaluation is transductive.
+/// Under BatchNorm::batch the statistics are those of all query images of an episode together: the evaluation
+/// is transductive.
 EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
                                 const episode::EpisodeSampler& sampler, const EvaluationRequest& request);
 
@@ -59,7 +60,7 @@ struct EvaluationResult {
   uint64_t seed = kEvaluationSeed;
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
   double inner_learning_rate = 0;
-  bool transductive = true;
+  std::string batch_norm = "batch";         ///< mode of the network, as nn::to_string gives it
   std::vector<double> accuracy_after_step;  ///< [K + 1]
   std::vector<double> interval_after_step;  ///< [K + 1]
   std::vector<double> loss_after_step;      ///< [K + 1]
@@ -68,6 +69,7 @@ struct EvaluationResult {
 
   double accuracy() const { return accuracy_after_step.back(); }
   double interval() const { return interval_after_step.back(); }
+  bool transductive() const { return batch_norm == "batch"; }
 };
 
 /// The means of `curves`; what they do not say (estimator, seed, ways, ...) is left for the caller to fill
@@ -78,10 +80,11 @@ EvaluationResult summarize(const EpisodeCurves& curves);
 /// episodes.
 MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b);
 
-/// JSON text: the fields by their names, and `accuracy` and `interval` after K steps.
+/// JSON text: the fields by their names, and `accuracy` and `interval` after K steps and `transductive`.
 std::string to_json(const EvaluationResult& result);
 
-/// Reads evaluation/<split>.json. Throws DataError where the file is missing, damaged or lacks a field.
+/// Reads evaluation/<split>.json. Throws DataError where the file is missing, damaged or lacks a field; one
+/// without `batch_norm` is older than the modes and was made in that of "batch".
 EvaluationResult load_evaluation(const std::filesystem::path& path);
 
 }  // namespace ufo::train

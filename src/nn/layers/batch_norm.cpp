@@ -65,6 +65,12 @@ class BatchNorm final : public Layer {
     return std::make_unique<Point>(wide(p[0]) * h + wide(p[1]), h, r, p);
   }
 
+  at::Tensor value_by(int64_t reference, const at::Tensor& x, const Tensors& p) const override {
+    const at::Tensor centred = x - batch_mean(x.narrow(0, 0, reference));
+    const at::Tensor r = (batch_mean(centred.narrow(0, 0, reference).square()) + eps_).rsqrt();
+    return wide(p[0]) * (centred * r) + wide(p[1]);
+  }
+
  private:
   std::string name_;
   int64_t channels_;

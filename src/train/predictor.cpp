@@ -1,0 +1,29 @@
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <ufo/train/predictor.h>
+
+namespace ufo::train {
+
+Predictor::Predictor(const nn::Network& network, const at::Tensor& theta, const at::Tensor& support_images,
+                     const at::Tensor& support_labels, const bilevel::InnerOptions& inner,
+                     bilevel::Engine engine)
+    : network_(network), phi_(theta), support_images_(placed(support_images)) {
+  const at::Tensor labels = support_labels.to(theta.device()).unsqueeze(0);
+  // The inner loop never looks at the query set, so that the support set may stand in for it.
+  const bilevel::ClassificationProblem problem(network, support_images_, labels, support_images_, labels,
+                                               engine);
+  phi_ = bilevel::adapt(problem, theta, inner, inner.steps);
+}
+
+at::Tensor Predictor::probabilities(const at::Tensor& query_images) const {
+  c10::NoGradGuard no_grad;
+  const at::Tensor logits = network_.query_logits(phi_, placed(query_images), support_images_);
+  return logits.softmax(-1).squeeze(0).to(at::kCPU);
+}
+
+at::Tensor Predictor::placed(const at::Tensor& images) const {
+  return images.to(phi_.options()).unsqueeze(0);
+}
+
+}  // namespace ufo::train

@@ -1,0 +1,48 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <ufo/nn/head.h>
+#include <ufo/nn/network.h>
+
+namespace ufo::nn {
+namespace {
+
+constexpr InputShape kInput{.channels = 2, .height = 8, .width = 8, .ways = 3};
+
+std::unique_ptr<Network> network_of(int64_t ways, const std::string& downsampling) {
+  InputShape input = kInput;
+  input.ways = ways;
+  return make_network({.filters = 4, .blocks = 2, .downsampling = downsampling}, input);
+}
+
+TEST(MeanHead, HasTheMeanOfTheRowsInEveryRow) {
+  for (const char* downsampling : {"stride", "max_pool"}) {
+    const auto from = network_of(3, downsampling), to = network_of(7, downsampling);
+    const at::Tensor old = from->initial_parameters(1) + at::arange(from->layout().size()) / 1000;
+    const auto before = from->layout().unpack(old);
+    const auto after = to->layout().unpack(with_mean_head(from->layout(), old, to->layout()));
+    for (size_t i = 0; i < before.size(); ++i) {
+      const std::string& name = to->layout().entries()[i].name;
+      if (!name.starts_with("head.")) {
+        EXPECT_TRUE(at::equal(after[i], before[i])) << name;
+        continue;
+      }
+      ASSERT_EQ(after[i].size(0), 7) << name;
+      for (int64_t row = 0; row < 7; ++row) {
+        EXPECT_TRUE(at::allclose(after[i][row], before[i].sum(0) / 3)) << name;
+      }
+    }
+  }
+}
+
+TEST(MeanHead, RefusesAnotherNetwork) {
+  const auto from = network_of(3, "stride"), pooled = network_of(3, "max_pool");
+  const auto mlp = make_network({.name = "mlp", .hidden = {4}}, kInput);
+  EXPECT_THROW(with_mean_head(from->layout(), from->initial_parameters(1), mlp->layout()),
+               std::invalid_argument);
+  EXPECT_THROW(with_mean_head(from->layout(), from->initial_parameters(1), pooled->layout()),
+               std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace ufo::nn

@@ -1,0 +1,61 @@
+#include "small_run.h"
+
+#include <gtest/gtest.h>
+
+#include <ufo/bilevel/inner_loop.h>
+#include <ufo/train/device.h>
+#include <ufo/train/predictor.h>
+
+namespace ufo::train {
+namespace {
+
+constexpr bilevel::InnerOptions kInner{.steps = 3, .learning_rate = 0.2};
+
+/// One episode of a small run under a mode of batch norm.
+struct OneEpisode {
+  SmallRun run{"conv4"};
+  episode::EpisodeBatch batch;
+  at::Tensor theta;
+  std::unique_ptr<Predictor> predictor;
+
+  explicit OneEpisode(const std::string& batch_norm) {
+    run.options.model.batch_norm = batch_norm;
+    run.build();
+    batch = run.validation_sampler->batch(data::Split::test, 0, 1);
+    theta = run.network->initial_parameters(1);
+    predictor = std::make_unique<Predictor>(*run.network, theta, batch.support_images[0],
+                                            batch.support_labels[0], kInner, bilevel::Engine::hand_written);
+  }
+
+  at::Tensor query() const { return batch.query_images[0]; }
+};
+
+TEST(Predictor, ClassifiesAsTheEvaluationDoes) {
+  for (const char* mode : {"batch", "support"}) {
+    const OneEpisode episode(mode);
+    const auto problem =
+        make_problem(*episode.run.network, episode.batch, episode.theta, bilevel::Engine::hand_written);
+    const auto expected = bilevel::adaptation_curve(problem, episode.theta, kInner).back();
+    const at::Tensor probabilities = episode.predictor->probabilities(episode.query());
+    EXPECT_TRUE(at::allclose(probabilities.sum(1), at::ones({probabilities.size(0)})));
+    const at::Tensor labels = episode.batch.query_labels[0];
+    const at::Tensor likelihood = probabilities.gather(1, labels.unsqueeze(1));
+    EXPECT_NEAR(-likelihood.log().mean().item<double>(), expected.loss.item<double>(), 1e-5) << mode;
+    EXPECT_EQ(probabilities.argmax(1).eq(labels).to(at::kFloat).mean().item<float>(),
+              expected.accuracy.item<float>());
+  }
+}
+
+TEST(Predictor, ClassifiesAnImageByItselfUnderSupportStatisticsAlone) {
+  const auto difference = [](const char* mode) {
+    const OneEpisode episode(mode);
+    const at::Tensor together = episode.predictor->probabilities(episode.query())[0];
+    const at::Tensor alone = episode.predictor->probabilities(episode.query().narrow(0, 0, 1))[0];
+    return (together - alone).abs().max().item<double>();
+  };
+  EXPECT_LT(difference("support"), 1e-6);
+  EXPECT_GT(difference("batch"), 1e-3);
+}
+
+}  // namespace
+}  // namespace ufo::train
