@@ -94,8 +94,13 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
       theta, phi, products);
 }
 
+// A tape sees one batch of images, so the way through the support statistics is left to autograd.
+bool ClassificationProblem::query_has_tape() const {
+  return engine_ == Engine::hand_written && network_.batch_norm_mode() != nn::BatchNorm::support;
+}
+
 OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tensor& phi) const {
-  if (engine_ == Engine::hand_written) {
+  if (query_has_tape()) {
     if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::none)) {
       return {.loss = tape->loss, .accuracy = tape->accuracy};
     }
@@ -106,8 +111,7 @@ OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tenso
 }
 
 OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const {
-  // A tape sees one batch of images, so the way through the support statistics is left to autograd.
-  if (engine_ == Engine::hand_written && network_.batch_norm_mode() != nn::BatchNorm::support) {
+  if (query_has_tape()) {
     if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::gradient)) {
       return {.value = {.loss = tape->loss, .accuracy = tape->accuracy}, .phi = tape->gradient, .theta = {}};
     }

@@ -90,6 +90,7 @@ Json measure_cell(const SweepRequest& request, const Contestant& contestant, con
   Json row = {{"value", Json::accept(value) ? Json::parse(value) : Json(value)},
               {"estimator", contestant.estimator},
               {"memory", contestant.memory},
+              {"q", contestant.estimator == std::string("ufo") ? Json(0.1) : Json()},
               {"label", contestant.label}};
   row.update(Json::parse(output_of(arguments)));
   return row;

@@ -33,6 +33,8 @@ class ClassificationProblem final : public Problem {
   OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override;
 
  private:
+  bool query_has_tape() const;
+
   const nn::Network& network_;
   at::Tensor support_images_, support_labels_, query_images_, query_labels_;
   Engine engine_;
