@@ -16,9 +16,15 @@ Cells header_of(const Table& table) {
   Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
                   "tasks",    "inner steps", "queries", "batch norm", "after step"};
   if (table.show_published) {
-    header.push_back("published, %");
+    header.insert(header.end(), {"published, %", "verdict"});
   }
   return header;
+}
+
+/// Where the accuracy lies to the published interval; empty where there is none to compare with.
+std::string verdict_of(const TableRow& row) {
+  const bool comparable = row.published && row.published->transductive == row.transductive;
+  return comparable ? against_published(*row.published, row.accuracy) : "";
 }
 
 Cells cells_of(const TableRow& row, bool show_published) {
@@ -36,6 +42,7 @@ Cells cells_of(const TableRow& row, bool show_published) {
     const auto& result = row.published;
     cells.push_back(result ? percent_text(result->accuracy, result->interval) + " (" + result->source + ")"
                            : "–");
+    cells.push_back(verdict_of(row).empty() ? "–" : verdict_of(row));
   }
   return cells;
 }
@@ -87,6 +94,7 @@ Json fields_of(const TableRow& row, bool show_published) {
     fields["published_interval"] =
         row.published && row.published->interval > 0 ? Json(row.published->interval) : Json(nullptr);
     fields["published_source"] = row.published ? Json(row.published->source) : Json(nullptr);
+    fields["verdict"] = verdict_of(row).empty() ? Json(nullptr) : Json(verdict_of(row));
   }
   return fields;
 }
@@ -102,6 +110,10 @@ void write_csv_field(std::ostream& out, const Json& value) {
 }
 
 }  // namespace
+
+Cells table_header(const Table& table) { return header_of(table); }
+
+Cells table_cells(const TableRow& row, bool show_published) { return cells_of(row, show_published); }
 
 std::string percent_text(double accuracy, double interval) {
   char text[64];

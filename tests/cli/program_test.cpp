@@ -35,8 +35,8 @@ class Program : public testing::Test {
 
 TEST_F(Program, EverySubcommandHasHelpWithAnExample) {
   const std::vector<std::vector<std::string>> commands = {
-      {"train"},          {"evaluate"},        {"table"},           {"check"},  {"gradient"}, {"data"},
-      {"data", "verify"}, {"data", "summary"}, {"data", "preview"}, {"config"}, {"benchmark"}};
+      {"train"}, {"evaluate"},       {"table"},           {"report"},          {"check"},  {"gradient"},
+      {"data"},  {"data", "verify"}, {"data", "summary"}, {"data", "preview"}, {"config"}, {"benchmark"}};
   for (auto command : commands) {
     const std::string name = testing::PrintToString(command);
     command.push_back("--help");
