@@ -52,10 +52,12 @@ svg .dotted polyline, svg line.dotted { stroke-dasharray: 2 3; }
 details { margin: 8px 0; border: 1px solid var(--rule); border-radius: 6px; padding: 6px 12px; }
 summary { cursor: pointer; }
 pre { margin: 8px 0 4px; overflow-x: auto; font: 12.5px/1.45 ui-monospace, "DejaVu Sans Mono", monospace; }
-@media print { @page { margin: 14mm; } main { max-width: none; padding: 0; } body { font-size: 11px; }
-  table { font-size: 10px; } th, td { padding-right: 8px; } .wide { overflow: visible; }
+@media print { @page { margin: 12mm; } main { max-width: none; padding: 0; } body { font-size: 11px; }
+  h1 { font-size: 20px; } h2 { font-size: 14px; margin-top: 20px; break-after: avoid; } h3 { font-size: 12px; }
+  table, thead th { font-size: 9.5px; } th, td { padding: 3px 7px 3px 0; } .wide { overflow: visible; }
+  .caption, .legend, figcaption, ul.remarks, ul.notes { font-size: 9.5px; } tr { break-inside: avoid; }
   .panels { grid-template-columns: 1fr 1fr; } .panels > svg { border: 1px solid var(--rule); }
-  h2 { break-after: avoid; } tr { break-inside: avoid; } details:not([open]) { display: none; } }
+  details:not([open]) { display: none; } }
 )";
 
 }  // namespace ufo::cli
