@@ -10,7 +10,7 @@
 namespace ufo::cli {
 namespace {
 
-constexpr double kWidth = 560, kHeight = 330, kLeft = 62, kRight = 14, kTop = 34, kBottom = 46;
+constexpr double kWidth = 560, kHeight = 330, kLeft = 62, kRight = 26, kTop = 34, kBottom = 46;
 
 /// An axis from `low` to `high` in data, from `begin` to `end` on the page.
 struct Axis {
@@ -70,7 +70,8 @@ struct Extent {
 Axis make_x_axis(const Extent& extent, bool whole) {
   Axis axis{.begin = kLeft, .end = kWidth - kRight};
   const double apart = whole ? 0.25 : 0;  // room for series that stand beside each other
-  axis.low = extent.low - apart;
+  const bool near_zero = extent.low > 0 && extent.low < 0.3 * extent.high;
+  axis.low = near_zero && !whole ? 0 : extent.low - apart;
   axis.high = extent.high > extent.low ? extent.high + apart : extent.high + 1;
   axis.ticks = round_ticks(axis.low, axis.high, 7);
   if (whole) {

@@ -39,7 +39,7 @@ struct Chart {
 };
 
 /// `chart` as an <svg> element. Its colours come from the style sheet of the page (report_style.h): the
-/// classes c0 to c7 of the series, and axis, grid, band.
+/// classes c0 to c7 of the series, and axis, grid, bar.
 std::string to_svg(const Chart& chart);
 
 /// The key of `series` as a line of HTML.
