@@ -1,5 +1,7 @@
 #include "cli/published.h"
 
+#include <cmath>
+
 namespace ufo::cli {
 namespace {
 
@@ -52,6 +54,14 @@ std::vector<PublishedResult> published_results(const std::string& dataset, int64
     }
   }
   return found;
+}
+
+std::string against_published(const PublishedResult& published, double accuracy) {
+  if (published.interval <= 0) {
+    return "";
+  }
+  const double difference = accuracy - published.accuracy;
+  return std::abs(difference) <= published.interval ? "within" : difference > 0 ? "above" : "below";
 }
 
 }  // namespace ufo::cli

@@ -22,4 +22,8 @@ struct PublishedResult {
 /// The published results of one cell.
 std::vector<PublishedResult> published_results(const std::string& dataset, int64_t ways, int64_t shots);
 
+/// Where `accuracy`, in percent, lies to the interval that `published` gives: "within", "above" or "below".
+/// Empty where the paper gives no interval.
+std::string against_published(const PublishedResult& published, double accuracy);
+
 }  // namespace ufo::cli

@@ -1,7 +1,8 @@
+#include "cli/table.h"
+
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/method.h"
-#include "cli/table_format.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -79,17 +80,24 @@ TableRow make_row(const std::string& run, const train::RunOptions& options,
   return row;
 }
 
-int table(const TableArguments& arguments) {
-  const data::Split split = data::parse_split(arguments.split);
-  Table table{.rows = {}, .show_published = arguments.published, .notes = {}};
+int print_table(const TableArguments& arguments) {
+  const Table table = tabulate(arguments.runs, data::parse_split(arguments.split), arguments.published);
+  std::fputs(kFormats.at(arguments.format)(table).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Table tabulate(const std::vector<std::string>& runs, data::Split split, bool published) {
+  const std::string split_name = data::kSplitNames[static_cast<size_t>(split)];
+  Table table{.rows = {}, .show_published = published, .notes = {}};
   std::vector<std::string> datasets;
-  for (const std::string& run : arguments.runs) {
+  for (const std::string& run : runs) {
     const auto directory = train::RunDirectory::open(run);
     const auto file = directory.evaluation_file(split);
     if (!std::filesystem::exists(file)) {
-      throw ConfigError(run + ": its " + arguments.split +
-                        " split was not evaluated yet: ufo-maml evaluate " + run +
-                        (arguments.split == "test" ? "" : " --split " + arguments.split));
+      throw ConfigError(run + ": its " + split_name + " split was not evaluated yet: ufo-maml evaluate " +
+                        run + (split_name == "test" ? "" : " --split " + split_name));
     }
     const auto options = load_config(directory.config_file()).options;
     const auto result = train::load_evaluation(file);
@@ -100,9 +108,9 @@ int table(const TableArguments& arguments) {
     }
   }
   if (split != data::Split::test) {
-    add_note(table, "accuracies on the " + arguments.split + " split");
+    add_note(table, "accuracies on the " + split_name + " split");
   }
-  for (size_t i = 0; arguments.published && i < table.rows.size(); ++i) {
+  for (size_t i = 0; published && i < table.rows.size(); ++i) {
     const auto& row = table.rows[i];
     const std::string others = others_published(datasets[i], row.ways, row.shots, table);
     if (!others.empty()) {
@@ -113,18 +121,15 @@ int table(const TableArguments& arguments) {
                           std::to_string(row.shots) + "-shot by others: " + others);
     }
   }
-  std::fputs(kFormats.at(arguments.format)(table).c_str(), stdout);
-  return 0;
+  return table;
 }
-
-}  // namespace
 
 void add_table(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<TableArguments>();
   CLI::App* command =
       add_command(app, action, "table", "Print the evaluations of runs as one table",
                   "ufo-maml table runs/* --published\n  ufo-maml table runs/a runs/b --format latex",
-                  [arguments] { return table(*arguments); });
+                  [arguments] { return print_table(*arguments); });
   command->add_option("RUN", arguments->runs, "run directories, in the order of the rows")->required();
   std::vector<std::string> names;
   for (const auto& [name, formatter] : kFormats) {
@@ -134,7 +139,10 @@ void add_table(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->check(CLI::IsMember(names));
   command->add_option("--split", arguments->split, "train, validation or test")->capture_default_str();
-  command->add_flag("--published", arguments->published, "add what papers report for the same cells");
+  command->add_flag(
+      "--published", arguments->published,
+      "add what papers report for the same cells, and whether the accuracy lies within, above or below "
+      "their interval");
 }
 
 }  // namespace ufo::cli

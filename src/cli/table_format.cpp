@@ -17,7 +17,7 @@ Cells header_of(const Table& table) {
   Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
                   "tasks",    "inner steps", "queries", "batch norm", "after step"};
   if (table.show_published) {
-    header.push_back("published, %");
+    header.insert(header.end(), {"published, %", "verdict"});
   }
   return header;
 }
@@ -39,6 +39,11 @@ std::string published_text(const TableRow& row) {
   return percent_text(result.accuracy, result.interval) + " (" + result.source + remark + ")";
 }
 
+/// Where the accuracy lies to the published interval; empty where there is none to compare with.
+std::string verdict_of(const TableRow& row) {
+  return row.published && comparable(row) ? against_published(*row.published, row.accuracy) : "";
+}
+
 Cells cells_of(const TableRow& row, bool show_published) {
   Cells cells = {row.dataset,
                  std::to_string(row.ways),
@@ -52,6 +57,7 @@ Cells cells_of(const TableRow& row, bool show_published) {
                  std::to_string(row.outer_steps)};
   if (show_published) {
     cells.push_back(row.published ? published_text(row) : "–");
+    cells.push_back(verdict_of(row).empty() ? "–" : verdict_of(row));
   }
   return cells;
 }
@@ -105,6 +111,7 @@ Json fields_of(const TableRow& row, bool show_published) {
         row.published && row.published->interval > 0 ? Json(row.published->interval) : Json(nullptr);
     fields["published_source"] = row.published ? Json(row.published->source) : Json(nullptr);
     fields["published_comparable"] = row.published ? Json(comparable(row)) : Json(nullptr);
+    fields["verdict"] = verdict_of(row).empty() ? Json(nullptr) : Json(verdict_of(row));
   }
   return fields;
 }
@@ -115,6 +122,10 @@ std::string csv_value(const Json& value) {
 }
 
 }  // namespace
+
+Cells table_header(const Table& table) { return header_of(table); }
+
+Cells table_cells(const TableRow& row, bool show_published) { return cells_of(row, show_published); }
 
 std::string percent_text(double accuracy, double interval) {
   char text[64];

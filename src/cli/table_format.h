@@ -33,6 +33,10 @@ struct Table {
   std::vector<std::string> notes;
 };
 
+/// The columns of `table` as a reader sees them, and the cells of one of its rows.
+std::vector<std::string> table_header(const Table& table);
+std::vector<std::string> table_cells(const TableRow& row, bool show_published);
+
 /// `table` as text. Markdown has its columns aligned, LaTeX is a booktabs tabular.
 std::string to_markdown(const Table& table);
 std::string to_latex(const Table& table);

@@ -34,9 +34,21 @@ class Program : public testing::Test {
 };
 
 TEST_F(Program, EverySubcommandHasHelpWithAnExample) {
-  const std::vector<std::vector<std::string>> commands = {
-      {"train"}, {"evaluate"},       {"table"},           {"predict"},         {"check"},  {"gradient"},
-      {"data"},  {"data", "verify"}, {"data", "summary"}, {"data", "preview"}, {"config"}, {"benchmark"}};
+  const std::vector<std::vector<std::string>> commands = {{"experiment", "counterexample"},
+                                                          {"experiment", "hypercleaning"},
+                                                          {"report"},
+                                                          {"predict"},
+                                                          {"train"},
+                                                          {"evaluate"},
+                                                          {"table"},
+                                                          {"check"},
+                                                          {"gradient"},
+                                                          {"data"},
+                                                          {"data", "verify"},
+                                                          {"data", "summary"},
+                                                          {"data", "preview"},
+                                                          {"config"},
+                                                          {"benchmark"}};
   for (auto command : commands) {
     const std::string name = testing::PrintToString(command);
     command.push_back("--help");

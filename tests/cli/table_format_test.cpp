@@ -45,8 +45,8 @@ TEST(TableFormat, MarkdownIsAligned) {
               testing::StartsWith("|-----------------|------|-------|------------------|--------------|"));
   EXPECT_THAT(lines[2],
               testing::StartsWith("| omniglot (maml) | 5    | 1     | MAML             | 98.50 ± 0.25 |"));
-  EXPECT_THAT(lines[2], testing::EndsWith("| 98.70 ± 0.40 (arXiv 1703.03400) |"));
-  EXPECT_THAT(lines[3], testing::EndsWith("| –                               |"));
+  EXPECT_THAT(lines[2], testing::EndsWith("| 98.70 ± 0.40 (arXiv 1703.03400) | within  |"));
+  EXPECT_THAT(lines[3], testing::EndsWith("| –                               | –       |"));
   EXPECT_EQ(lines[5], "- a note");
 }
 
@@ -55,7 +55,7 @@ TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
   EXPECT_THAT(text,
               testing::StartsWith("run,dataset,ways,shots,method,accuracy,interval,tasks,inner_steps,queries,"
                                   "batch_norm,transductive,outer_steps,published_accuracy,"
-                                  "published_interval,published_source,published_comparable\n\"runs/"
+                                  "published_interval,published_source,published_comparable,verdict\n\"runs/"
                                   "a,b\",omniglot (maml),5,1,MAML,98.5,0.25,"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
 }
@@ -86,13 +86,26 @@ TEST(TableFormat, JsonReadsBack) {
   const Json json = Json::parse(to_json(example()));
   EXPECT_EQ(json.at("rows").size(), 2u);
   EXPECT_EQ(json.at("rows")[0].at("published_accuracy"), 98.7);
+  EXPECT_EQ(json.at("rows")[0].at("verdict"), "within");
   EXPECT_TRUE(json.at("rows")[1].at("published_accuracy").is_null());
+  EXPECT_TRUE(json.at("rows")[1].at("verdict").is_null());
 }
 
 TEST(Published, HasTheCellsOfThePapers) {
   EXPECT_EQ(published_results("omniglot", 20, 1).size(), 5u);
   EXPECT_EQ(published_results("mini_imagenet", 5, 5).size(), 5u);
   EXPECT_TRUE(published_results("omniglot", 7, 1).empty());
+}
+
+TEST(Published, SaysWhereAnAccuracyLiesToTheInterval) {
+  PublishedResult published = published_results("omniglot", 20, 1).front();
+  ASSERT_EQ(published.accuracy, 95.8);
+  ASSERT_EQ(published.interval, 0.3);
+  EXPECT_EQ(against_published(published, 95.6), "within");
+  EXPECT_EQ(against_published(published, 96.2), "above");
+  EXPECT_EQ(against_published(published, 95.4), "below");
+  published.interval = 0;
+  EXPECT_EQ(against_published(published, 95.8), "");
 }
 
 }  // namespace

@@ -1,0 +1,56 @@
+#include "cli/html.h"
+
+#include <cstdio>
+
+namespace ufo::cli {
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        const bool control = static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t';
+        result += control ? '?' : c;
+    }
+  }
+  return result;
+}
+
+std::string element(const std::string& name, const std::string& content, const std::string& attributes) {
+  return joined("<", name, attributes.empty() ? "" : " ", attributes, ">", content, "</", name, ">");
+}
+
+std::string grouped(int64_t number) {
+  const std::string digits = std::to_string(number);
+  const size_t first = number < 0 ? 1 : 0;
+  std::string result;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    const bool third = i > first && (digits.size() - i) % 3 == 0;
+    result += third ? "," : "";
+    result += digits[i];
+  }
+  return result;
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+}  // namespace ufo::cli

@@ -1,0 +1,48 @@
+#include "cli/report_cells.h"
+
+#include "cli/html.h"
+
+namespace ufo::cli {
+namespace {
+
+/// Keeps "98.70 ± 0.40" on one line.
+std::string unbroken(std::string text) {
+  const std::string before = " ± ", after = "\u00a0±\u00a0";
+  for (size_t at = 0; (at = text.find(before, at)) != std::string::npos; at += after.size()) {
+    text.replace(at, before.size(), after);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string head_row(const Cells& names) {
+  std::string cells;
+  for (const std::string& name : names) {
+    cells += element("th", escaped(name), "scope=\"col\"");
+  }
+  return element("thead", element("tr", cells));
+}
+
+std::string run_cell(const std::vector<RunRecord>& runs, size_t index, const char* scope) {
+  return element(
+      "th",
+      element("span", escaped(runs[index].name), "class=\"run c" + std::to_string(index % kColours) + "\""),
+      "scope=\"" + std::string(scope) + "\"");
+}
+
+std::string body_cells(const Cells& cells) {
+  std::string row;
+  for (const std::string& cell : cells) {
+    row += element("td", unbroken(escaped(cell)));
+  }
+  return row;
+}
+
+std::string table_of(const std::string& head, const std::string& rows, const std::string& attributes) {
+  return element("div", element("table", head + "\n" + element("tbody", rows), attributes),
+                 "class=\"wide\"") +
+         "\n";
+}
+
+}  // namespace ufo::cli

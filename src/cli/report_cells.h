@@ -1,0 +1,26 @@
+#pragma once
+
+#include "cli/run_record.h"
+
+#include <string>
+#include <vector>
+
+namespace ufo::cli {
+
+// What the tables of a report are made of.
+
+using Cells = std::vector<std::string>;
+
+/// <thead> with the names of the columns.
+std::string head_row(const Cells& names);
+
+/// The cell that names the run `index` of `runs`, in its colour; `scope` is "row" or "col".
+std::string run_cell(const std::vector<RunRecord>& runs, size_t index, const char* scope = "row");
+
+/// A <td> for each of `cells`, which are plain text.
+std::string body_cells(const Cells& cells);
+
+/// A <table> that scrolls by itself where it is wider than the page.
+std::string table_of(const std::string& head, const std::string& rows, const std::string& attributes = "");
+
+}  // namespace ufo::cli
