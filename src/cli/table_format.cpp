@@ -12,16 +12,6 @@ namespace {
 
 using Cells = std::vector<std::string>;
 
-/// Columns as a reader sees them.
-Cells header_of(const Table& table) {
-  Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
-                  "tasks",    "inner steps", "queries", "batch norm", "after step"};
-  if (table.show_published) {
-    header.insert(header.end(), {"published, %", "verdict"});
-  }
-  return header;
-}
-
 std::string batch_norm_text(const TableRow& row) {
   return row.batch_norm == "batch"     ? "transductive"
          : row.batch_norm == "support" ? "support statistics"
@@ -42,24 +32,6 @@ std::string published_text(const TableRow& row) {
 /// Where the accuracy lies to the published interval; empty where there is none to compare with.
 std::string verdict_of(const TableRow& row) {
   return row.published && comparable(row) ? against_published(*row.published, row.accuracy) : "";
-}
-
-Cells cells_of(const TableRow& row, bool show_published) {
-  Cells cells = {row.dataset,
-                 std::to_string(row.ways),
-                 std::to_string(row.shots),
-                 row.method,
-                 percent_text(row.accuracy, row.interval),
-                 std::to_string(row.tasks),
-                 std::to_string(row.inner_steps),
-                 std::to_string(row.queries),
-                 batch_norm_text(row),
-                 std::to_string(row.outer_steps)};
-  if (show_published) {
-    cells.push_back(row.published ? published_text(row) : "–");
-    cells.push_back(verdict_of(row).empty() ? "–" : verdict_of(row));
-  }
-  return cells;
 }
 
 /// The number of characters of UTF-8 text, for alignment.
@@ -123,9 +95,32 @@ std::string csv_value(const Json& value) {
 
 }  // namespace
 
-Cells table_header(const Table& table) { return header_of(table); }
+Cells table_header(const Table& table) {
+  Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
+                  "tasks",    "inner steps", "queries", "batch norm", "after step"};
+  if (table.show_published) {
+    header.insert(header.end(), {"published, %", "verdict"});
+  }
+  return header;
+}
 
-Cells table_cells(const TableRow& row, bool show_published) { return cells_of(row, show_published); }
+Cells table_cells(const TableRow& row, bool show_published) {
+  Cells cells = {row.dataset,
+                 std::to_string(row.ways),
+                 std::to_string(row.shots),
+                 row.method,
+                 percent_text(row.accuracy, row.interval),
+                 std::to_string(row.tasks),
+                 std::to_string(row.inner_steps),
+                 std::to_string(row.queries),
+                 batch_norm_text(row),
+                 std::to_string(row.outer_steps)};
+  if (show_published) {
+    cells.push_back(row.published ? published_text(row) : "–");
+    cells.push_back(verdict_of(row).empty() ? "–" : verdict_of(row));
+  }
+  return cells;
+}
 
 std::string percent_text(double accuracy, double interval) {
   char text[64];
@@ -138,9 +133,9 @@ std::string percent_text(double accuracy, double interval) {
 }
 
 std::string to_markdown(const Table& table) {
-  std::vector<Cells> lines = {header_of(table)};
+  std::vector<Cells> lines = {table_header(table)};
   for (const TableRow& row : table.rows) {
-    lines.push_back(cells_of(row, table.show_published));
+    lines.push_back(table_cells(row, table.show_published));
   }
   std::vector<size_t> widths(lines.front().size());
   for (const Cells& line : lines) {
@@ -167,12 +162,12 @@ std::string to_markdown(const Table& table) {
 }
 
 std::string to_latex(const Table& table) {
-  const Cells header = header_of(table);
+  const Cells header = table_header(table);
   std::string text =
       "% needs \\usepackage{booktabs}\n\\begin{tabular}{l" + std::string(header.size() - 1, 'r') + "}\n";
   text += "\\toprule\n" + latex_line(header) + "\\midrule\n";
   for (const TableRow& row : table.rows) {
-    text += latex_line(cells_of(row, table.show_published));
+    text += latex_line(table_cells(row, table.show_published));
   }
   text += "\\bottomrule\n\\end{tabular}\n";
   for (const std::string& note : table.notes) {

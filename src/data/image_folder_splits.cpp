@@ -1,3 +1,4 @@
+#include "episode_classes.h"
 #include "image_folder.h"
 
 #include <algorithm>
@@ -101,16 +102,7 @@ std::array<std::vector<EpisodeClass>, 3> split_image_folder(const std::vector<st
     throw DataError("image_folder: need at least one class in split train, got none of " +
                     std::to_string(names.size()) + where);
   }
-  std::array<std::vector<EpisodeClass>, 3> classes;
-  for (size_t split = 0; split < classes.size(); ++split) {
-    std::sort(chosen[split].begin(), chosen[split].end());
-    for (int32_t c : chosen[split]) {
-      for (int32_t turns = 0; turns < (options.rotations ? 4 : 1); ++turns) {
-        classes[split].push_back({c, turns});
-      }
-    }
-  }
-  return classes;
+  return episode_classes(std::move(chosen), options.rotations);
 }
 
 }  // namespace ufo::data

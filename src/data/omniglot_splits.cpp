@@ -1,3 +1,4 @@
+#include "episode_classes.h"
 #include "omniglot.h"
 
 #include <algorithm>
@@ -128,16 +129,7 @@ std::array<std::vector<EpisodeClass>, 3> split_omniglot(const std::vector<std::s
   } else {
     throw ConfigError("dataset.split: need one of maml, vinyals, lake, got \"" + options.split + "\"");
   }
-  std::array<std::vector<EpisodeClass>, 3> classes;
-  for (size_t split = 0; split < classes.size(); ++split) {
-    std::sort(characters[split].begin(), characters[split].end());
-    for (int32_t character : characters[split]) {
-      for (int32_t turns = 0; turns < (options.rotations ? 4 : 1); ++turns) {
-        classes[split].push_back({character, turns});
-      }
-    }
-  }
-  return classes;
+  return episode_classes(std::move(characters), options.rotations);
 }
 
 }  // namespace ufo::data
