@@ -42,7 +42,7 @@ Workspace::Workspace(const Config& config)
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {
-  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed)};
+  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed), options_.augmentation};
 }
 
 episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {

@@ -78,6 +78,7 @@ struct RunOptions {
   std::string engine = "auto";
   data::DatasetOptions dataset;
   episode::EpisodeOptions episode;
+  episode::AugmentationOptions augmentation;
   nn::ModelOptions model;
   bilevel::InnerOptions inner;
   bilevel::EstimatorOptions meta_gradient;
@@ -95,6 +96,7 @@ struct RunOptions {
           "who differentiates the network; auto takes the hand-written derivatives where there are some");
     field("dataset", self.dataset, anything(), "the images and how their classes are divided");
     field("episode", self.episode, anything(), "the size of an episode");
+    field("augmentation", self.augmentation, anything(), "random changes of training images");
     field("model", self.model, anything(), "the network");
     field("inner", self.inner, anything(), "the inner loop");
     field("meta_gradient", self.meta_gradient, anything(), "the estimator of the meta-gradient");
