@@ -1,16 +1,21 @@
 #include "cli/command.h"
 #include "cli/method.h"
+#include "cli/processes.h"
 #include "cli/workspace.h"
 
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/parallel.h>
 #include <ufo/train/checkpoint.h>
+#include <ufo/train/data_parallel.h>
+#include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
 #include <ufo/train/logging.h>
+#include <ufo/train/process_group.h>
 #include <ufo/train/progress.h>
 #include <ufo/train/run_directory.h>
 #include <ufo/train/run_facts.h>
@@ -46,14 +51,20 @@ struct TrainArguments {
   }
 };
 
-Json provenance(const Config& config, const Workspace& workspace) {
+Json provenance(const Config& config, const Workspace& workspace, int64_t processes) {
   const train::RunFacts facts = train::gather_run_facts(config.options.seed, workspace.device());
   const data::Dataset& dataset = workspace.dataset();
-  return {{"seed", facts.seed},         {"version", facts.version},
-          {"revision", facts.revision}, {"libtorch", facts.libtorch},
-          {"device", facts.device},     {"hardware", facts.hardware},
-          {"threads", task_threads()},  {"dataset_root", config.dataset_root.string()},
-          {"mean", dataset.mean},       {"deviation", dataset.deviation},
+  return {{"seed", facts.seed},
+          {"version", facts.version},
+          {"revision", facts.revision},
+          {"libtorch", facts.libtorch},
+          {"device", facts.device},
+          {"hardware", facts.hardware},
+          {"threads", task_threads()},
+          {"processes", processes},
+          {"dataset_root", config.dataset_root.string()},
+          {"mean", dataset.mean},
+          {"deviation", dataset.deviation},
           {"notes", dataset.notes}};
 }
 
@@ -86,39 +97,71 @@ train::Checkpoint starting_point(const Workspace& workspace, const train::RunDir
 }
 
 /// What a run is, in one line of the log.
-std::string headline(const Workspace& workspace, const std::string& run) {
+std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
   const auto& options = workspace.options();
   std::ostringstream text;
   text << run << ": " << method_name(options.meta_gradient) << ", " << options.episode.ways << "-way "
        << options.episode.shots << "-shot " << options.dataset.name << " on " << workspace.device().str()
        << ", " << workspace.network().layout().size() << " parameters, " << options.outer.steps
        << " outer steps of " << options.outer.meta_batch << " tasks";
+  if (processes > 1) {
+    text << " in " << processes << " processes";
+  }
   return text.str();
 }
 
-train::TrainingResult run_training(const Workspace& workspace, const train::RunDirectory& run) {
+/// Where the metrics of a run go: rank 0's, for it alone writes.
+struct Sinks {
+  train::MetricsFile metrics;
+  train::TensorBoardSink tensorboard;
+  train::Progress progress;
+
+  Sinks(const train::RunDirectory& run, int64_t first_step, const train::RunOptions& options)
+      : metrics(run.metrics_file(), first_step, options.log_every),
+        tensorboard(run.tensorboard_folder(), first_step, options.log_every),
+        progress(first_step, options.outer.steps, train::Progress::standard_outputs()) {}
+};
+
+/// How a training ended, and the signal that ended any of its processes early, or 0.
+struct End {
+  train::TrainingResult result;
+  int signal = 0;
+};
+
+/// Trains in one process or in several; `run` is the run directory in rank 0, nothing in the others.
+End run_training(const Workspace& workspace, const std::optional<train::RunDirectory>& run,
+                 train::Communicator& communicator) {
   const auto& options = workspace.options();
-  const auto start = starting_point(workspace, run);
+  train::Checkpoint start = run ? starting_point(workspace, *run) : train::Checkpoint();
+  train::broadcast(start, communicator);
+  start.parameters = start.parameters.to(workspace.device());
   const auto training = workspace.training_sampler();
   const auto validation = workspace.evaluation_sampler(train::kEvaluationSeed);
   const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
-  train::MetricsFile metrics(run.metrics_file(), start.step, options.log_every);
-  train::TensorBoardSink tensorboard(run.tensorboard_folder(), start.step, options.log_every);
-  train::Progress progress(start.step, options.outer.steps, train::Progress::standard_outputs());
-  train::Trainer trainer({.sampler = training,
-                          .validation_sampler = validation,
-                          .network = workspace.network(),
-                          .estimator = *estimator,
-                          .optimizer = *optimizer,
-                          .sinks = {&metrics, &tensorboard, &progress},
-                          .last = run.last_checkpoint(),
-                          .best = run.best_checkpoint(),
-                          .should_stop = [] { return train::SignalWatch::received() != 0; }},
-                         options);
-  auto result = trainer.run(start, metrics.seconds_before());
-  progress.finish();
-  return result;
+  End end;
+  train::TrainerParts parts{.sampler = training,
+                            .validation_sampler = validation,
+                            .network = workspace.network(),
+                            .estimator = *estimator,
+                            .optimizer = *optimizer,
+                            .should_stop =
+                                [&] {
+                                  end.signal = static_cast<int>(
+                                      train::max_over_ranks(communicator, train::SignalWatch::received()));
+                                  return end.signal != 0;
+                                },
+                            .communicator = communicator};
+  std::optional<Sinks> sinks;
+  if (run) {
+    sinks.emplace(*run, start.step, options);
+    parts.sinks = {&sinks->metrics, &sinks->tensorboard, &sinks->progress};
+    parts.last = run->last_checkpoint();
+    parts.best = run->best_checkpoint();
+  }
+  end.result = train::Trainer(parts, options).run(start, sinks ? sinks->metrics.seconds_before() : 0);
+  communicator.close();
+  return end;
 }
 
 void print_end(const TrainArguments& arguments, const train::RunDirectory& run,
@@ -135,21 +178,10 @@ void print_end(const TrainArguments& arguments, const train::RunDirectory& run,
   std::printf("next         %s evaluate %s\n", arguments.program.c_str(), path.c_str());
 }
 
-int train(const TrainArguments& arguments) {
-  std::vector<std::string> assignments = arguments.assignments;
-  if (!arguments.device.empty()) {
-    assignments.push_back("device=\"" + arguments.device + "\"");
-  }
-  const Config config = load_config(arguments.config, assignments);
-  check_run(arguments, config);
-  const Workspace workspace(config);
-  // Samplers and estimator refuse what the data cannot give; made once here, before anything is written.
-  workspace.training_sampler();
-  workspace.evaluation_sampler(train::kEvaluationSeed);
-  bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
-
-  const train::SignalWatch signals;
-  const std::string text = print_config(config.options, provenance(config, workspace));
+/// Prepares the run directory and says in the log what is to come. For rank 0.
+train::RunDirectory open_run(const TrainArguments& arguments, const Config& config,
+                             const Workspace& workspace, int64_t processes) {
+  const std::string text = print_config(config.options, provenance(config, workspace, processes));
   const auto run = train::RunDirectory::prepare(
       arguments.run_path(), text,
       arguments.resume ? train::IfThereIsARun::resume : train::IfThereIsARun::refuse);
@@ -157,20 +189,61 @@ int train(const TrainArguments& arguments) {
     write_file_atomically(run.config_file(), text);  // outer.steps may have grown
   }
   train::log_to_file_too(run.log_file());
-  train::log(train::LogLevel::info, headline(workspace, run.path().string()));
+  train::log(train::LogLevel::info, headline(workspace, run.path().string(), processes));
   for (const std::string& note : workspace.dataset().notes) {
     train::log(train::LogLevel::warning, config.options.dataset.name + ": " + note);
   }
-  const auto result = run_training(workspace, run);
-  if (result.status == train::TrainingStatus::interrupted) {
-    std::ostringstream text;
-    text << "stopped by " << ::strsignal(train::SignalWatch::received()) << " after outer step "
-         << result.checkpoint.step << "; go on with: " << arguments.resume_command();
-    train::log(train::LogLevel::warning, text.str());
-    return 128 + train::SignalWatch::received();
+  return run;
+}
+
+int report_end(const TrainArguments& arguments, const train::RunDirectory& run, const End& end) {
+  if (end.result.status == train::TrainingStatus::finished) {
+    print_end(arguments, run, end.result.checkpoint);
+    return 0;
   }
-  print_end(arguments, run, result.checkpoint);
-  return 0;
+  std::ostringstream text;
+  text << "stopped by " << ::strsignal(end.signal) << " after outer step " << end.result.checkpoint.step
+       << "; go on with: " << arguments.resume_command();
+  train::log(train::LogLevel::warning, text.str());
+  return 128 + end.signal;
+}
+
+int train(const TrainArguments& arguments) {
+  std::vector<std::string> assignments = arguments.assignments;
+  if (!arguments.device.empty()) {
+    assignments.push_back("device=\"" + arguments.device + "\"");
+  }
+  const Config config = load_config(arguments.config, assignments);
+  const train::ProcessPlace place = train::find_place();
+  check_share(config.options, place);
+  share_cores(place);
+  const auto communicator = train::meet(place, train::parse_device(config.options.device, place.local_rank));
+  check_same_config(config.options, *communicator);
+  if (place.rank == 0) {
+    check_run(arguments, config);
+  }
+  if (place.local_rank > 0) {
+    communicator->barrier();  // the first process of a machine fills the cache of the data set for the others
+  }
+  const Workspace workspace(config, place.local_rank);
+  if (place.local_rank == 0) {
+    communicator->barrier();
+  }
+  // Samplers and estimator refuse what the data cannot give; made once here, before anything is written.
+  workspace.training_sampler();
+  workspace.evaluation_sampler(train::kEvaluationSeed);
+  bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
+
+  const train::SignalWatch signals;
+  std::optional<train::RunDirectory> run;
+  if (place.rank == 0) {
+    run = open_run(arguments, config, workspace, place.size);
+  }
+  const End end = run_training(workspace, run, *communicator);
+  if (run) {
+    return report_end(arguments, *run, end);
+  }
+  return end.result.status == train::TrainingStatus::finished ? 0 : 128 + end.signal;
 }
 
 }  // namespace

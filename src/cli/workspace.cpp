@@ -31,9 +31,9 @@ nn::InputShape input_shape(const data::Dataset& dataset, int64_t ways) {
 
 }  // namespace
 
-Workspace::Workspace(const Config& config)
+Workspace::Workspace(const Config& config, int64_t local_rank)
     : options_(config.options),
-      device_(train::parse_device(options_.device)),
+      device_(train::parse_device(options_.device, local_rank)),
       engine_(train::parse_engine(options_.engine)),
       dataset_(load(config)),
       input_(input_shape(dataset_, options_.episode.ways)),

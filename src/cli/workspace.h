@@ -20,8 +20,9 @@ namespace ufo::cli {
 /// must stay where it is.
 class Workspace {
  public:
-  /// Finds the device, loads the data set and makes the network. Throws ConfigError and DataError.
-  explicit Workspace(const Config& config);
+  /// Finds the device, loads the data set and makes the network. `local_rank` is the number of this process
+  /// among those that train together on this machine. Throws ConfigError and DataError.
+  explicit Workspace(const Config& config, int64_t local_rank = 0);
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 

@@ -14,11 +14,11 @@ int cuda_devices() { return at::hasCUDA() ? at::detail::getCUDAHooks().deviceCou
 
 }  // namespace
 
-at::Device parse_device(const std::string& name) {
+at::Device parse_device(const std::string& name, int64_t local_rank) {
   if (name == "cpu" || (name == "auto" && cuda_devices() == 0)) {
     return at::kCPU;
   }
-  int index = 0;
+  int64_t index = local_rank;
   const std::string prefix = "cuda:";
   const auto [end, error] =
       std::from_chars(name.data() + std::min(prefix.size(), name.size()), name.data() + name.size(), index);
@@ -27,7 +27,7 @@ at::Device parse_device(const std::string& name) {
     throw ConfigError("device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
   }
   if (index >= cuda_devices()) {
-    throw ConfigError("device: need " + name + ", found " + std::to_string(cuda_devices()) +
+    throw ConfigError("device: need cuda:" + std::to_string(index) + ", found " + std::to_string(cuda_devices()) +
                       " CUDA devices that this build can use");
   }
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));

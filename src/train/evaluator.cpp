@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kDeviceBatch = 25;  // episodes in one call on a GPU
 
-/// Writes the curves of episodes first, first + 1, ... into `curves`.
+/// Writes the curves of a batch that begins with the request's episode number `first` into `curves`.
 void evaluate_batch(const nn::Network& network, const at::Tensor& theta, const episode::EpisodeBatch& batch,
                     const EvaluationRequest& request, int64_t first, EpisodeCurves& curves) {
   const auto problem = make_problem(network, batch, theta, request.engine);
@@ -53,19 +53,21 @@ EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& th
   if (theta.is_cpu()) {
     parallel_tasks(request.tasks, [&](int64_t task) {
       c10::NoGradGuard no_grad;  // the mode belongs to each thread
-      const auto batch = sampler.batch(request.split, static_cast<uint64_t>(task), 1);
+      const auto batch = sampler.batch(request.split, static_cast<uint64_t>(request.first + task), 1);
       evaluate_batch(network, theta, batch, request, task, curves);
     });
     return curves;
   }
   c10::NoGradGuard no_grad;
-  episode::EpisodePrefetcher batches(sampler, request.split, kDeviceBatch, 0);
+  episode::EpisodePrefetcher batches(sampler, request.split, kDeviceBatch, 0,
+                                     {.first = request.first, .count = kDeviceBatch});
   int64_t task = 0;
   for (; task + kDeviceBatch <= request.tasks; task += kDeviceBatch) {
     evaluate_batch(network, theta, batches.next(), request, task, curves);
   }
   if (task < request.tasks) {
-    const auto rest = sampler.batch(request.split, static_cast<uint64_t>(task), request.tasks - task);
+    const auto rest =
+        sampler.batch(request.split, static_cast<uint64_t>(request.first + task), request.tasks - task);
     evaluate_batch(network, theta, rest, request, task, curves);
   }
   return curves;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <ufo/bilevel/meta_gradient.h>
+#include <ufo/train/data_parallel.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
 #include <ufo/train/logging.h>
@@ -28,7 +29,7 @@ class Run {
         state_(start),
         seconds_before_(seconds_before),
         batches_(parts.sampler, data::Split::train, options.outer.meta_batch,
-                 static_cast<uint64_t>(start.step)) {
+                 static_cast<uint64_t>(start.step), share_of(options.outer.meta_batch, parts.communicator)) {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
       parts.optimizer.load_state(start.optimizer);
@@ -65,10 +66,12 @@ class Run {
     const auto start = Clock::now();
     const auto problem = make_problem(parts_.network, batches_.next(), state_.parameters, engine_);
     const double probability = parts_.estimator.exact_probability();
-    const auto coins = bilevel::toss_coins(static_cast<uint64_t>(options_.seed),
-                                           static_cast<uint64_t>(state_.step), problem.tasks(), probability);
-    const auto estimate =
-        bilevel::estimate_meta_gradient(problem, state_.parameters, parts_.estimator, coins);
+    const auto coins =
+        bilevel::toss_coins(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.step),
+                            options_.outer.meta_batch, probability);
+    auto estimate = bilevel::estimate_meta_gradient(problem, state_.parameters, parts_.estimator,
+                                                    share_of(coins, parts_.communicator));
+    combine(estimate, parts_.communicator);
     const double norm = gradient_norm(estimate.gradient);
     const bool finite = std::isfinite(norm) && std::isfinite(estimate.loss);
     if (finite) {
@@ -84,7 +87,7 @@ class Run {
                         .loss = estimate.loss,
                         .accuracy = estimate.accuracy,
                         .gradient_norm = norm,
-                        .tasks_per_second = static_cast<double>(problem.tasks()) / seconds_since(start),
+                        .tasks_per_second = static_cast<double>(estimate.tasks) / seconds_since(start),
                         .seconds = seconds(),
                         .coins = {},
                         .gradient_calls = estimate.gradient_calls,
@@ -110,8 +113,8 @@ class Run {
         .tasks = options_.validation.tasks,
         .inner = {.steps = options_.validation.inner_steps, .learning_rate = options_.inner.learning_rate},
         .engine = engine_};
-    const auto curves =
-        evaluate_episodes(parts_.network, state_.parameters, parts_.validation_sampler, request);
+    const auto curves = evaluate_episodes(parts_.network, state_.parameters, parts_.validation_sampler,
+                                          request, parts_.communicator);
     const double accuracy = mean(curves.accuracy.back());
     report({.step = state_.step,
             .split = data::Split::validation,
@@ -135,6 +138,10 @@ class Run {
   }
 
   void save(const std::filesystem::path& path) {
+    check_equal(state_.parameters, "the parameters", parts_.communicator);
+    if (parts_.communicator.rank() > 0) {
+      return;
+    }
     flush();
     save_checkpoint(path, state_, parts_.network.layout());
     log(LogLevel::debug, "step " + std::to_string(state_.step) + ": saved " + path.string());

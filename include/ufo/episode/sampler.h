@@ -41,14 +41,26 @@ class EpisodeSampler {
   std::unique_ptr<const Gatherer> gatherer_;
 };
 
+/// Some of the tasks of a batch: numbers first to first + count - 1.
+struct TaskRange {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
 /// Hands out batch 0, 1, 2, ... of `tasks` episodes each from one split, preparing the next in a thread of
 /// its own while the caller works on the current one.
 class EpisodePrefetcher {
  public:
   /// `sampler` must outlive the prefetcher. The first batch handed out is number `first_batch`.
-  EpisodePrefetcher(const EpisodeSampler& sampler, data::Split split, int64_t tasks, uint64_t first_batch);
+  EpisodePrefetcher(const EpisodeSampler& sampler, data::Split split, int64_t tasks, uint64_t first_batch)
+      : EpisodePrefetcher(sampler, split, tasks, first_batch, {.first = 0, .count = tasks}) {}
 
-  /// The next batch: episodes [b * tasks, (b + 1) * tasks). Throws what EpisodeSampler::batch threw.
+  /// The same, of each batch only the tasks of `part`.
+  EpisodePrefetcher(const EpisodeSampler& sampler, data::Split split, int64_t tasks, uint64_t first_batch,
+                    TaskRange part);
+
+  /// The next batch: episodes [b * tasks, (b + 1) * tasks), or the part of them asked for. Throws what
+  /// EpisodeSampler::batch threw.
   EpisodeBatch next();
 
  private:
@@ -58,6 +70,7 @@ class EpisodePrefetcher {
   data::Split split_;
   int64_t tasks_;
   uint64_t next_batch_;
+  TaskRange part_;
   std::future<EpisodeBatch> pending_;
 };
 

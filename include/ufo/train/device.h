@@ -9,9 +9,10 @@
 
 namespace ufo::train {
 
-/// The device that "auto", "cpu", "cuda" or "cuda:N" names; auto is the first CUDA device where there is one.
-/// Throws ConfigError for another word, and where there is no such device.
-at::Device parse_device(const std::string& name);
+/// The device that "auto", "cpu", "cuda" or "cuda:N" names; auto is a CUDA device where there is one. "auto"
+/// and "cuda" mean the device number `local_rank`: each process on a machine takes one of its own. Throws
+/// ConfigError for another word, and where there is no such device.
+at::Device parse_device(const std::string& name, int64_t local_rank = 0);
 
 /// "auto", "hand_written" or "autograd". Throws ConfigError for another word.
 bilevel::Engine parse_engine(const std::string& name);

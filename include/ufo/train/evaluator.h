@@ -40,7 +40,8 @@ struct EpisodeCurves {
 /// How to evaluate.
 struct EvaluationRequest {
   data::Split split = data::Split::test;
-  int64_t tasks = 600;          ///< N, at least 2: episodes 0 to N - 1 of the sampler
+  int64_t tasks = 600;  ///< N: episodes first to first + N - 1 of the sampler
+  int64_t first = 0;
   bilevel::InnerOptions inner;  ///< its `steps` is K
   bilevel::Engine engine = bilevel::Engine::hand_written;
 };

@@ -12,6 +12,7 @@
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
 #include <ufo/train/checkpoint.h>
+#include <ufo/train/communicator.h>
 #include <ufo/train/metrics.h>
 #include <ufo/train/options.h>
 #include <ufo/train/outer_optimizer.h>
@@ -27,9 +28,11 @@ struct TrainerParts {
   bilevel::Estimator& estimator;
   OuterOptimizer& optimizer;
   std::vector<MetricSink*> sinks = {};
-  std::filesystem::path last;              ///< where the newest checkpoint goes
-  std::filesystem::path best;              ///< where the one with the best validation goes
-  std::function<bool()> should_stop = {};  ///< asked after every step; true ends the run early
+  std::filesystem::path last;  ///< where the newest checkpoint goes
+  std::filesystem::path best;  ///< where the one with the best validation goes
+  std::function<bool()> should_stop =
+      {};  ///< asked after every step; true, in all processes alike, ends the run early
+  Communicator& communicator = single_process();  ///< of the processes that train together
 };
 
 enum class TrainingStatus { finished, interrupted };
@@ -40,11 +43,11 @@ struct TrainingResult {
   Checkpoint checkpoint;  ///< the content of `last`
 };
 
-/// The outer loop: estimate the meta-gradient on a meta-batch, clip, step; validate and save now and then.
-/// On the CPU the bytes of the checkpoints and of the metrics, timing fields aside, depend on the options
-/// alone: not on where the run was interrupted and resumed, nor on the number of threads. (One exception: a
-/// network without derivatives of its own, where a meta-batch has fewer tasks than there are threads. ATen
-/// then splits each task.)
+/// The outer loop, in each of the processes that train together: estimate the meta-gradient on a meta-batch,
+/// clip, step; validate and save now and then. On the CPU the bytes of the checkpoints and of the metrics,
+/// timing fields aside, depend on the options alone: not on where the run was interrupted and resumed, nor on
+/// the number of threads. (One exception: a network without derivatives of its own, where a meta-batch has
+/// fewer tasks than there are threads. ATen then splits each task.)
 class Trainer {
  public:
   Trainer(TrainerParts parts, RunOptions options);
