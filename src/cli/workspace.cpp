@@ -39,6 +39,7 @@ Workspace::Workspace(const Config& config, int64_t local_rank)
       input_(input_shape(dataset_, options_.episode.ways)),
       network_(nn::make_network(options_.model, input_)) {
   share_threads(device_);
+  train::set_precision(options_.precision);
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {

@@ -134,4 +134,35 @@ EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t ta
   return batch;
 }
 
+EpisodeIndices EpisodeSampler::indices(data::Split split, uint64_t first, int64_t tasks) const {
+  const int64_t each = options_.ways * (options_.shots + options_.queries);
+  const bool augmented = split == data::Split::train && augmentation_.active();
+  EpisodeIndices result{.images = at::empty({tasks, each}, at::kLong),
+                        .quarter_turns = at::empty({tasks, each}, at::kLong),
+                        .augmentation = augmented ? at::empty({tasks, each, 6}, at::kFloat) : at::Tensor()};
+  auto* image = result.images.mutable_data_ptr<int64_t>();
+  auto* turns = result.quarter_turns.mutable_data_ptr<int64_t>();
+  float* change = augmented ? result.augmentation.mutable_data_ptr<float>() : nullptr;
+  const std::vector<data::EpisodeClass>& classes = dataset_.of(split);
+  for (int64_t task = 0; task < tasks; ++task) {
+    const Episode drawn = episode(split, first + static_cast<uint64_t>(task));
+    for (const auto* part : {&drawn.support, &drawn.query}) {
+      const size_t each_class = part->size() / drawn.classes.size();
+      for (size_t i = 0; i < part->size(); ++i) {
+        *image++ = (*part)[i];
+        *turns++ = classes[static_cast<size_t>(drawn.classes[i / each_class])].quarter_turns;
+      }
+    }
+    for (const auto* part : {&drawn.support_augmentation, &drawn.query_augmentation}) {
+      for (const Augmentation& a : *part) {
+        for (const float value : {a.mirrored ? 1.0f : 0.0f, static_cast<float>(a.down),
+                                  static_cast<float>(a.right), a.brightness, a.contrast, a.saturation}) {
+          *change++ = value;
+        }
+      }
+    }
+  }
+  return result;
+}
+
 }  // namespace ufo::episode

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <ufo/data/dataset.h>
+#include <ufo/episode/device_images.h>
 #include <ufo/episode/episode.h>
 
 namespace ufo::episode {
@@ -32,6 +33,9 @@ class EpisodeSampler {
   /// Episodes first, first + 1, ..., first + tasks - 1 as float32 tensors in host memory; images are turned
   /// and normalised as the data set says, and augmented in between. Throws as episode() does.
   EpisodeBatch batch(data::Split split, uint64_t first, int64_t tasks) const;
+
+  /// The same episodes as indices in host memory. Throws as episode() does.
+  EpisodeIndices indices(data::Split split, uint64_t first, int64_t tasks) const;
 
  private:
   const data::Dataset& dataset_;

@@ -75,6 +75,8 @@ struct EvaluationOptions {
 struct RunOptions {
   int64_t seed = 1;
   std::string device = "auto";
+  std::string precision = "float32";
+  bool cuda_graph = true;
   std::string engine = "auto";
   data::DatasetOptions dataset;
   episode::EpisodeOptions episode;
@@ -92,6 +94,13 @@ struct RunOptions {
   static void describe(Self& self, Visitor&& field) {
     field("seed", self.seed, at_least(0), "seed of the initialisation, the episodes and the coins");
     field("device", self.device, anything(), "auto, cpu, cuda or cuda:N");
+    field(
+        "precision", self.precision, one_of({"float32", "tf32"}),
+        "products of CUDA devices: float32, or the faster tf32, whose factors have 10 bits of mantissa; the "
+        "CPU always takes float32");
+    field("cuda_graph", self.cuda_graph, anything(),
+          "CUDA: record the outer step into CUDA graphs and replay them, where the derivatives are "
+          "hand-written and q is fixed");
     field("engine", self.engine, one_of({"auto", "hand_written", "autograd"}),
           "who differentiates the network; auto takes the hand-written derivatives where there are some");
     field("dataset", self.dataset, anything(), "the images and how their classes are divided");
