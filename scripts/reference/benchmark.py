@@ -36,7 +36,7 @@ def parse():
     parser.add_argument("--turn-seconds", type=float, default=2, help="how long a turn is to last (default 2)")
     parser.add_argument("--slowest", type=float, default=300,
                         help="seconds after which a contestant's warm-up is given up (default 300)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda; JAX runs on the CPU only")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
     parser.add_argument("--output", default=str(ROOT / "docs/benchmarks.md"), metavar="FILE",
                         help="Markdown file, - for none (default docs/benchmarks.md)")
     parser.add_argument("--binary", default=str(ROOT / "build/release/ufo-maml"), help="our program")
@@ -52,8 +52,6 @@ def parse():
     unknown = [name for name in options.cells if name not in CELLS]
     if unknown:
         parser.error(f"need cells of {', '.join(CELLS)}, got {unknown[0]}")
-    if options.device != "cpu":
-        options.peers = [name for name in options.peers if name not in peers.CPU_ONLY]
     return options
 
 

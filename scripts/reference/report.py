@@ -117,7 +117,7 @@ def agreement_section(errors, tasks, bound):
 
 
 def document(command, date, hardware, versions, sections, agreement, options):
-    device_memory = "" if options.device == "cpu" else " (for peers in PyTorch, of the GPU's memory)"
+    device_memory = "" if options.device == "cpu" else " (of the GPU's memory)"
     return "\n".join([
         "# Benchmarks against other implementations\n",
         f"Written by `{command}` on {date}.\n",

@@ -49,12 +49,16 @@ def write_gradient(path, episode, gradient):
 def memory(before, device):
     peak = {"peak": peak_resident_bytes(), "before": before}
     if device != "cpu":
-        peak["device"] = torch.cuda.max_memory_allocated()
+        jax = sys.modules.get("jax")  # each keeps count of its own memory
+        peak["device"] = (jax.devices()[0].memory_stats()["peak_bytes_in_use"] if jax
+                          else torch.cuda.max_memory_allocated())
     return peak
 
 
 def main():
     name, path, estimator, device = sys.argv[1:]
+    os.environ["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda"
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     episode = load(path, device)
     step = peers.make(name, episode, estimator)

@@ -26,8 +26,6 @@ TITLES = {
     "jax-map": "JAX, jit and map over tasks",
 }
 
-CPU_ONLY = ("jax-vmap", "jax-map")  # requirements-peers.txt installs JAX for the CPU
-
 
 def select(words):
     """The names that `words` mean: "jax" is all that start so. Raises ValueError for an unknown word."""

@@ -13,7 +13,10 @@ from ..networks import count
 
 def make(name, episode, estimator):
     jax.config.update("jax_enable_x64", str(episode.dtype) == "torch.float64")
-    as_jax = lambda tensor: jnp.asarray(tensor.numpy())
+    wanted = "gpu" if episode.theta["head.bias"].is_cuda else "cpu"
+    if jax.default_backend() != wanted:
+        raise RuntimeError(f"JAX: need a {wanted}, found {jax.default_backend()}")
+    as_jax = lambda tensor: jnp.asarray(tensor.cpu().numpy())
     theta = {key: to_jax_layout(as_jax(value)) for key, value in episode.theta.items()}
     images = lambda tensor: jnp.transpose(as_jax(tensor), (0, 1, 3, 4, 2))
     support_images, support_labels, query_images, query_labels = episode.tasks
