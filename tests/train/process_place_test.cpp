@@ -68,8 +68,7 @@ TEST(ProcessPlace, NeedsNoLocalRank) {
 TEST(ProcessPlace, ReadsSlurmsWhereMasterAddressIsGiven) {
   Variables slurm = {{"SLURM_PROCID", "3"}, {"SLURM_NTASKS", "4"}, {"SLURM_LOCALID", "1"}};
   EXPECT_EQ(place(slurm).size, 1) << "a job of one's own, begun in an allocation";
-  slurm["MASTER_ADDR"] = "node1";
-  slurm["MASTER_PORT"] = "29500";
+  slurm.insert({{"MASTER_ADDR", "node1"}, {"MASTER_PORT", "29500"}});
   const ProcessPlace found = place(slurm);
   EXPECT_EQ(found.rank, 3);
   EXPECT_EQ(found.size, 4);
@@ -78,8 +77,7 @@ TEST(ProcessPlace, ReadsSlurmsWhereMasterAddressIsGiven) {
 
 TEST(ProcessPlace, PrefersRankToSlurms) {
   Variables both = kTorchrun;
-  both["SLURM_PROCID"] = "0";
-  both["SLURM_NTASKS"] = "2";
+  both.insert({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "2"}});
   EXPECT_EQ(place(both).rank, 5);
 }
 
