@@ -42,15 +42,26 @@ endif()
 add_library(LibTorch::LibTorch INTERFACE IMPORTED GLOBAL)
 target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE
   "${LIBTORCH_ROOT}/include" "${LIBTORCH_ROOT}/include/torch/csrc/api/include")
-set(_libraries torch_cpu c10)
-if(UFO_CUDA)
-  list(APPEND _libraries torch_cuda c10_cuda)
-  target_compile_definitions(LibTorch::LibTorch INTERFACE UFO_CUDA=1)
-endif()
 target_link_options(LibTorch::LibTorch INTERFACE
   "-L${LIBTORCH_ROOT}/lib" "LINKER:--no-as-needed" "LINKER:--allow-shlib-undefined")
 foreach(_folder IN LISTS LIBTORCH_LIBRARY_FOLDERS)
   target_link_options(LibTorch::LibTorch INTERFACE "LINKER:-rpath,${_folder}" "LINKER:-rpath-link,${_folder}")
 endforeach()
-target_link_libraries(LibTorch::LibTorch INTERFACE ${_libraries})
-message(STATUS "LibTorch ${LIBTORCH_VERSION} in ${LIBTORCH_ROOT} (CUDA in the build: ${UFO_CUDA})")
+target_link_libraries(LibTorch::LibTorch INTERFACE torch_cpu c10)
+message(STATUS "LibTorch ${LIBTORCH_VERSION} in ${LIBTORCH_ROOT}")
+
+# LibTorch::Cuda is what libufo_cuda.so needs beyond it; there is none where UFO_CUDA is OFF, or AUTO and the CUDA part
+# of LibTorch or the header of CUDA's runtime are missing. No CUDA toolkit is needed, and no device.
+find_path(CUDA_RUNTIME_FOLDER cuda_runtime_api.h
+          PATHS "${LIBTORCH_ROOT}/../nvidia/cu13/include" "${LIBTORCH_ROOT}/../nvidia/cuda_runtime/include"
+                "$ENV{CUDA_HOME}/include" /usr/local/cuda/include NO_DEFAULT_PATH)
+if(UFO_CUDA AND LIBTORCH_HAS_CUDA AND CUDA_RUNTIME_FOLDER)
+  add_library(LibTorch::Cuda INTERFACE IMPORTED GLOBAL)
+  target_include_directories(LibTorch::Cuda SYSTEM INTERFACE "${CUDA_RUNTIME_FOLDER}")
+  find_library(CUDA_RUNTIME_LIBRARY NAMES cudart libcudart.so.13 libcudart.so.12 PATHS ${LIBTORCH_LIBRARY_FOLDERS}
+               NO_DEFAULT_PATH REQUIRED)
+  target_link_libraries(LibTorch::Cuda INTERFACE LibTorch::LibTorch torch_cuda c10_cuda "${CUDA_RUNTIME_LIBRARY}")
+elseif(UFO_CUDA AND NOT UFO_CUDA STREQUAL "AUTO")
+  message(FATAL_ERROR "UFO_CUDA=${UFO_CUDA}: need libtorch_cuda.so in ${LIBTORCH_ROOT}/lib (found: ${LIBTORCH_HAS_CUDA}) "
+                      "and cuda_runtime_api.h (found: ${CUDA_RUNTIME_FOLDER}): run scripts/setup --cuda")
+endif()

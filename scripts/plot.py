@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws figures from what ufo-maml writes. `scripts/plot` runs this with matplotlib installed in .deps/plots;
+"""Draws figures from what ufo-maml writes. `scripts/plot` runs this with matplotlib installed;
 any Python with matplotlib does too."""
 
 import argparse

@@ -125,49 +125,56 @@ MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const
   return total.mean();
 }
 
-/// Adds one branch's tasks, `indices` of the batch, to the total.
-void add_branch(MetaGradient& total, const TimedGradients& timed, const std::vector<int64_t>& indices) {
-  add_seconds(total, timed);
+/// The tasks whose coin is `branch`, in their order.
+std::vector<int64_t> tasks_of(const std::vector<bool>& coins, bool branch) {
+  std::vector<int64_t> tasks;
+  for (size_t task = 0; task < coins.size(); ++task) {
+    if (coins[task] == branch) {
+      tasks.push_back(static_cast<int64_t>(task));
+    }
+  }
+  return tasks;
+}
+
+at::Tensor sum_or(const at::Tensor& values, double otherwise, const at::Tensor& like) {
+  return values.defined() ? values.sum().to(at::kDouble)
+                          : at::full({}, otherwise, like.options().dtype(at::kDouble));
+}
+
+/// Adds the tasks of one branch.
+void add_branch(MetaGradientSums& total, const TimedGradients& timed) {
   const TaskGradients& result = timed.tasks;
   const at::Tensor sum = result.gradient.sum(0);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  const at::Tensor scalars =
+      at::stack({sum_or(result.outer.loss, none, sum), sum_or(result.outer.accuracy, none, sum),
+                 sum_or(result.bias_squared, 0, sum), sum_or(result.norm_squared, 0, sum)});
   total.gradient = total.gradient.defined() ? total.gradient + sum : sum;
-  total.loss += result.outer.loss.sum().item<double>();
-  total.accuracy += result.outer.accuracy.defined() ? result.outer.accuracy.sum().item<double>()
-                                                    : std::numeric_limits<double>::quiet_NaN();
-  if (result.bias_squared.defined()) {
-    total.bias_squared = result.bias_squared.mean().item<double>();
-    total.norm_squared = result.norm_squared.mean().item<double>();
-  }
+  total.scalars = total.scalars.defined() ? total.scalars + scalars : scalars;
+  total.measured += result.bias_squared.defined() ? result.bias_squared.size(0) : 0;
   total.gradient_calls += result.gradient_calls;
   total.hessian_products += result.hessian_products;
-  if (total.task_gradients.defined()) {
-    total.task_gradients.index_copy_(0, at::tensor(indices, at::kLong).to(sum.device()), result.gradient);
-  }
+  (timed.exact_branch ? total.exact_seconds : total.first_order_seconds) += timed.seconds;
 }
 
 MetaGradient whole_batch(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
                          const std::vector<bool>& coins, KeepTasks keep) {
-  const int64_t tasks = problem.tasks();
   MetaGradient total;
-  total.bias_squared = total.norm_squared = std::numeric_limits<double>::quiet_NaN();
-  if (keep == KeepTasks::yes) {
-    total.task_gradients = at::empty({tasks, theta.size(0)}, theta.options());
-  }
-  for (const bool branch : {false, true}) {
-    std::vector<int64_t> indices;
-    for (int64_t task = 0; task < tasks; ++task) {
-      if (coins[task] == branch) {
-        indices.push_back(task);
-      }
-    }
-    if (static_cast<int64_t>(indices.size()) == tasks) {
-      add_branch(total, timed_estimate(estimator, problem, theta, branch), indices);
-    } else if (!indices.empty()) {
-      add_branch(total, timed_estimate(estimator, *problem.select(indices), theta, branch), indices);
-    }
-  }
-  total.loss /= static_cast<double>(tasks);
-  total.accuracy /= static_cast<double>(tasks);
+  at::Tensor* const kept = keep == KeepTasks::yes ? &total.task_gradients : nullptr;
+  const MetaGradientSums sums = sum_meta_gradients(problem, theta, estimator, coins, kept);
+  const at::Tensor scalars = sums.scalars.cpu();
+  const double* const sum = scalars.const_data_ptr<double>();
+  const double tasks = static_cast<double>(problem.tasks()), measured = static_cast<double>(sums.measured);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  total.gradient = sums.gradient;
+  total.loss = sum[0] / tasks;
+  total.accuracy = sum[1] / tasks;
+  total.bias_squared = sums.measured > 0 ? sum[2] / measured : none;
+  total.norm_squared = sums.measured > 0 ? sum[3] / measured : none;
+  total.exact_seconds = sums.exact_seconds;
+  total.first_order_seconds = sums.first_order_seconds;
+  total.gradient_calls = sums.gradient_calls;
+  total.hessian_products = sums.hessian_products;
   return total;
 }
 
@@ -180,6 +187,30 @@ std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double
     coins[task] = random.uniform() < probability;
   }
   return coins;
+}
+
+MetaGradientSums sum_meta_gradients(const Problem& problem, const at::Tensor& theta,
+                                    const Estimator& estimator, const std::vector<bool>& coins,
+                                    at::Tensor* task_gradients) {
+  c10::NoGradGuard no_grad;
+  MetaGradientSums total;
+  if (task_gradients != nullptr) {
+    *task_gradients = at::empty({problem.tasks(), theta.size(0)}, theta.options());
+  }
+  for (const bool branch : {false, true}) {
+    const std::vector<int64_t> tasks = tasks_of(coins, branch);
+    if (tasks.empty()) {
+      continue;
+    }
+    const bool all = tasks.size() == coins.size();
+    const auto part = all ? nullptr : problem.select(tasks);
+    const TimedGradients timed = timed_estimate(estimator, all ? problem : *part, theta, branch);
+    add_branch(total, timed);
+    if (task_gradients != nullptr) {
+      task_gradients->index_copy_(0, at::tensor(tasks, at::kLong).to(theta.device()), timed.tasks.gradient);
+    }
+  }
+  return total;
 }
 
 MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta,

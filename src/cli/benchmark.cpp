@@ -88,6 +88,7 @@ void run_steps(const Workspace& workspace, int64_t steps, StepTimer& timer) {
   options.outer.steps = steps;
   options.validation.every = 0;
   options.checkpoint_every = options.outer.steps;
+  options.log_every = 1;  // a device reports after every step, so that each can be timed
   const TemporaryFolder folder;
   const auto sampler = workspace.training_sampler();
   const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);

@@ -86,7 +86,8 @@ int preview(const DataArguments& arguments) {
   const Config config = load(arguments);
   const auto dataset = data::load_dataset(located(config));
   const episode::EpisodeSampler sampler(dataset, config.options.episode,
-                                        static_cast<uint64_t>(config.options.seed));
+                                        static_cast<uint64_t>(config.options.seed),
+                                        config.options.augmentation);
   episode::write_preview(sampler, split, static_cast<uint64_t>(arguments.index), arguments.output);
   std::printf("written      %s\n", arguments.output.c_str());
   return 0;

@@ -152,6 +152,7 @@ int predict(const PredictArguments& arguments) {
   const auto run = train::RunDirectory::open(arguments.run);
   const train::RunOptions options = load_config(run.config_file()).options;
   const at::Device device = train::parse_device(arguments.device.empty() ? options.device : arguments.device);
+  train::set_precision(options.precision);
   const data::ImageForm form = form_of(run, options);
   const auto support = data::read_labelled_images("predict: --support", arguments.support, form);
   const auto query = data::read_loose_images("predict: --query", arguments.query, form);

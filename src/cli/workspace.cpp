@@ -39,10 +39,11 @@ Workspace::Workspace(const Config& config, int64_t local_rank)
       input_(input_shape(dataset_, options_.episode.ways)),
       network_(nn::make_network(options_.model, input_)) {
   share_threads(device_);
+  train::set_precision(options_.precision);
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {
-  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed)};
+  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed), options_.augmentation};
 }
 
 episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {

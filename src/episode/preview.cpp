@@ -6,12 +6,11 @@
 namespace ufo::episode {
 namespace {
 
-/// Images `first` to `first + count - 1` of `images`, turned; [count, H, W, C] uint8.
-at::Tensor turned_images(const data::Dataset& dataset, const std::vector<int64_t>& images, int64_t first,
-                         int64_t count, int32_t quarter_turns) {
-  const std::vector<int64_t> wanted(images.begin() + first, images.begin() + first + count);
-  return at::rot90(dataset.images.images.index_select(0, at::tensor(wanted, at::kLong)), quarter_turns,
-                   {1, 2});
+/// What a network sees of normalised `images` [S, C, H, W], as pixels again: [S, H, W, C] uint8.
+at::Tensor pixels(const data::Dataset& dataset, const at::Tensor& images) {
+  const at::Tensor values =
+      images.permute({0, 2, 3, 1}) * at::tensor(dataset.deviation) + at::tensor(dataset.mean);
+  return (values * 255).round().clamp(0, 255).to(at::kByte);
 }
 
 std::string label_text(size_t label, const std::string& class_name, int32_t quarter_turns) {
@@ -29,6 +28,9 @@ void write_preview(const EpisodeSampler& sampler, data::Split split, uint64_t in
   const data::Dataset& dataset = sampler.dataset();
   const EpisodeOptions& options = sampler.options();
   const Episode episode = sampler.episode(split, index);
+  const EpisodeBatch batch = sampler.batch(split, index, 1);
+  const at::Tensor support = pixels(dataset, batch.support_images[0]);
+  const at::Tensor query = pixels(dataset, batch.query_images[0]);
   const std::string split_name = data::kSplitNames[static_cast<size_t>(split)];
   data::PreviewSheet sheet{.title = std::to_string(options.ways) + "-way " + std::to_string(options.shots) +
                                     "-shot, " + split_name + " episode " + std::to_string(index),
@@ -41,10 +43,8 @@ void write_preview(const EpisodeSampler& sampler, data::Split split, uint64_t in
     sheet.rows.push_back(
         {.label = label_text(n, dataset.images.class_names[static_cast<size_t>(drawn.image_class)],
                              drawn.quarter_turns),
-         .left =
-             turned_images(dataset, episode.support, row * options.shots, options.shots, drawn.quarter_turns),
-         .right = turned_images(dataset, episode.query, row * options.queries, options.queries,
-                                drawn.quarter_turns)});
+         .left = support.narrow(0, row * options.shots, options.shots),
+         .right = query.narrow(0, row * options.queries, options.queries)});
   }
   data::write_preview(sheet, path);
 }

@@ -1,5 +1,6 @@
 #include "gather.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -38,6 +39,13 @@ at::Tensor empty_images(int64_t tasks, int64_t images, const Gatherer& gatherer)
       .permute({0, 1, 4, 2, 3});
 }
 
+std::vector<Augmentation> draw_augmentations(const AugmentationOptions& options, size_t images,
+                                             RandomStream& random) {
+  std::vector<Augmentation> drawn(images);
+  std::generate(drawn.begin(), drawn.end(), [&] { return draw_augmentation(options, random); });
+  return drawn;
+}
+
 /// [T, N*each]: label n for each image of class n.
 at::Tensor labels(int64_t tasks, int64_t ways, int64_t each) {
   return at::arange(ways, at::kLong).repeat_interleave(each).repeat({tasks, 1});
@@ -45,9 +53,15 @@ at::Tensor labels(int64_t tasks, int64_t ways, int64_t each) {
 
 }  // namespace
 
-EpisodeSampler::EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed)
-    : dataset_(dataset), options_(options), seed_(seed), gatherer_(std::make_unique<Gatherer>(dataset)) {
+EpisodeSampler::EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed,
+                               const AugmentationOptions& augmentation)
+    : dataset_(dataset),
+      options_(options),
+      seed_(seed),
+      augmentation_(augmentation),
+      gatherer_(std::make_unique<Gatherer>(dataset)) {
   check_ranges(options, "episode");
+  check_ranges(augmentation, "augmentation");
   const int64_t needed = options.shots + options.queries;
   for (data::Split split : {data::Split::train, data::Split::validation, data::Split::test}) {
     if (dataset.of(split).empty()) {
@@ -87,6 +101,11 @@ Episode EpisodeSampler::episode(data::Split split, uint64_t index) const {
           .push_back(first + drawn[i]);
     }
   }
+  if (split == data::Split::train && augmentation_.active()) {
+    RandomStream changes(seed_, Purpose::augmentation, index);
+    episode.support_augmentation = draw_augmentations(augmentation_, episode.support.size(), changes);
+    episode.query_augmentation = draw_augmentations(augmentation_, episode.query.size(), changes);
+  }
   return episode;
 }
 
@@ -101,16 +120,49 @@ EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t ta
   const std::vector<data::EpisodeClass>& classes = dataset_.of(split);
   for (int64_t task = 0; task < tasks; ++task) {
     const Episode drawn = episode(split, first + static_cast<uint64_t>(task));
-    const auto gather = [&](const std::vector<int64_t>& images, int64_t each, float*& out) {
+    const auto gather = [&](const std::vector<int64_t>& images, const std::vector<Augmentation>& augmentation,
+                            int64_t each, float*& out) {
       for (size_t i = 0; i < images.size(); ++i, out += gatherer_->values()) {
         const int32_t c = drawn.classes[i / static_cast<size_t>(each)];
-        gatherer_->gather(images[i], classes[static_cast<size_t>(c)].quarter_turns, out);
+        gatherer_->gather(images[i], classes[static_cast<size_t>(c)].quarter_turns,
+                          augmentation.empty() ? Augmentation{} : augmentation[i], out);
       }
     };
-    gather(drawn.support, shots, support);
-    gather(drawn.query, queries, query);
+    gather(drawn.support, drawn.support_augmentation, shots, support);
+    gather(drawn.query, drawn.query_augmentation, queries, query);
   }
   return batch;
+}
+
+EpisodeIndices EpisodeSampler::indices(data::Split split, uint64_t first, int64_t tasks) const {
+  const int64_t each = options_.ways * (options_.shots + options_.queries);
+  const bool augmented = split == data::Split::train && augmentation_.active();
+  EpisodeIndices result{.images = at::empty({tasks, each}, at::kLong),
+                        .quarter_turns = at::empty({tasks, each}, at::kLong),
+                        .augmentation = augmented ? at::empty({tasks, each, 6}, at::kFloat) : at::Tensor()};
+  auto* image = result.images.mutable_data_ptr<int64_t>();
+  auto* turns = result.quarter_turns.mutable_data_ptr<int64_t>();
+  float* change = augmented ? result.augmentation.mutable_data_ptr<float>() : nullptr;
+  const std::vector<data::EpisodeClass>& classes = dataset_.of(split);
+  for (int64_t task = 0; task < tasks; ++task) {
+    const Episode drawn = episode(split, first + static_cast<uint64_t>(task));
+    for (const auto* part : {&drawn.support, &drawn.query}) {
+      const size_t each_class = part->size() / drawn.classes.size();
+      for (size_t i = 0; i < part->size(); ++i) {
+        *image++ = (*part)[i];
+        *turns++ = classes[static_cast<size_t>(drawn.classes[i / each_class])].quarter_turns;
+      }
+    }
+    for (const auto* part : {&drawn.support_augmentation, &drawn.query_augmentation}) {
+      for (const Augmentation& a : *part) {
+        for (const float value : {a.mirrored ? 1.0f : 0.0f, static_cast<float>(a.down),
+                                  static_cast<float>(a.right), a.brightness, a.contrast, a.saturation}) {
+          *change++ = value;
+        }
+      }
+    }
+  }
+  return result;
 }
 
 }  // namespace ufo::episode

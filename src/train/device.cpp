@@ -1,3 +1,5 @@
+#include "cuda/library.h"
+
 #include <charconv>
 
 #include <ATen/Context.h>
@@ -9,8 +11,7 @@
 namespace ufo::train {
 namespace {
 
-/// Devices that this build can use: without CUDA's libraries there are none, whatever the machine has.
-int cuda_devices() { return at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0; }
+int cuda_devices() { return cuda::functions() != nullptr ? at::detail::getCUDAHooks().deviceCount() : 0; }
 
 }  // namespace
 
@@ -26,11 +27,22 @@ at::Device parse_device(const std::string& name, int64_t local_rank) {
   if (name != "auto" && name != "cuda" && (!numbered || index < 0)) {
     throw ConfigError("device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
   }
-  if (index >= cuda_devices()) {
-    throw ConfigError("device: need cuda:" + std::to_string(index) + ", found " + std::to_string(cuda_devices()) +
-                      " CUDA devices that this build can use");
+  const int found = cuda_devices();
+  if (index >= found) {
+    throw ConfigError("device: need cuda:" + std::to_string(index) + ", found " +
+                      (cuda::functions() == nullptr ? "none: " + cuda::why_missing()
+                                                    : std::to_string(found) + " CUDA devices"));
   }
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+void set_precision(const std::string& name) {
+  if (name != "float32" && name != "tf32") {
+    throw ConfigError("precision: need one of float32, tf32, got \"" + name + "\"");
+  }
+  at::globalContext().setAllowTF32CuBLAS(name == "tf32");
+  at::globalContext().setAllowTF32CuDNN(name == "tf32");
+  at::globalContext().setDeterministicCuDNN(true);
 }
 
 bilevel::Engine parse_engine(const std::string& name) {

@@ -6,6 +6,11 @@
 namespace ufo::train {
 namespace {
 
+/// The flag by which PyTorch's fused kernels leave everything as it is.
+std::optional<at::Tensor> found_inf(const at::Tensor& skip) {
+  return skip.defined() ? std::optional(skip) : std::nullopt;
+}
+
 /// PyTorch's fused kernels split their work at fixed places, so that the bits do not depend on the number of
 /// threads.
 class Adam final : public OuterOptimizer {
@@ -16,11 +21,15 @@ class Adam final : public OuterOptimizer {
         square_(at::zeros_like(theta)),
         step_(at::zeros({}, theta.options().dtype(at::kFloat))) {}
 
-  void step(const at::Tensor& theta, const at::Tensor& gradient) override {
-    step_.add_(1);
+  void step(const at::Tensor& theta, const at::Tensor& gradient, const at::Tensor& skip) override {
+    if (skip.defined()) {
+      step_.add_(1 - skip);
+    } else {
+      step_.add_(1);
+    }
     at::_fused_adam_(theta, gradient, mean_, square_, {}, step_, options_.learning_rate, options_.beta1,
                      options_.beta2, /*weight_decay=*/0, options_.epsilon, /*amsgrad=*/false,
-                     /*maximize=*/false);
+                     /*maximize=*/false, /*grad_scale=*/{}, found_inf(skip));
   }
 
   std::map<std::string, at::Tensor> state() const override {
@@ -42,10 +51,11 @@ class Sgd final : public OuterOptimizer {
 
   /// From a buffer of zeros the general step gives what torch.optim does in its first step: buffer =
   /// gradient.
-  void step(const at::Tensor& theta, const at::Tensor& gradient) override {
+  void step(const at::Tensor& theta, const at::Tensor& gradient, const at::Tensor& skip) override {
     at::_fused_sgd_(theta, gradient, momentum_.defined() ? at::TensorList(momentum_) : at::TensorList(),
                     /*weight_decay=*/0, options_.momentum, options_.learning_rate, /*dampening=*/0,
-                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false);
+                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false, /*grad_scale=*/{},
+                    found_inf(skip));
   }
 
   std::map<std::string, at::Tensor> state() const override {
@@ -98,14 +108,15 @@ std::unique_ptr<OuterOptimizer> make_outer_optimizer(const OuterOptions& options
   throw ConfigError("outer.optimizer: need one of adam, sgd, got \"" + options.optimizer + "\"");
 }
 
-double gradient_norm(const at::Tensor& gradient) {
+at::Tensor gradient_norm(const at::Tensor& gradient) {
   if (!gradient.is_cpu()) {
-    return gradient.norm(2, at::kDouble).item<double>();
+    return gradient.norm(2, at::kDouble);
   }
   const at::Tensor values = gradient.contiguous();
-  return AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "gradient_norm", [&] {
+  const double norm = AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "gradient_norm", [&] {
     return std::sqrt(sum_of_squares(values.const_data_ptr<scalar_t>(), values.numel()));
   });
+  return at::scalar_tensor(norm, at::kDouble);
 }
 
 void clip_gradient(const at::Tensor& gradient, double clip_value, double clip_norm) {
@@ -113,10 +124,7 @@ void clip_gradient(const at::Tensor& gradient, double clip_value, double clip_no
     gradient.clamp_(-clip_value, clip_value);
   }
   if (clip_norm > 0) {
-    const double norm = gradient_norm(gradient);
-    if (norm > clip_norm) {
-      gradient.mul_(clip_norm / norm);
-    }
+    gradient.mul_((clip_norm / gradient_norm(gradient)).clamp_max(1));
   }
 }
 

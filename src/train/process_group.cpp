@@ -1,3 +1,4 @@
+#include "cuda/library.h"
 #include "heartbeat.h"
 
 #include <chrono>
@@ -14,10 +15,6 @@
 #include <ufo/base/error.h>
 #include <ufo/train/logging.h>
 #include <ufo/train/process_group.h>
-
-#ifdef UFO_CUDA
-#include "nccl_group.h"
-#endif
 
 namespace ufo::train {
 namespace {
@@ -91,6 +88,17 @@ Backend make_gloo_group(const ProcessPlace& place, const Store& store) {
   }
 }
 
+/// NCCL's process group, for tensors on `device`.
+Backend make_nccl_group(const ProcessPlace& place, const Store& store, at::Device device) {
+  const auto make = cuda::functions()->make_nccl_group;
+  if (make == nullptr) {
+    throw ConfigError(
+        "device: need NCCL for " + std::to_string(place.size) +
+        " processes on CUDA devices, this program was built without it: run scripts/setup --cuda");
+  }
+  return make(store, place.rank, place.size, device, kSlowestStep);
+}
+
 class ProcessGroup final : public Communicator {
  public:
   ProcessGroup(const ProcessPlace& place, at::Device device)
@@ -100,11 +108,9 @@ class ProcessGroup final : public Communicator {
     heartbeat_ = std::make_unique<Heartbeat>(store_->clone(), place.rank, place.size, Heartbeat::Options(),
                                              [this](const std::string& who) { end_program(who); });
     check_devices(device);
-#ifdef UFO_CUDA
     if (device.is_cuda()) {
-      device_group_ = make_nccl_group(store_, place.rank, place.size, device, kSlowestStep);
+      device_group_ = make_nccl_group(place, store_, device);
     }
-#endif
   }
 
   int64_t rank() const override { return place_.rank; }

@@ -1,11 +1,9 @@
+#include "cuda/library.h"
+#include "revision.h"
+
 #include <fstream>
 
 #include <torch/headeronly/version.h>
-#ifdef UFO_CUDA
-#include <ATen/cuda/CUDAContext.h>
-#endif
-
-#include "revision.h"
 
 #include <ufo/base/parallel.h>
 #include <ufo/train/run_facts.h>
@@ -25,12 +23,7 @@ std::string processor_name() {
 }
 
 std::string hardware_name(at::Device device) {
-#ifdef UFO_CUDA
-  if (device.is_cuda()) {
-    return at::cuda::getDeviceProperties(device.index())->name;
-  }
-#endif
-  return processor_name();
+  return device.is_cuda() ? cuda::functions()->device_name(device.index()) : processor_name();
 }
 
 }  // namespace

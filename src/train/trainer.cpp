@@ -1,9 +1,13 @@
+#include "outer_step.h"
 #include "text.h"
 
 #include <chrono>
 #include <cmath>
+#include <optional>
 
-#include <ufo/bilevel/meta_gradient.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <ufo/train/data_parallel.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
@@ -19,6 +23,29 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Sends work for a CUDA device to a stream of its own: the default one cannot be recorded into a graph.
+class OwnStream {
+ public:
+  explicit OwnStream(at::Device device) : device_(device) {
+    if (device.is_cuda()) {
+      const c10::impl::VirtualGuardImpl cuda(device.type());
+      guard_.emplace(cuda.getStreamFromGlobalPool(device));
+      cuda.synchronizeDevice(device.index());  // for what was begun on the default stream
+    }
+  }
+  ~OwnStream() {
+    if (guard_) {
+      c10::impl::VirtualGuardImpl(device_.type()).synchronizeDevice(device_.index());
+    }
+  }
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+
+ private:
+  at::Device device_;
+  std::optional<c10::StreamGuard> guard_;
+};
+
 /// One call of Trainer::run.
 class Run {
  public:
@@ -28,25 +55,33 @@ class Run {
         engine_(parse_engine(options.engine)),
         state_(start),
         seconds_before_(seconds_before),
-        batches_(parts.sampler, data::Split::train, options.outer.meta_batch,
-                 static_cast<uint64_t>(start.step), share_of(options.outer.meta_batch, parts.communicator)) {
+        adaptive_(options.meta_gradient.estimator == "ufo" && options.meta_gradient.q.adaptive),
+        stream_(start.parameters.device()) {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
       parts.optimizer.load_state(start.optimizer);
       parts.estimator.restore(start.estimator_state);
     }
     state_.optimizer = parts.optimizer.state();
+    outer_step_ = make_outer_step(parts_, options_, state_.parameters, start.step);
   }
 
   TrainingResult run() {
     while (state_.step < options_.outer.steps) {
-      outer_step();
+      outer_step_->begin(state_.step);
+      ++state_.step;
       const bool last = state_.step == options_.outer.steps;
       const bool stop = parts_.should_stop && parts_.should_stop();
-      if (due(options_.validation.every, last)) {
+      const bool validates = due(options_.validation.every, last);
+      const bool saves = stop || due(options_.checkpoint_every, last);
+      const Wait wait = validates || saves || adaptive_ ? Wait::yes : Wait::no;
+      for (const StepResult& result : outer_step_->results(wait)) {
+        take(result);
+      }
+      if (validates) {
         validate();
       }
-      if (stop || due(options_.checkpoint_every, last)) {
+      if (saves) {
         save(parts_.last);
       }
       if (last && options_.validation.every == 0) {
@@ -62,45 +97,32 @@ class Run {
  private:
   bool due(int64_t every, bool last) const { return every > 0 && (last || state_.step % every == 0); }
 
-  void outer_step() {
-    const auto start = Clock::now();
-    const auto problem = make_problem(parts_.network, batches_.next(), state_.parameters, engine_);
-    const double probability = parts_.estimator.exact_probability();
-    const auto coins =
-        bilevel::toss_coins(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.step),
-                            options_.outer.meta_batch, probability);
-    auto estimate = bilevel::estimate_meta_gradient(problem, state_.parameters, parts_.estimator,
-                                                    share_of(coins, parts_.communicator));
-    combine(estimate, parts_.communicator);
-    const double norm = gradient_norm(estimate.gradient);
-    const bool finite = std::isfinite(norm) && std::isfinite(estimate.loss);
-    if (finite) {
-      clip_gradient(estimate.gradient, options_.outer.clip_value, options_.outer.clip_norm);
-      parts_.optimizer.step(state_.parameters, estimate.gradient);
+  /// Takes note of what a step gave.
+  void take(const StepResult& result) {
+    const bilevel::MetaGradient& estimate = result.estimate;
+    if (result.finite()) {
       parts_.estimator.observe(estimate);
       state_.estimator_state = parts_.estimator.state();
-      ++state_.step;
     }
-
-    MetricRecord record{.step = finite ? state_.step : state_.step + 1,
+    MetricRecord record{.step = result.step + 1,
                         .split = data::Split::train,
                         .loss = estimate.loss,
                         .accuracy = estimate.accuracy,
-                        .gradient_norm = norm,
-                        .tasks_per_second = static_cast<double>(estimate.tasks) / seconds_since(start),
+                        .gradient_norm = result.gradient_norm,
+                        .tasks_per_second = static_cast<double>(estimate.tasks) / result.seconds,
                         .seconds = seconds(),
                         .coins = {},
                         .gradient_calls = estimate.gradient_calls,
                         .hessian_products = estimate.hessian_products};
     if (options_.meta_gradient.estimator == "ufo") {
-      record.coins = {.probability = probability,
+      record.coins = {.probability = result.probability,
                       .heads = estimate.exact_tasks,
                       .bias_squared = estimate.bias_squared,
                       .norm_squared = estimate.norm_squared,
                       .means = parts_.estimator.moments()};
     }
     report(record);
-    if (!finite) {
+    if (!result.finite()) {
       refuse_to_go_on(record);
     }
   }
@@ -176,7 +198,9 @@ class Run {
   Checkpoint state_;
   double seconds_before_;
   Clock::time_point start_ = Clock::now();
-  episode::EpisodePrefetcher batches_;
+  bool adaptive_;  ///< q of the next step needs the result of this one
+  OwnStream stream_;
+  std::unique_ptr<OuterStep> outer_step_;
 };
 
 }  // namespace

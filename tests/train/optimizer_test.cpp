@@ -99,7 +99,7 @@ TEST(OuterOptimizer, RefusesTheStateOfAnother) {
 TEST(GradientNorm, IsThe2Norm) {
   for (at::ScalarType type : {at::kFloat, at::kDouble}) {
     const at::Tensor values = gradient(3, type);
-    EXPECT_NEAR(gradient_norm(values), values.to(at::kDouble).norm().item<double>(), 1e-12);
+    EXPECT_NEAR(gradient_norm(values).item<double>(), values.to(at::kDouble).norm().item<double>(), 1e-12);
   }
 }
 

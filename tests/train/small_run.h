@@ -78,7 +78,7 @@ struct SmallRun {
     network = nn::make_network(options.model,
                                {.channels = 1, .height = 8, .width = 8, .ways = options.episode.ways});
     const auto seed = static_cast<uint64_t>(options.seed);
-    sampler = std::make_unique<episode::EpisodeSampler>(dataset, options.episode, seed);
+    sampler = std::make_unique<episode::EpisodeSampler>(dataset, options.episode, seed, options.augmentation);
     episode::EpisodeOptions validation = options.episode;
     validation.queries = 3;
     validation_sampler = std::make_unique<episode::EpisodeSampler>(dataset, validation, seed);

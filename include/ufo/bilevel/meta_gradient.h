@@ -39,4 +39,22 @@ MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& th
                                     const Estimator& estimator, const std::vector<bool>& coins,
                                     KeepTasks keep = KeepTasks::no);
 
+/// Sums over the tasks of one meta-batch. Its tensors stay on the device of theta.
+struct MetaGradientSums {
+  at::Tensor gradient;   ///< [S]
+  at::Tensor scalars;    ///< [4] double: outer loss at phi_r, accuracy, ||G - G_FO||^2, ||G||^2
+  int64_t measured = 0;  ///< the tasks that the last two are of
+  int64_t gradient_calls = 0;
+  int64_t hessian_products = 0;
+  double exact_seconds = 0;  ///< as in MetaGradient, without what a device still has to do
+  double first_order_seconds = 0;
+};
+
+/// What estimate_meta_gradient takes the mean of, all tasks of a branch in one call. Nothing waits for the
+/// device, and where the tasks of each branch lie side by side nothing is copied to it either, so that the
+/// call can be recorded into a CUDA graph. Fills `task_gradients`, unless null, with each task's own [T, S].
+MetaGradientSums sum_meta_gradients(const Problem& problem, const at::Tensor& theta,
+                                    const Estimator& estimator, const std::vector<bool>& coins,
+                                    at::Tensor* task_gradients = nullptr);
+
 }  // namespace ufo::bilevel

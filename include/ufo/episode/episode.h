@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/base/options.h>
+#include <ufo/episode/augmentation.h>
 
 namespace ufo::episode {
 
@@ -30,6 +31,8 @@ struct Episode {
   std::vector<int32_t> classes;  ///< N indices into Dataset::of(split), distinct, in random order
   std::vector<int64_t> support;  ///< N*K indices into ImageSet::images, class by class
   std::vector<int64_t> query;    ///< N*Q, class by class; none of them is in `support`
+  std::vector<Augmentation> support_augmentation = {};  ///< one an image, or none where nothing is changed
+  std::vector<Augmentation> query_augmentation = {};
 };
 
 /// T tasks as tensors. Images are float32 with channels last in memory and NCHW in their sizes.

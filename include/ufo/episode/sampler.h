@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <ufo/data/dataset.h>
+#include <ufo/episode/device_images.h>
 #include <ufo/episode/episode.h>
 
 namespace ufo::episode {
@@ -15,10 +16,12 @@ class Gatherer;
 /// state, so that evaluation, resumed runs and other machines see the same tasks.
 class EpisodeSampler {
  public:
-  /// `dataset` must outlive the sampler. Throws ConfigError where a split that has classes has fewer than
-  /// `ways`, and where a class has fewer images than shots + queries. Where training and evaluation differ in
-  /// queries, each has a sampler of its own.
-  EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed);
+  /// `dataset` must outlive the sampler. Episodes of the training split, and they alone, are changed as
+  /// `augmentation` says. Throws ConfigError where a split that has classes has fewer than `ways`, where a
+  /// class has fewer images than shots + queries, and for options out of range. Training and evaluation have
+  /// a sampler each: they may differ in queries, and evaluation augments nothing, whatever the split.
+  EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed,
+                 const AugmentationOptions& augmentation = {});
   ~EpisodeSampler();
 
   const data::Dataset& dataset() const { return dataset_; }
@@ -28,13 +31,17 @@ class EpisodeSampler {
   Episode episode(data::Split split, uint64_t index) const;
 
   /// Episodes first, first + 1, ..., first + tasks - 1 as float32 tensors in host memory; images are turned
-  /// and normalised as the data set says. Throws as episode() does.
+  /// and normalised as the data set says, and augmented in between. Throws as episode() does.
   EpisodeBatch batch(data::Split split, uint64_t first, int64_t tasks) const;
+
+  /// The same episodes as indices in host memory. Throws as episode() does.
+  EpisodeIndices indices(data::Split split, uint64_t first, int64_t tasks) const;
 
  private:
   const data::Dataset& dataset_;
   EpisodeOptions options_;
   uint64_t seed_;
+  AugmentationOptions augmentation_;
   std::unique_ptr<const Gatherer> gatherer_;
 };
 

@@ -75,9 +75,12 @@ struct EvaluationOptions {
 struct RunOptions {
   int64_t seed = 1;
   std::string device = "auto";
+  std::string precision = "float32";
+  bool cuda_graph = true;
   std::string engine = "auto";
   data::DatasetOptions dataset;
   episode::EpisodeOptions episode;
+  episode::AugmentationOptions augmentation;
   nn::ModelOptions model;
   bilevel::InnerOptions inner;
   bilevel::EstimatorOptions meta_gradient;
@@ -91,10 +94,18 @@ struct RunOptions {
   static void describe(Self& self, Visitor&& field) {
     field("seed", self.seed, at_least(0), "seed of the initialisation, the episodes and the coins");
     field("device", self.device, anything(), "auto, cpu, cuda or cuda:N");
+    field(
+        "precision", self.precision, one_of({"float32", "tf32"}),
+        "products of CUDA devices: float32, or the faster tf32, whose factors have 10 bits of mantissa; the "
+        "CPU always takes float32");
+    field("cuda_graph", self.cuda_graph, anything(),
+          "CUDA: record the outer step into CUDA graphs and replay them, where the derivatives are "
+          "hand-written and q is fixed");
     field("engine", self.engine, one_of({"auto", "hand_written", "autograd"}),
           "who differentiates the network; auto takes the hand-written derivatives where there are some");
     field("dataset", self.dataset, anything(), "the images and how their classes are divided");
     field("episode", self.episode, anything(), "the size of an episode");
+    field("augmentation", self.augmentation, anything(), "random changes of training images");
     field("model", self.model, anything(), "the network");
     field("inner", self.inner, anything(), "the inner loop");
     field("meta_gradient", self.meta_gradient, anything(), "the estimator of the meta-gradient");

@@ -18,7 +18,8 @@ class OuterOptimizer {
   virtual ~OuterOptimizer() = default;
 
   /// One step of `theta` [P], in place, against `gradient` [P]; both of the dtype and device it was made for.
-  virtual void step(const at::Tensor& theta, const at::Tensor& gradient) = 0;
+  /// Where `skip` (of no dimension, float32, on that device; undefined stands for 0) is 1, nothing changes.
+  virtual void step(const at::Tensor& theta, const at::Tensor& gradient, const at::Tensor& skip = {}) = 0;
 
   /// What the next step depends on beside theta: tensors [P] or of no dimension, sharing the optimizer's
   /// storage.
@@ -33,13 +34,13 @@ class OuterOptimizer {
 /// like `theta` [P]. Throws ConfigError for another name.
 std::unique_ptr<OuterOptimizer> make_outer_optimizer(const OuterOptions& options, const at::Tensor& theta);
 
-/// The 2-norm of `gradient` [P], summed in double precision in a fixed order on the CPU, so that it has the
-/// same bits for any number of threads.
-double gradient_norm(const at::Tensor& gradient);
+/// The 2-norm of `gradient` [P], of no dimension, double, on its device; summed in double precision, on the
+/// CPU in a fixed order, so that it has the same bits for any number of threads.
+at::Tensor gradient_norm(const at::Tensor& gradient);
 
 /// Clips the whole estimate `gradient` [P] in place: each element to +- clip_value, then all together to the
-/// norm clip_norm; 0 turns either off. Clipping is not linear, so a clipped estimate of UFO is no longer
-/// unbiased.
+/// norm clip_norm; 0 turns either off. Waits for no device. Clipping is not linear, so a clipped estimate of
+/// UFO is no longer unbiased.
 void clip_gradient(const at::Tensor& gradient, double clip_value, double clip_norm);
 
 }  // namespace ufo::train

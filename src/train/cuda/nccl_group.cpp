@@ -1,4 +1,4 @@
-#include "nccl_group.h"
+#include "cuda/nccl_group.h"
 
 #include <string>
 
@@ -9,7 +9,7 @@
 
 #include <ufo/base/error.h>
 
-namespace ufo::train {
+namespace ufo::train::cuda {
 namespace {
 
 /// NCCL's own config struct lies inside c10d's options and grows from one minor version to the next.
@@ -38,4 +38,4 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_group(const c10::intrusive_ptr<c10d:
   return group;
 }
 
-}  // namespace ufo::train
+}  // namespace ufo::train::cuda

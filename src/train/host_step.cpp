@@ -1,0 +1,58 @@
+#include "outer_step.h"
+
+#include <chrono>
+#include <utility>
+
+#include <ufo/train/data_parallel.h>
+#include <ufo/train/device.h>
+
+namespace ufo::train {
+namespace {
+
+/// While a step computes, the next meta-batch is drawn in a thread beside it.
+class HostStep final : public OuterStep {
+ public:
+  HostStep(const TrainerParts& parts, const RunOptions& options, const at::Tensor& theta, int64_t first)
+      : parts_(parts),
+        options_(options),
+        theta_(theta),
+        engine_(parse_engine(options.engine)),
+        batches_(parts.sampler, data::Split::train, options.outer.meta_batch, static_cast<uint64_t>(first),
+                 share_of(options.outer.meta_batch, parts.communicator)) {}
+
+  void begin(int64_t step) override {
+    const auto start = std::chrono::steady_clock::now();
+    const auto problem = make_problem(parts_.network, batches_.next(), theta_, engine_);
+    StepResult result{.step = step, .estimate = {}, .probability = parts_.estimator.exact_probability()};
+    const auto coins = coins_of(options_, step, result.probability);
+    result.estimate = bilevel::estimate_meta_gradient(problem, theta_, parts_.estimator,
+                                                      share_of(coins, parts_.communicator));
+    combine(result.estimate, parts_.communicator);
+    result.gradient_norm = gradient_norm(result.estimate.gradient).item<double>();
+    if (result.finite()) {
+      clip_gradient(result.estimate.gradient, options_.outer.clip_value, options_.outer.clip_norm);
+      parts_.optimizer.step(theta_, result.estimate.gradient);
+    }
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    done_.push_back(std::move(result));
+  }
+
+  std::vector<StepResult> results(Wait) override { return std::exchange(done_, {}); }
+
+ private:
+  const TrainerParts& parts_;
+  const RunOptions& options_;
+  at::Tensor theta_;
+  bilevel::Engine engine_;
+  episode::EpisodePrefetcher batches_;
+  std::vector<StepResult> done_;
+};
+
+}  // namespace
+
+std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const RunOptions& options,
+                                          const at::Tensor& theta, int64_t first) {
+  return std::make_unique<HostStep>(parts, options, theta, first);
+}
+
+}  // namespace ufo::train

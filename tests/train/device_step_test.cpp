@@ -1,0 +1,102 @@
+#include "step_run.h"
+
+#include <gtest/gtest.h>
+
+namespace ufo::train {
+namespace {
+
+at::Tensor start(const SmallRun& run) { return run.network->initial_parameters(1).to(at::kDouble); }
+
+void expect_equal(double a, double b, const char* what, int64_t step) {
+  EXPECT_EQ(std::isnan(a), std::isnan(b)) << what << ", step " << step;
+  if (!std::isnan(a)) {
+    EXPECT_NEAR(a, b, 1e-9 * (1 + std::abs(b))) << what << ", step " << step;
+  }
+}
+
+void expect_the_same(const StepRun& found, const StepRun& expected) {
+  EXPECT_LT(largest_difference(found.theta, expected.theta), 1e-9);
+  ASSERT_EQ(found.results.size(), expected.results.size());
+  for (size_t i = 0; i < found.results.size(); ++i) {
+    const StepResult &a = found.results[i], &b = expected.results[i];
+    EXPECT_EQ(a.step, b.step);
+    expect_equal(a.probability, b.probability, "q", a.step);
+    EXPECT_EQ(a.estimate.tasks, b.estimate.tasks);
+    EXPECT_EQ(a.estimate.exact_tasks, b.estimate.exact_tasks);
+    EXPECT_EQ(a.estimate.gradient_calls, b.estimate.gradient_calls);
+    EXPECT_EQ(a.estimate.hessian_products, b.estimate.hessian_products);
+    expect_equal(a.estimate.loss, b.estimate.loss, "loss", a.step);
+    expect_equal(a.estimate.accuracy, b.estimate.accuracy, "accuracy", a.step);
+    expect_equal(a.estimate.bias_squared, b.estimate.bias_squared, "D^2", a.step);
+    expect_equal(a.estimate.norm_squared, b.estimate.norm_squared, "V^2", a.step);
+    expect_equal(a.gradient_norm, b.gradient_norm, "gradient norm", a.step);
+  }
+}
+
+class DeviceStepOf : public testing::TestWithParam<std::string> {};
+
+TEST_P(DeviceStepOf, TrainsAsTheHostDoes) {
+  for (const char* model : {"mlp", "conv4"}) {
+    for (int64_t log_every : {1, 3, 100}) {
+      SmallRun run(model);
+      run.options.meta_gradient.estimator = GetParam();
+      run.options.log_every = log_every;
+      run.build();
+      SCOPED_TRACE(std::string(model) + ", log_every " + std::to_string(log_every));
+      expect_the_same(take_steps(run, StepKind::device, start(run), 4, 12),
+                      take_steps(run, StepKind::host, start(run), 4, 12));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EachEstimator, DeviceStepOf,
+                         testing::Values("first_order", "exact", "ufo", "reptile"),
+                         [](const auto& info) { return info.param; });
+
+TEST(DeviceStep, AdaptsQAsTheHostDoes) {
+  SmallRun run;
+  run.options.meta_gradient.q.adaptive = true;
+  run.build();
+  const auto found = take_steps(run, StepKind::device, start(run), 0, 10);
+  expect_the_same(found, take_steps(run, StepKind::host, start(run), 0, 10));
+  EXPECT_NE(found.results.back().probability, found.results.front().probability);
+}
+
+TEST(DeviceStep, ClipsAndAugmentsAsTheHostDoes) {
+  for (const char* optimizer : {"adam", "sgd"}) {
+    SmallRun run("conv4");
+    run.options.outer.optimizer = optimizer;
+    run.options.outer.momentum = 0.9;
+    run.options.outer.clip_value = 0.05;
+    run.options.outer.clip_norm = 0.1;
+    run.options.augmentation = {.horizontal_flip = true, .crop_padding = 1};
+    run.build();
+    expect_the_same(take_steps(run, StepKind::device, start(run), 0, 6),
+                    take_steps(run, StepKind::host, start(run), 0, 6));
+  }
+}
+
+TEST(DeviceStep, LeavesThetaAloneFromAStepOnThatIsNotFinite) {
+  SmallRun run;
+  const at::Tensor theta = start(run);
+  run.options.inner.learning_rate = 1e200;
+  const auto taken = take_steps(run, StepKind::device, theta, 0, 3);
+  EXPECT_FALSE(taken.results[0].finite());
+  EXPECT_TRUE(taken.theta.equal(theta));
+}
+
+TEST(OuterOptimizer, SkipsAStepWhereItIsTold) {
+  for (const char* name : {"adam", "sgd"}) {
+    const OuterOptions options{.optimizer = name, .momentum = 0.9};
+    const at::Tensor theta = at::ones({33}), once = theta.clone();
+    const auto skipping = make_outer_optimizer(options, theta), plain = make_outer_optimizer(options, once);
+    skipping->step(theta, at::full({33}, 2.0f), at::ones({}));
+    EXPECT_TRUE(theta.eq(1).all().item<bool>()) << name;
+    skipping->step(theta, at::full({33}, 0.5f), at::zeros({}));
+    plain->step(once, at::full({33}, 0.5f));
+    EXPECT_TRUE(theta.equal(once)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace ufo::train
