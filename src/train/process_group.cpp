@@ -80,11 +80,9 @@ Backend make_gloo_group(const ProcessPlace& place, const Store& store) {
   using c10d::ProcessGroupGloo;
   const auto options = ProcessGroupGloo::Options::create_default(kMeetingTime);
   try {
-    const Backend group = c10::make_intrusive<ProcessGroupGloo>(
-        c10::make_intrusive<c10d::PrefixStore>("gloo", store), static_cast<int>(place.rank),
-        static_cast<int>(place.size), options);
-    group->setTimeout(kSlowestStep);
-    return group;
+    return c10::make_intrusive<ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store),
+                                                 static_cast<int>(place.rank), static_cast<int>(place.size),
+                                                 options);
   } catch (const std::exception& error) {
     throw std::runtime_error(name_of(place) + ": cannot connect to all others: " + reason(error));
   }
@@ -121,17 +119,22 @@ class ProcessGroup final : public Communicator {
   void all_reduce(at::Tensor& values, Reduction reduction) override {
     std::vector<at::Tensor> tensors = {values};
     c10d::AllreduceOptions options;
+    options.timeout = kSlowestStep;
     options.reduceOp = reduction == Reduction::sum ? c10d::ReduceOp::SUM : c10d::ReduceOp::MAX;
     finish([&] { return (values.is_cpu() ? host_group_ : device_group_)->allreduce(tensors, options); });
   }
 
   void broadcast(at::Tensor& values) override {
     std::vector<at::Tensor> tensors = {values};
-    finish([&] { return host_group_->broadcast(tensors); });
+    c10d::BroadcastOptions options;
+    options.timeout = kSlowestStep;
+    finish([&] { return host_group_->broadcast(tensors, options); });
   }
 
   void barrier() override {
-    finish([&] { return host_group_->barrier(); });
+    c10d::BarrierOptions options;
+    options.timeout = kSlowestStep;
+    finish([&] { return host_group_->barrier(options); });
   }
 
   void close() override {
@@ -149,8 +152,9 @@ class ProcessGroup final : public Communicator {
     try {
       start()->wait();
     } catch (const std::exception& error) {
-      throw std::runtime_error(name_of(place_) + ": another process has ended or cannot be reached (" +
-                               reason(error) + ")" + kAdvice);
+      throw std::runtime_error(
+          name_of(place_) + ": another process has ended, for a reason of its own, or cannot be reached (" +
+          reason(error) + ")" + kAdvice);
     }
   }
 

@@ -17,9 +17,9 @@ void check_version() {
   const uint64_t version = torch::cuda::nccl::version();
   const uint64_t major = version >> 32, minor = version >> 16 & 0xffff;
   if (major != NCCL_MAJOR || minor != NCCL_MINOR) {
-    throw ConfigError("nccl: need " + std::to_string(NCCL_MAJOR) + "." + std::to_string(NCCL_MINOR) +
-                      ", which this program was built with, got " + std::to_string(major) + "." +
-                      std::to_string(minor));
+    throw ConfigError("nccl: this program was built with the header of " + std::to_string(NCCL_MAJOR) + "." +
+                      std::to_string(NCCL_MINOR) + ", LibTorch with " + std::to_string(major) + "." +
+                      std::to_string(minor) + ": build it anew against this LibTorch");
   }
 }
 

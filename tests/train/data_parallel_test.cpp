@@ -1,0 +1,243 @@
+#include "small_run.h"
+
+#include <future>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ufo/train/data_parallel.h>
+#include <ufo/train/process_group.h>
+
+namespace ufo::train {
+namespace {
+
+/// A port of this machine that nobody listens at.
+int64_t free_port() {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof address;
+  ::bind(listener, reinterpret_cast<sockaddr*>(&address), size);
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(listener);
+  return ntohs(address.sin_port);
+}
+
+/// Runs `work` as `size` ranks, each in a thread with a process group of its own, and returns what each gave.
+template <class Work>
+auto as_ranks(int64_t size, const Work& work) {
+  using Result = std::invoke_result_t<Work, Communicator&>;
+  const int64_t port = free_port();
+  std::vector<std::future<Result>> futures;
+  for (int64_t rank = 0; rank < size; ++rank) {
+    futures.push_back(std::async(std::launch::async, [&work, size, port, rank] {
+      const auto communicator =
+          meet({.rank = rank, .size = size, .address = "127.0.0.1", .port = port}, at::kCPU);
+      const Result result = work(*communicator);
+      communicator->close();
+      return result;
+    }));
+  }
+  std::vector<Result> results;
+  for (auto& future : futures) {
+    results.push_back(future.get());
+  }
+  return results;
+}
+
+/// A rank that communicates with nobody.
+class Rank final : public Communicator {
+ public:
+  Rank(int64_t rank, int64_t size) : rank_(rank), size_(size) {}
+  int64_t rank() const override { return rank_; }
+  int64_t size() const override { return size_; }
+  void all_reduce(at::Tensor&, Reduction) override { FAIL(); }
+  void broadcast(at::Tensor&) override { FAIL(); }
+  void barrier() override { FAIL(); }
+  void close() override { FAIL(); }
+
+ private:
+  int64_t rank_, size_;
+};
+
+TEST(Share, DividesTheTasksInTheirOrder) {
+  for (int64_t size = 1; size <= 9; ++size) {
+    for (int64_t tasks : {9, 10, 32}) {
+      int64_t next = 0;
+      for (int64_t rank = 0; rank < size; ++rank) {
+        const episode::TaskRange share = share_of(tasks, Rank(rank, size));
+        EXPECT_EQ(share.first, next);
+        EXPECT_GE(share.count, tasks / size);
+        EXPECT_LE(share.count, tasks / size + 1);
+        next = share.first + share.count;
+      }
+      EXPECT_EQ(next, tasks);
+    }
+  }
+}
+
+TEST(Share, TakesTheCoinsOfItsTasks) {
+  const std::vector<bool> coins = {true, false, false, true, true};
+  EXPECT_EQ(share_of(coins, Rank(0, 2)), std::vector<bool>({true, false}));
+  EXPECT_EQ(share_of(coins, Rank(1, 2)), std::vector<bool>({false, true, true}));
+}
+
+TEST(Share, OfAProcessAloneIsTheWhole) {
+  SingleProcess alone;
+  EXPECT_EQ(share_of(7, alone).count, 7);
+  EXPECT_EQ(share_of({true, false}, alone), std::vector<bool>({true, false}));
+}
+
+bilevel::MetaGradient estimate_of(double value, int64_t tasks, int64_t exact) {
+  const double measured = exact > 0 ? value : std::numeric_limits<double>::quiet_NaN();
+  return {.gradient = at::full({5}, value, at::kFloat),
+          .loss = value,
+          .accuracy = value / 8,
+          .tasks = tasks,
+          .exact_tasks = exact,
+          .bias_squared = measured,
+          .norm_squared = 2 * measured,
+          .exact_seconds = value,
+          .first_order_seconds = 1,
+          .gradient_calls = 10 * tasks,
+          .hessian_products = exact};
+}
+
+TEST(Combine, WeighsEachShareByItsTasks) {
+  const auto results = as_ranks(2, [](Communicator& communicator) {
+    auto estimate = communicator.rank() == 0 ? estimate_of(1, 1, 1) : estimate_of(5, 3, 3);
+    combine(estimate, communicator);
+    return estimate;
+  });
+  for (const bilevel::MetaGradient& mean : results) {
+    EXPECT_TRUE(at::equal(mean.gradient, at::full({5}, 4, at::kFloat))) << mean.gradient;
+    EXPECT_EQ(mean.loss, 4);
+    EXPECT_EQ(mean.accuracy, 0.5);
+    EXPECT_EQ(mean.tasks, 4);
+    EXPECT_EQ(mean.exact_tasks, 4);
+    EXPECT_EQ(mean.bias_squared, 4);
+    EXPECT_EQ(mean.norm_squared, 8);
+    EXPECT_EQ(mean.exact_seconds, 6);
+    EXPECT_EQ(mean.first_order_seconds, 2);
+    EXPECT_EQ(mean.gradient_calls, 40);
+    EXPECT_EQ(mean.hessian_products, 4);
+  }
+}
+
+TEST(Combine, TakesTheMomentsOfTheExactTasksAlone) {
+  const auto results = as_ranks(2, [](Communicator& communicator) {
+    auto some = communicator.rank() == 0 ? estimate_of(1, 2, 0) : estimate_of(3, 2, 1);
+    combine(some, communicator);
+    auto none = estimate_of(1, 2, 0);
+    combine(none, communicator);
+    return std::pair(some, none);
+  });
+  for (const auto& [some, none] : results) {
+    EXPECT_EQ(some.exact_tasks, 1);
+    EXPECT_EQ(some.bias_squared, 3);
+    EXPECT_EQ(some.norm_squared, 6);
+    EXPECT_EQ(none.exact_tasks, 0);
+    EXPECT_TRUE(std::isnan(none.bias_squared));
+    EXPECT_TRUE(std::isnan(none.norm_squared));
+  }
+}
+
+TEST(Combine, LeavesAProcessAloneItsBits) {
+  auto estimate = estimate_of(0.1, 3, 1);
+  const at::Tensor before = estimate.gradient;
+  combine(estimate, single_process());
+  EXPECT_TRUE(estimate.gradient.is_same(before));
+  EXPECT_EQ(estimate.loss, 0.1);
+}
+
+TEST(ParallelEvaluation, GivesTheCurvesOfOneProcess) {
+  SmallRun run;
+  const at::Tensor theta = run.network->initial_parameters(1);
+  for (int64_t tasks : {2, 10}) {
+    const EvaluationRequest request{
+        .split = data::Split::validation, .tasks = tasks, .inner = {.steps = 2, .learning_rate = 0.1}};
+    const EpisodeCurves whole = evaluate_episodes(*run.network, theta, *run.validation_sampler, request);
+    const auto results = as_ranks(3, [&](Communicator& communicator) {
+      return evaluate_episodes(*run.network, theta, *run.validation_sampler, request, communicator);
+    });
+    for (const EpisodeCurves& curves : results) {
+      EXPECT_EQ(curves.accuracy, whole.accuracy);
+      EXPECT_EQ(curves.loss, whole.loss);
+    }
+  }
+}
+
+TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
+  const auto results = as_ranks(3, [](Communicator& communicator) {
+    Checkpoint checkpoint;
+    if (communicator.rank() == 0) {
+      checkpoint = {.parameters = at::arange(7, at::kFloat) / 3,
+                    .optimizer = {{"mean", at::full({7}, 0.1f)}, {"step", at::full({}, 5, at::kDouble)}},
+                    .step = 12,
+                    .best_accuracy = std::numeric_limits<double>::quiet_NaN(),
+                    .best_step = 9,
+                    .estimator_state = {{"sum", 1.0 / 3}},
+                    .config = "{\"a\": \"b\"}\n"};
+    }
+    broadcast(checkpoint, communicator);
+    return checkpoint;
+  });
+  for (const Checkpoint& checkpoint : results) {
+    EXPECT_TRUE(at::equal(checkpoint.parameters, at::arange(7, at::kFloat) / 3));
+    ASSERT_EQ(checkpoint.optimizer.size(), 2u);
+    EXPECT_TRUE(at::equal(checkpoint.optimizer.at("mean"), at::full({7}, 0.1f)));
+    EXPECT_EQ(checkpoint.optimizer.at("step").scalar_type(), at::kDouble);
+    EXPECT_EQ(checkpoint.optimizer.at("step").item<double>(), 5);
+    EXPECT_EQ(checkpoint.step, 12);
+    EXPECT_TRUE(std::isnan(checkpoint.best_accuracy));
+    EXPECT_EQ(checkpoint.best_step, 9);
+    EXPECT_EQ(checkpoint.estimator_state, (std::map<std::string, double>{{"sum", 1.0 / 3}}));
+    EXPECT_EQ(checkpoint.config, "{\"a\": \"b\"}\n");
+  }
+}
+
+TEST(CheckEqual, ThrowsInAllWhereOneBitDiffers) {
+  const auto results = as_ranks(2, [](Communicator& communicator) {
+    at::Tensor values = at::ones({100});
+    check_equal(values, "values", communicator);
+    if (communicator.rank() == 1) {
+      values[99] = std::nextafter(1.0f, 2.0f);
+    }
+    try {
+      check_equal(values, "the values", communicator);
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  });
+  for (const std::string& what : results) {
+    EXPECT_THAT(what, testing::StartsWith("the values differ"));
+  }
+}
+
+TEST(AllReduce, GivesTheSameBytesToAllAndEveryTime) {
+  const auto sums = [] {
+    return as_ranks(3, [](Communicator& communicator) {
+      at::Tensor values = at::arange(1000, at::kFloat).add(0.1 * communicator.rank()).sin();
+      communicator.all_reduce(values, Reduction::sum);
+      return values;
+    });
+  };
+  const auto first = sums(), second = sums();
+  EXPECT_TRUE(at::equal(first[0], first[1]) && at::equal(first[0], first[2]));
+  EXPECT_TRUE(at::equal(first[0], second[0]));
+}
+
+TEST(MaxOverRanks, FindsTheOneThatHasIt) {
+  const auto results = as_ranks(2, [](Communicator& communicator) {
+    return max_over_ranks(communicator, communicator.rank() == 1 ? 15 : 0);
+  });
+  EXPECT_EQ(results, std::vector<double>({15, 15}));
+  EXPECT_EQ(max_over_ranks(single_process(), 2), 2);
+}
+
+}  // namespace
+}  // namespace ufo::train
