@@ -28,7 +28,10 @@ RUN set -e; cd .deps/python/lib/python3*/site-packages; image="/image$PWD"; mkdi
 
 # The revision comes after the compilation, so that another one compiles nothing but the file that holds it.
 FROM dependencies AS build
-COPY . .
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake cmake
+COPY include include
+COPY src src
 RUN scripts/setup --no-tests $([ "$VARIANT" = cpu ] || echo --cuda)
 ARG REVISION
 RUN UFO_REVISION="$REVISION" scripts/setup --no-tests $([ "$VARIANT" = cpu ] || echo --cuda)
