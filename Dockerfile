@@ -15,6 +15,7 @@ RUN case "$VARIANT" in \
 # What LibTorch loads, by name or by itself, under the paths that the program is linked with, and its licences. Its symbol
 # tables are left out: only a debugger reads them, and they are a fifth of it.
 FROM dependencies AS libtorch
+ARG VARIANT
 RUN set -e; cd .deps/python/lib/python3*/site-packages; image="/image$PWD"; mkdir -p "$image"; \
     roots=torch/lib/libtorch_cpu.so; \
     if [ "$VARIANT" = cuda ]; then \
@@ -28,6 +29,7 @@ RUN set -e; cd .deps/python/lib/python3*/site-packages; image="/image$PWD"; mkdi
 
 # The revision comes after the compilation, so that another one compiles nothing but the file that holds it.
 FROM dependencies AS build
+ARG VARIANT
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
 COPY include include
