@@ -1,4 +1,5 @@
 # Writes OUTPUT, a source file with the version and git's revision of SOURCE, unless it says the same already.
+# Where git knows none, as in an image that is built without .git, the environment's UFO_REVISION is taken.
 set(revision "")
 if(GIT)
   execute_process(COMMAND "${GIT}" --no-optional-locks -C "${SOURCE}" rev-parse HEAD
@@ -7,7 +8,10 @@ if(GIT)
                   RESULT_VARIABLE changed OUTPUT_QUIET ERROR_QUIET)
 endif()
 if(revision STREQUAL "")
-  set(revision "unknown")
+  set(revision "$ENV{UFO_REVISION}")
+  if(NOT revision MATCHES "^[0-9A-Za-z.+_-]+$")
+    set(revision "unknown")
+  endif()
 elseif(changed)
   string(APPEND revision "+changes")
 endif()
