@@ -16,7 +16,8 @@ namespace {
 
 struct EvaluateArguments {
   std::string program, run, checkpoint = "best", split = "test", device, data_root;
-  int64_t tasks = 0, steps = 0, seed = train::kEvaluationSeed;  ///< 0: as the config says
+  int64_t tasks = 0, steps = 0, queries = 0;  ///< 0: as the config says
+  int64_t seed = train::kEvaluationSeed;
 };
 
 Config config_of(const EvaluateArguments& arguments, const train::RunDirectory& run) {
@@ -29,6 +30,9 @@ Config config_of(const EvaluateArguments& arguments, const train::RunDirectory& 
   }
   if (arguments.steps != 0) {
     assign("evaluation.inner_steps", arguments.steps);
+  }
+  if (arguments.queries != 0) {
+    assign("evaluation.queries", arguments.queries);
   }
   if (!arguments.device.empty()) {
     assign("device", arguments.device);
@@ -125,6 +129,10 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->check(CLI::Range(2, 1 << 30));
   command
       ->add_option("--steps", arguments->steps, "inner steps (default: the config's evaluation.inner_steps)")
+      ->check(CLI::Range(1, 1 << 20));
+  command
+      ->add_option("--queries", arguments->queries,
+                   "query images a class (default: the config's evaluation.queries)")
       ->check(CLI::Range(1, 1 << 20));
   command
       ->add_option("--seed", arguments->seed,

@@ -15,6 +15,7 @@ struct PublishedResult {
   double accuracy;
   double interval;    ///< half the 95% interval; 0 where the paper gives none
   bool transductive;  ///< whether batch norm saw all query images together
+  int queries;        ///< query images a class in its test episodes; 0 where that is not known
   const char* source;
   const char* remark;  ///< what a reader must know to compare, or ""
 };

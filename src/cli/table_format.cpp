@@ -18,14 +18,26 @@ std::string batch_norm_text(const TableRow& row) {
                                        : "none";
 }
 
+/// Whether batch norm saw as many query images behind the published figure as in this row. It matters to
+/// transductive accuracies alone.
+bool same_queries(const TableRow& row) {
+  const PublishedResult& result = *row.published;
+  return !result.transductive || result.queries == 0 || result.queries == row.queries;
+}
+
 /// Whether the published figure was measured in the way of this row.
-bool comparable(const TableRow& row) { return row.published->transductive == row.transductive(); }
+bool comparable(const TableRow& row) {
+  return row.published->transductive == row.transductive() && same_queries(row);
+}
 
 std::string published_text(const TableRow& row) {
   const PublishedResult& result = *row.published;
-  const char* remark = comparable(row)       ? ""
-                       : result.transductive ? "; transductive, not comparable"
-                                             : "; not transductive, not comparable";
+  std::string remark;
+  if (result.transductive != row.transductive()) {
+    remark = result.transductive ? "; transductive, not comparable" : "; not transductive, not comparable";
+  } else if (!same_queries(row)) {
+    remark = "; with queries = " + std::to_string(result.queries) + ", not comparable";
+  }
   return percent_text(result.accuracy, result.interval) + " (" + result.source + remark + ")";
 }
 

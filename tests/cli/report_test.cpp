@@ -94,7 +94,7 @@ class Report : public testing::Test {
     result.seed = seed;
     result.ways = 5;
     result.shots = 1;
-    result.queries = 15;
+    result.queries = 1;
     result.inner_steps = 1;
     result.tasks = static_cast<int64_t>(task_accuracies.size());
     result.task_accuracies = task_accuracies;

@@ -21,7 +21,7 @@ Table example() {
                 .interval = 0.25,
                 .tasks = 600,
                 .inner_steps = 3,
-                .queries = 15,
+                .queries = 1,
                 .batch_norm = "batch",
                 .outer_steps = 60000,
                 .published = published};
@@ -80,6 +80,15 @@ TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
   EXPECT_EQ(Json::parse(to_json(example())).at("rows")[0].at("published_comparable"), true);
   table.rows[0].batch_norm = "none";
   EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         | 60000"));
+}
+
+TEST(TableFormat, MarksPublishedFiguresOfOtherQueriesWhereTheyAreTransductive) {
+  Table table = example();
+  table.rows[0].queries = 15;
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; with queries = 1, not comparable)"));
+  EXPECT_EQ(Json::parse(to_json(table)).at("rows")[0].at("published_comparable"), false);
+  EXPECT_TRUE(Json::parse(to_json(table)).at("rows")[0].at("verdict").is_null());
 }
 
 TEST(TableFormat, JsonReadsBack) {
