@@ -78,8 +78,8 @@ Store open_store(const ProcessPlace& place) {
 /// Gloo's process group. Its constructor returns once all processes are connected.
 Backend make_gloo_group(const ProcessPlace& place, const Store& store) {
   using c10d::ProcessGroupGloo;
-  const auto options = ProcessGroupGloo::Options::create_default(kMeetingTime);
   try {
+    const auto options = ProcessGroupGloo::Options::create_default(kMeetingTime);
     return c10::make_intrusive<ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store),
                                                  static_cast<int>(place.rank), static_cast<int>(place.size),
                                                  options);

@@ -1,52 +1,13 @@
-#include "small_run.h"
+#include "ranks.h"
+#include "step_run.h"
 
-#include <future>
-#include <thread>
-
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <ufo/train/data_parallel.h>
-#include <ufo/train/process_group.h>
 
 namespace ufo::train {
 namespace {
-
-/// A port of this machine that nobody listens at.
-int64_t free_port() {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  socklen_t size = sizeof address;
-  ::bind(listener, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(listener);
-  return ntohs(address.sin_port);
-}
-
-/// Runs `work` as `size` ranks, each in a thread with a process group of its own, and returns what each gave.
-template <class Work>
-auto as_ranks(int64_t size, const Work& work) {
-  using Result = std::invoke_result_t<Work, Communicator&>;
-  const int64_t port = free_port();
-  std::vector<std::future<Result>> futures;
-  for (int64_t rank = 0; rank < size; ++rank) {
-    futures.push_back(std::async(std::launch::async, [&work, size, port, rank] {
-      const auto communicator =
-          meet({.rank = rank, .size = size, .address = "127.0.0.1", .port = port}, at::kCPU);
-      const Result result = work(*communicator);
-      communicator->close();
-      return result;
-    }));
-  }
-  std::vector<Result> results;
-  for (auto& future : futures) {
-    results.push_back(future.get());
-  }
-  return results;
-}
 
 /// A rank that communicates with nobody.
 class Rank final : public Communicator {
@@ -166,6 +127,38 @@ TEST(ParallelEvaluation, GivesTheCurvesOfOneProcess) {
     for (const EpisodeCurves& curves : results) {
       EXPECT_EQ(curves.accuracy, whole.accuracy);
       EXPECT_EQ(curves.loss, whole.loss);
+    }
+  }
+}
+
+/// Of both kinds of steps, in double precision, where sums in another order differ by little.
+TEST(ParallelSteps, TrainAsOneProcessDoes) {
+  for (const StepKind kind : {StepKind::host, StepKind::device}) {
+    for (const bool adaptive : {false, true}) {
+      SmallRun run;
+      run.options.meta_gradient.q.adaptive = adaptive;
+      run.options.outer.meta_batch = 5;
+      run.build();
+      const at::Tensor theta = run.network->initial_parameters(1).to(at::kDouble);
+      const StepRun alone = take_steps(run, kind, theta, 0, 12);
+      const auto ranks = as_ranks(3, [&](Communicator& communicator) {
+        return take_steps(run, kind, theta, 0, 12, nullptr, communicator);
+      });
+      for (const StepRun& rank : ranks) {
+        EXPECT_LT(largest_difference(rank.theta, alone.theta), 1e-9);
+        EXPECT_TRUE(at::equal(rank.theta, ranks[0].theta));
+        ASSERT_EQ(rank.results.size(), 12u);
+        for (size_t i = 0; i < rank.results.size(); ++i) {
+          const StepResult &result = rank.results[i], &expected = alone.results[i];
+          EXPECT_NEAR(result.probability, expected.probability, 1e-9);
+          EXPECT_EQ(result.probability, ranks[0].results[i].probability);
+          EXPECT_EQ(result.estimate.tasks, 5);
+          EXPECT_EQ(result.estimate.exact_tasks, expected.estimate.exact_tasks);
+          EXPECT_EQ(result.estimate.gradient_calls, expected.estimate.gradient_calls);
+          EXPECT_NEAR(result.estimate.loss, expected.estimate.loss, 1e-9);
+          EXPECT_NEAR(result.gradient_norm, expected.gradient_norm, 1e-9);
+        }
+      }
     }
   }
 }

@@ -17,9 +17,10 @@ struct StepRun {
 enum class StepKind { host, device };
 
 /// Takes steps `first` to `last` - 1 of `run` from `theta` [P] (not changed) and `optimizer_state`, which is
-/// left as the last step leaves it.
+/// left as the last step leaves it; a rank of `communicator`'s takes its share of the tasks.
 inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta, int64_t first, int64_t last,
-                          std::map<std::string, at::Tensor>* optimizer_state = nullptr) {
+                          std::map<std::string, at::Tensor>* optimizer_state = nullptr,
+                          Communicator& communicator = single_process()) {
   StepRun taken{.theta = theta.clone(), .results = {}};
   const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
   const auto optimizer = make_outer_optimizer(run.options.outer, taken.theta);
@@ -30,7 +31,8 @@ inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta,
                            .validation_sampler = *run.validation_sampler,
                            .network = *run.network,
                            .estimator = *estimator,
-                           .optimizer = *optimizer};
+                           .optimizer = *optimizer,
+                           .communicator = communicator};
   const auto steps = kind == StepKind::host ? make_host_step(parts, run.options, taken.theta, first)
                                             : make_device_step(parts, run.options, taken.theta);
   const auto take = [&](Wait wait) {
