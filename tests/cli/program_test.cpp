@@ -79,7 +79,7 @@ TEST_F(Program, TrainsEvaluatesAndTabulates) {
   EXPECT_EQ(row.at("method"), "UFO-MAML (q=0.5)");
   EXPECT_NEAR(row.at("accuracy").get<double>(), 100 * evaluation.at("accuracy").get<double>(), 1e-9);
   EXPECT_EQ(row.at("outer_steps"), evaluation.at("checkpoint_step"));
-  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("arXiv 1703.03400; with queries = 1, not comparable"));
+  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("98.70 ± 0.40 (arXiv 1703.03400)"));
 
   run({"evaluate", "run", "--queries", "1"});
   EXPECT_EQ(Json::parse(read_file(folder / "run/evaluation/test.json")).at("queries"), 1);
