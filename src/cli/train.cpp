@@ -33,7 +33,7 @@ namespace fs = std::filesystem;
 const std::vector<std::string> kMayChange = {"outer.steps", "dataset.root", "device"};
 
 struct TrainArguments {
-  std::string program, config, run_directory, device;
+  std::string program, config, run_directory, device, checkpoint = "last";
   std::vector<std::string> assignments;
   bool resume = false;
 
@@ -71,6 +71,9 @@ Json provenance(const Config& config, const Workspace& workspace, int64_t proces
 /// Refuses a run directory that is in use already, and a continuation under another config.
 void check_run(const TrainArguments& arguments, const Config& config) {
   const fs::path path = arguments.run_path();
+  if (!arguments.resume && arguments.checkpoint != "last") {
+    throw ConfigError("--checkpoint " + arguments.checkpoint + ": need --resume beside it");
+  }
   if (!train::RunDirectory::holds_a_run(path)) {
     return;
   }
@@ -84,12 +87,27 @@ void check_run(const TrainArguments& arguments, const Config& config) {
   }
 }
 
-/// Where the run starts: at its last checkpoint, or from a fresh initialisation.
-train::Checkpoint starting_point(const Workspace& workspace, const train::RunDirectory& run) {
-  if (!fs::exists(run.last_checkpoint())) {
+/// The checkpoint to go on from. Where the last one is damaged, the message names what is left.
+train::Checkpoint load_start(const std::string& name, const Workspace& workspace,
+                             const train::RunDirectory& run) {
+  try {
+    return train::load_checkpoint(run.find_checkpoint(name), workspace.network().layout());
+  } catch (const DataError& error) {
+    if (name == "best" || !fs::exists(run.best_checkpoint())) {
+      throw;
+    }
+    throw DataError(std::string(error.what()) + "; --checkpoint best goes on from " +
+                    run.best_checkpoint().string());
+  }
+}
+
+/// Where the run starts: at a checkpoint, or from a fresh initialisation.
+train::Checkpoint starting_point(const std::string& checkpoint, const Workspace& workspace,
+                                 const train::RunDirectory& run) {
+  if (checkpoint == "last" && !fs::exists(run.last_checkpoint())) {
     return {.parameters = workspace.initial_parameters(), .config = print_config(workspace.options())};
   }
-  auto start = train::load_checkpoint(run.last_checkpoint(), workspace.network().layout());
+  auto start = load_start(checkpoint, workspace, run);
   start.parameters = start.parameters.to(workspace.device());
   start.config = print_config(workspace.options());
   train::log(train::LogLevel::info, "going on after outer step " + std::to_string(start.step));
@@ -129,10 +147,10 @@ struct End {
 };
 
 /// Trains in one process or in several; `run` is the run directory in rank 0, nothing in the others.
-End run_training(const Workspace& workspace, const std::optional<train::RunDirectory>& run,
-                 train::Communicator& communicator) {
+End run_training(const std::string& checkpoint, const Workspace& workspace,
+                 const std::optional<train::RunDirectory>& run, train::Communicator& communicator) {
   const auto& options = workspace.options();
-  train::Checkpoint start = run ? starting_point(workspace, *run) : train::Checkpoint();
+  train::Checkpoint start = run ? starting_point(checkpoint, workspace, *run) : train::Checkpoint();
   train::broadcast(start, communicator);
   start.parameters = start.parameters.to(workspace.device());
   const auto training = workspace.training_sampler();
@@ -239,7 +257,7 @@ int train(const TrainArguments& arguments) {
   if (place.rank == 0) {
     run = open_run(arguments, config, workspace, place.size);
   }
-  const End end = run_training(workspace, run, *communicator);
+  const End end = run_training(arguments.checkpoint, workspace, run, *communicator);
   if (run) {
     return report_end(arguments, *run, end);
   }
@@ -263,6 +281,10 @@ void add_train(CLI::App& app, Action& action) {
   command->add_flag(
       "--resume", arguments->resume,
       "go on with the run in the folder; outer.steps, dataset.root and device may have changed");
+  command
+      ->add_option("--checkpoint", arguments->checkpoint,
+                   "with --resume: where to go on from, last, best or a checkpoint file")
+      ->capture_default_str();
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
 }
 

@@ -163,6 +163,19 @@ TEST_F(Program, BenchmarksInJson) {
   }
 }
 
+TEST_F(Program, GoesOnFromTheBestCheckpointWhereTheLastIsDamaged) {
+  run({"train", "tiny.json", "--run-dir", "run"});
+  const std::string whole = read_file(folder / "run/checkpoints/last.safetensors");
+  std::string damaged = whole;
+  damaged[damaged.size() - 9] ^= 1;
+  folder.write("run/checkpoints/last.safetensors", damaged);
+  const Outcome refused = run_program({"train", "tiny.json", "--run-dir", "run", "--resume"}, folder.path());
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("--checkpoint best goes on from run/checkpoints/best.safetensors"));
+  run({"train", "tiny.json", "--run-dir", "run", "--resume", "--checkpoint", "best"});
+  EXPECT_TRUE(read_file(folder / "run/checkpoints/last.safetensors") == whole);
+}
+
 TEST_F(Program, NormalisesByTheSupportSetInEverySubcommand) {
   const std::string mode = "model.batch_norm=support";
   run({"train", "tiny.json", "--run-dir", "run", "--set", mode});
