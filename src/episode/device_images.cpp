@@ -1,3 +1,5 @@
+#include "labels.h"
+
 #include <ATen/ATen.h>
 
 #include <ufo/episode/device_images.h>
@@ -7,15 +9,6 @@ namespace {
 
 /// The places of Augmentation's fields in EpisodeIndices::augmentation.
 enum Field : int64_t { kMirrored, kDown, kRight, kBrightness, kContrast, kSaturation };
-
-/// [T, N*each]: label n for each image of class n.
-at::Tensor labels(int64_t tasks, int64_t ways, int64_t each, at::Device device) {
-  return at::arange(ways, at::TensorOptions(device).dtype(at::kLong))
-      .unsqueeze(1)
-      .expand({ways, each})
-      .reshape({1, ways * each})
-      .expand({tasks, ways * each});
-}
 
 bool any_turned(const data::Dataset& dataset) {
   for (const auto& classes : dataset.classes) {

@@ -1,4 +1,5 @@
 #include "gather.h"
+#include "labels.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -44,11 +45,6 @@ std::vector<Augmentation> draw_augmentations(const AugmentationOptions& options,
   std::vector<Augmentation> drawn(images);
   std::generate(drawn.begin(), drawn.end(), [&] { return draw_augmentation(options, random); });
   return drawn;
-}
-
-/// [T, N*each]: label n for each image of class n.
-at::Tensor labels(int64_t tasks, int64_t ways, int64_t each) {
-  return at::arange(ways, at::kLong).repeat_interleave(each).repeat({tasks, 1});
 }
 
 }  // namespace
@@ -112,9 +108,9 @@ Episode EpisodeSampler::episode(data::Split split, uint64_t index) const {
 EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t tasks) const {
   const int64_t ways = options_.ways, shots = options_.shots, queries = options_.queries;
   EpisodeBatch batch{.support_images = empty_images(tasks, ways * shots, *gatherer_),
-                     .support_labels = labels(tasks, ways, shots),
+                     .support_labels = labels(tasks, ways, shots, at::kCPU),
                      .query_images = empty_images(tasks, ways * queries, *gatherer_),
-                     .query_labels = labels(tasks, ways, queries)};
+                     .query_labels = labels(tasks, ways, queries, at::kCPU)};
   float* support = batch.support_images.mutable_data_ptr<float>();
   float* query = batch.query_images.mutable_data_ptr<float>();
   const std::vector<data::EpisodeClass>& classes = dataset_.of(split);

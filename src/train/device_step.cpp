@@ -51,16 +51,12 @@ at::Tensor exact_first(const std::vector<bool>& coins) {
   return at::tensor(order, at::kLong);
 }
 
-bool adaptive(const RunOptions& options) {
-  return options.meta_gradient.estimator == "ufo" && options.meta_gradient.q.adaptive;
-}
-
 /// A graph can hold what autograd does not take part in (its own threads cannot be recorded), and numbers
 /// that never change.
 Replay::Mode replay_mode(const TrainerParts& parts, const RunOptions& options, at::Device device) {
   const bool by_hand = parse_engine(options.engine) == bilevel::Engine::hand_written &&
                        parts.network.batch_norm_mode() != nn::BatchNorm::support;
-  return device.is_cuda() && options.cuda_graph && by_hand && !adaptive(options) ? Replay::Mode::recorded
+  return device.is_cuda() && options.cuda_graph && by_hand && !adapts_q(options) ? Replay::Mode::recorded
                                                                                  : Replay::Mode::as_it_is;
 }
 
@@ -82,7 +78,7 @@ class DeviceStep final : public OuterStep {
         numbers_(at::zeros({kNumbers}, theta.options().dtype(at::kDouble))),
         skip_(at::zeros({}, theta.options().dtype(at::kFloat))),
         move_([this] { move_theta(); }, mode_) {
-    if (adaptive(options) && options.meta_gradient.q_cost == "seconds" && theta.is_cuda()) {
+    if (adapts_q(options) && options.meta_gradient.q_cost == "seconds" && theta.is_cuda()) {
       throw ConfigError(
           "meta_gradient.q_cost: need gradient_calls on a CUDA device, whose tasks run all at once, got "
           "seconds");

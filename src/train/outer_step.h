@@ -49,6 +49,9 @@ std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const RunOp
 std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const RunOptions& options,
                                             const at::Tensor& theta);
 
+/// Whether q of a step follows from the results of those before it.
+bool adapts_q(const RunOptions& options);
+
 /// The coins of outer step `step` of the whole meta-batch.
 std::vector<bool> coins_of(const RunOptions& options, int64_t step, double probability);
 

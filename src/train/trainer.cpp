@@ -55,7 +55,7 @@ class Run {
         engine_(parse_engine(options.engine)),
         state_(start),
         seconds_before_(seconds_before),
-        adaptive_(options.meta_gradient.estimator == "ufo" && options.meta_gradient.q.adaptive),
+        adaptive_(adapts_q(options)),
         stream_(start.parameters.device()) {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
