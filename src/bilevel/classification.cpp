@@ -106,7 +106,7 @@ OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tenso
     }
   }
   c10::NoGradGuard no_grad;
-  const at::Tensor logits = network_.query_logits(phi, query_images_, support_images_);
+  const at::Tensor logits = query_logits(phi);
   return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits, query_labels_)};
 }
 
@@ -118,11 +118,15 @@ OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, con
   }
   return outer_gradient_by_autograd(
       [&](const at::Tensor&, const at::Tensor& parameters) -> OuterValue {
-        const at::Tensor logits = network_.query_logits(parameters, query_images_, support_images_);
+        const at::Tensor logits = query_logits(parameters);
         return {.loss = cross_entropy(logits, query_labels_),
                 .accuracy = accuracy(logits.detach(), query_labels_)};
       },
       theta, phi);
+}
+
+at::Tensor ClassificationProblem::query_logits(const at::Tensor& phi) const {
+  return network_.query_logits(phi, query_images_, support_images_);
 }
 
 }  // namespace ufo::bilevel

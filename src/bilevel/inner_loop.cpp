@@ -16,14 +16,21 @@ at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOpt
   return phi;
 }
 
-std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,
-                                         const InnerOptions& inner) {
+void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                   const std::function<void(const at::Tensor& phi)>& visit) {
   at::Tensor phi = problem.initial(theta);
-  std::vector<OuterValue> curve = {problem.outer_value(theta, phi)};
+  visit(phi);
   for (int64_t j = 0; j < inner.steps; ++j) {
     phi = descend(phi, problem.linearize(theta, phi, Products::none)->gradient(), inner.learning_rate);
-    curve.push_back(problem.outer_value(theta, phi));
+    visit(phi);
   }
+}
+
+std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,
+                                         const InnerOptions& inner) {
+  std::vector<OuterValue> curve;
+  visit_descent(problem, theta, inner,
+                [&](const at::Tensor& phi) { curve.push_back(problem.outer_value(theta, phi)); });
   return curve;
 }
 

@@ -17,6 +17,7 @@ namespace {
 struct EvaluateArguments {
   std::string program, run, checkpoint = "best", split = "test", device, data_root;
   int64_t tasks = 0, steps = 0, queries = 0;  ///< 0: as the config says
+  int64_t ensemble = 0;                       ///< checkpoints evaluated together; 0: one alone
   int64_t seed = train::kEvaluationSeed;
 };
 
@@ -43,22 +44,54 @@ Config config_of(const EvaluateArguments& arguments, const train::RunDirectory& 
   return load_config(run.config_file(), assignments);
 }
 
-train::EvaluationResult evaluate_checkpoint(const EvaluateArguments& arguments, const Workspace& workspace,
-                                            const std::filesystem::path& file) {
+/// The files to evaluate, the best first.
+std::vector<std::filesystem::path> find_checkpoints(const EvaluateArguments& arguments,
+                                                    const train::RunDirectory& run,
+                                                    const Workspace& workspace) {
+  if (arguments.ensemble == 0) {
+    return {run.find_checkpoint(arguments.checkpoint)};
+  }
+  const int64_t keep = workspace.options().validation.keep;
+  const auto best = train::load_checkpoint(run.find_checkpoint("last"), workspace.network().layout()).best;
+  const auto kept = std::min(keep, static_cast<int64_t>(best.size()));
+  if (arguments.ensemble > kept || keep == 1) {
+    throw ConfigError("--ensemble: need a run that keeps " + std::to_string(arguments.ensemble) +
+                      " checkpoints, got " + std::to_string(keep == 1 ? 1 : kept) + " in " +
+                      run.path().string() + " (validation.keep " + std::to_string(keep) + ", " +
+                      std::to_string(best.size()) + " validations ranked)");
+  }
+  std::vector<std::filesystem::path> files;
+  for (int64_t i = 0; i < arguments.ensemble; ++i) {
+    files.push_back(run.kept_checkpoint(best[static_cast<size_t>(i)].step));
+  }
+  return files;
+}
+
+train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments, const Workspace& workspace,
+                                             const std::vector<std::filesystem::path>& files) {
   const auto& options = workspace.options();
-  const auto checkpoint = train::load_checkpoint(file, workspace.network().layout());
+  std::vector<at::Tensor> members;
+  std::vector<int64_t> steps;
+  for (const std::filesystem::path& file : files) {
+    const auto checkpoint = train::load_checkpoint(file, workspace.network().layout());
+    members.push_back(checkpoint.parameters.to(workspace.device()));
+    steps.push_back(checkpoint.step);
+  }
   const auto sampler = workspace.evaluation_sampler(static_cast<uint64_t>(arguments.seed));
   const train::EvaluationRequest request{
       .split = data::parse_split(arguments.split),
       .tasks = options.evaluation.tasks,
       .inner = {.steps = options.evaluation.inner_steps, .learning_rate = options.inner.learning_rate},
       .engine = workspace.engine()};
-  auto result = train::summarize(train::evaluate_episodes(
-      workspace.network(), checkpoint.parameters.to(workspace.device()), sampler, request));
+  auto result =
+      train::summarize(arguments.ensemble == 0
+                           ? train::evaluate_episodes(workspace.network(), members.front(), sampler, request)
+                           : train::evaluate_ensemble(workspace.network(), members, sampler, request));
   result.split = arguments.split;
   result.estimator = options.meta_gradient.estimator;
   result.checkpoint = arguments.checkpoint;
-  result.checkpoint_step = checkpoint.step;
+  result.checkpoint_step = steps.front();
+  result.ensemble = arguments.ensemble == 0 ? std::vector<int64_t>() : steps;
   result.seed = static_cast<uint64_t>(arguments.seed);
   result.tasks = request.tasks;
   result.ways = options.episode.ways;
@@ -71,18 +104,30 @@ train::EvaluationResult evaluate_checkpoint(const EvaluateArguments& arguments, 
   return result;
 }
 
+/// What was evaluated: one checkpoint, or an ensemble of several.
+std::string subject_of(const train::EvaluationResult& result, const std::filesystem::path& best) {
+  std::string steps;
+  for (const int64_t step : result.ensemble) {
+    steps += (steps.empty() ? "" : ", ") + std::to_string(step);
+  }
+  return result.ensemble.empty()
+             ? best.string() + " after outer step " + std::to_string(result.checkpoint_step)
+             : "ensemble of " + std::to_string(result.ensemble.size()) + " checkpoints, after outer steps " +
+                   steps;
+}
+
 void print_result(const train::EvaluationResult& result, const train::RunOptions& options,
-                  const std::filesystem::path& checkpoint) {
+                  const std::filesystem::path& best) {
   std::printf("%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
-              method_name(options.meta_gradient).c_str(), static_cast<long long>(result.ways),
-              static_cast<long long>(result.shots), options.dataset.name.c_str(), result.split.c_str(),
-              100 * result.accuracy(), 100 * result.interval());
+              evaluated_name(method_name(options.meta_gradient), result.ensemble.size()).c_str(),
+              static_cast<long long>(result.ways), static_cast<long long>(result.shots),
+              options.dataset.name.c_str(), result.split.c_str(), 100 * result.accuracy(),
+              100 * result.interval());
   const std::map<std::string, const char*> modes = {
       {"batch", "transductive (batch statistics of the query images)"},
       {"support", "each query image by itself (batch norm by the support images' statistics)"},
       {"none", "each query image by itself (no batch norm)"}};
-  std::printf("%s after outer step %lld; %lld episodes, %lld query images a class, %s\n\n",
-              checkpoint.c_str(), static_cast<long long>(result.checkpoint_step),
+  std::printf("%s; %lld episodes, %lld query images a class, %s\n\n", subject_of(result, best).c_str(),
               static_cast<long long>(result.tasks), static_cast<long long>(result.queries),
               modes.at(result.batch_norm));
   std::printf("inner steps        accuracy      loss\n");
@@ -98,14 +143,14 @@ void print_result(const train::EvaluationResult& result, const train::RunOptions
 int evaluate(const EvaluateArguments& arguments) {
   const data::Split split = data::parse_split(arguments.split);
   const auto run = train::RunDirectory::open(arguments.run);
-  const auto checkpoint = run.find_checkpoint(arguments.checkpoint);
   const Workspace workspace(config_of(arguments, run));
-  const auto result = evaluate_checkpoint(arguments, workspace, checkpoint);
+  const auto checkpoints = find_checkpoints(arguments, run, workspace);
+  const auto result = evaluate_checkpoints(arguments, workspace, checkpoints);
   const auto file = run.evaluation_file(split);
   std::error_code ignored;  // the write itself tells what is wrong
   std::filesystem::create_directories(file.parent_path(), ignored);
   write_file_atomically(file, train::to_json(result));
-  print_result(result, workspace.options(), checkpoint);
+  print_result(result, workspace.options(), checkpoints.front());
   std::printf("\nwritten      %s\nnext         %s table %s\n", file.c_str(), arguments.program.c_str(),
               arguments.run.c_str());
   return 0;
@@ -122,8 +167,16 @@ void add_evaluate(CLI::App& app, Action& action) {
                     return evaluate(*arguments);
                   });
   command->add_option("RUN", arguments->run, "run directory")->required();
-  command->add_option("--checkpoint", arguments->checkpoint, "best, last or a checkpoint file")
-      ->capture_default_str();
+  CLI::Option* checkpoint =
+      command->add_option("--checkpoint", arguments->checkpoint, "best, last or a checkpoint file")
+          ->capture_default_str();
+  command
+      ->add_option(
+          "--ensemble", arguments->ensemble,
+          "evaluate the N checkpoints with the best validations as an ensemble (default: off); the run "
+          "must have kept them (validation.keep)")
+      ->check(CLI::Range(2, 1000))
+      ->excludes(checkpoint);
   command->add_option("--split", arguments->split, "train, validation or test")->capture_default_str();
   command->add_option("--tasks", arguments->tasks, "episodes (default: the config's evaluation.tasks)")
       ->check(CLI::Range(2, 1 << 30));

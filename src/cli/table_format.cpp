@@ -2,6 +2,7 @@
 
 #include "cli/csv.h"
 #include "cli/json.h"
+#include "cli/method.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -27,7 +28,7 @@ bool same_queries(const TableRow& row) {
 
 /// Whether the published figure was measured in the way of this row.
 bool comparable(const TableRow& row) {
-  return row.published->transductive == row.transductive() && same_queries(row);
+  return row.published->transductive == row.transductive() && same_queries(row) && row.ensemble == 0;
 }
 
 std::string published_text(const TableRow& row) {
@@ -37,6 +38,8 @@ std::string published_text(const TableRow& row) {
     remark = result.transductive ? "; transductive, not comparable" : "; not transductive, not comparable";
   } else if (!same_queries(row)) {
     remark = "; with queries = " + std::to_string(result.queries) + ", not comparable";
+  } else if (row.ensemble > 0) {
+    remark = "; no ensemble, not comparable";
   }
   return percent_text(result.accuracy, result.interval) + " (" + result.source + remark + ")";
 }
@@ -81,6 +84,7 @@ Json fields_of(const TableRow& row, bool show_published) {
                  {"ways", row.ways},
                  {"shots", row.shots},
                  {"method", row.method},
+                 {"ensemble_size", row.ensemble},
                  {"accuracy", row.accuracy},
                  {"interval", row.interval},
                  {"tasks", row.tasks},
@@ -120,7 +124,7 @@ Cells table_cells(const TableRow& row, bool show_published) {
   Cells cells = {row.dataset,
                  std::to_string(row.ways),
                  std::to_string(row.shots),
-                 row.method,
+                 evaluated_name(row.method, row.ensemble),
                  percent_text(row.accuracy, row.interval),
                  std::to_string(row.tasks),
                  std::to_string(row.inner_steps),

@@ -14,6 +14,7 @@ struct TableRow {
   std::string run;
   std::string dataset;  ///< with its split scheme, e.g. "omniglot (maml)"
   std::string method;
+  size_t ensemble = 0;  ///< members of the ensemble that was evaluated; 0: one checkpoint alone
   int64_t ways = 0, shots = 0;
   double accuracy = 0;
   double interval = 0;  ///< half the 95% interval

@@ -186,9 +186,10 @@ void print_end(const TrainArguments& arguments, const train::RunDirectory& run,
                const train::Checkpoint& end) {
   const std::string path = run.path().string();
   std::printf("run          %s\n", path.c_str());
-  if (fs::exists(run.best_checkpoint()) && std::isfinite(end.best_accuracy)) {
+  if (fs::exists(run.best_checkpoint()) && !end.best.empty()) {
+    const train::Validated& best = end.best.front();
     std::printf("best         %s (validation %.2f%% after step %lld)\n", run.best_checkpoint().c_str(),
-                100 * end.best_accuracy, static_cast<long long>(end.best_step));
+                100 * best.accuracy, static_cast<long long>(best.step));
   }
   std::printf("last         %s (step %lld)\n", run.last_checkpoint().c_str(),
               static_cast<long long>(end.step));

@@ -1,4 +1,6 @@
 #include <charconv>
+#include <cmath>
+#include <sstream>
 
 #include <ufo/base/error.h>
 #include <ufo/train/checkpoint.h>
@@ -10,8 +12,9 @@ namespace {
 constexpr const char* kFormat = "ufo-maml checkpoint 1";
 constexpr const char* kOptimizerPrefix = "optimizer.";
 
-/// The shortest text that reads back as the same double; "nan" and "inf" as they are.
-std::string exact_text(double value) {
+/// The shortest text that reads back as the same number; "nan" and "inf" as they are.
+template <class Number>
+std::string exact_text(Number value) {
   char buffer[32];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
 }
@@ -24,6 +27,35 @@ Number parse(const std::filesystem::path& path, const std::string& key, const st
     throw DataError(path.string() + ": metadata \"" + key + "\": need a number, got \"" + text + "\"");
   }
   return value;
+}
+
+/// "0.5 0.25": a value of each validation.
+template <class Value>
+std::string list_of(const std::vector<Validated>& best, Value Validated::*member) {
+  std::string text;
+  for (const Validated& validated : best) {
+    text += text.empty() ? "" : " ";
+    text += exact_text(validated.*member);
+  }
+  return text;
+}
+
+/// The validations in two such lists. Older files have a "nan" before the first validation.
+std::vector<Validated> parse_best(const std::filesystem::path& path, const std::string& accuracies,
+                                  const std::string& steps) {
+  std::vector<Validated> best;
+  std::istringstream accuracy_words(accuracies), step_words(steps);
+  std::string accuracy, step;
+  while (step_words >> step) {
+    accuracy_words >> accuracy;  // a missing one leaves a text that is no number
+    const Validated validated{.step = parse<int64_t>(path, "best_step", step),
+                              .accuracy = parse<double>(path, "best_accuracy", accuracy)};
+    accuracy.clear();
+    if (!std::isnan(validated.accuracy)) {
+      best.push_back(validated);
+    }
+  }
+  return best;
 }
 
 void add_parameters(TensorFile& file, const std::string& prefix, const at::Tensor& flat,
@@ -99,8 +131,10 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
     }
   };
   number("step", checkpoint.step);
-  number("best_accuracy", checkpoint.best_accuracy);
-  number("best_step", checkpoint.best_step);
+  if (const auto accuracy = metadata.find("best_accuracy"), step = metadata.find("best_step");
+      accuracy != metadata.end() && step != metadata.end()) {
+    checkpoint.best = parse_best(path, accuracy->second, step->second);
+  }
   const std::string prefix = "estimator.";
   for (auto it = metadata.lower_bound(prefix); it != metadata.end() && it->first.starts_with(prefix); ++it) {
     checkpoint.estimator_state[it->first.substr(prefix.size())] = parse<double>(path, it->first, it->second);
@@ -129,8 +163,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   }
   file.metadata = {{"format", kFormat},
                    {"step", std::to_string(checkpoint.step)},
-                   {"best_accuracy", exact_text(checkpoint.best_accuracy)},
-                   {"best_step", std::to_string(checkpoint.best_step)},
+                   {"best_accuracy", list_of(checkpoint.best, &Validated::accuracy)},
+                   {"best_step", list_of(checkpoint.best, &Validated::step)},
                    {"config", checkpoint.config}};
   for (const auto& [name, value] : checkpoint.estimator_state) {
     file.metadata["estimator." + name] = exact_text(value);

@@ -16,19 +16,21 @@ using Json = nlohmann::json;
 /// All of `checkpoint` but what its tensors hold. Its numbers are bit patterns: JSON has no NaN.
 std::string describe(const Checkpoint& checkpoint) {
   const auto bits = [](double value) { return std::bit_cast<uint64_t>(value); };
-  Json optimizer = Json::object(), estimator = Json::object();
+  Json optimizer = Json::object(), estimator = Json::object(), best = Json::array();
   for (const auto& [name, tensor] : checkpoint.optimizer) {
     optimizer[name] = {{"sizes", tensor.sizes().vec()}, {"type", static_cast<int>(tensor.scalar_type())}};
   }
   for (const auto& [name, value] : checkpoint.estimator_state) {
     estimator[name] = bits(value);
   }
+  for (const Validated& validated : checkpoint.best) {
+    best.push_back({{"step", validated.step}, {"accuracy", bits(validated.accuracy)}});
+  }
   return Json{{"parameters", checkpoint.parameters.defined() ? checkpoint.parameters.size(0) : 0},
               {"optimizer", optimizer},
               {"estimator", estimator},
               {"step", checkpoint.step},
-              {"best_accuracy", bits(checkpoint.best_accuracy)},
-              {"best_step", checkpoint.best_step},
+              {"best", best},
               {"config", checkpoint.config}}
       .dump();
 }
@@ -40,8 +42,7 @@ Checkpoint prepare(const std::string& description) {
   Checkpoint checkpoint{.parameters = at::empty({json["parameters"].get<int64_t>()}, at::kFloat),
                         .optimizer = {},
                         .step = json["step"],
-                        .best_accuracy = number(json["best_accuracy"]),
-                        .best_step = json["best_step"],
+                        .best = {},
                         .estimator_state = {},
                         .config = json["config"]};
   for (const auto& [name, tensor] : json["optimizer"].items()) {
@@ -50,6 +51,9 @@ Checkpoint prepare(const std::string& description) {
   }
   for (const auto& [name, bits] : json["estimator"].items()) {
     checkpoint.estimator_state[name] = number(bits);
+  }
+  for (const Json& validated : json["best"]) {
+    checkpoint.best.push_back({.step = validated["step"], .accuracy = number(validated["accuracy"])});
   }
   return checkpoint;
 }

@@ -1,4 +1,5 @@
-#include <tuple>
+#include <algorithm>
+#include <string_view>
 #include <type_traits>
 
 #include <nlohmann/json.hpp>
@@ -12,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// The field that files lack which are older than the modes of batch norm.
-constexpr const char* kSinceModes = "batch_norm";
+/// Fields that older files lack; the default of each is what held for these.
+constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble"};
 
 /// Every field by its name in the file, for writing and for reading.
 template <class Result, class Visitor>
@@ -22,6 +23,7 @@ void visit(Result& result, Visitor&& field) {
   field("estimator", result.estimator);
   field("checkpoint", result.checkpoint);
   field("checkpoint_step", result.checkpoint_step);
+  field("ensemble", result.ensemble);
   field("seed", result.seed);
   field("tasks", result.tasks);
   field("ways", result.ways);
@@ -29,7 +31,7 @@ void visit(Result& result, Visitor&& field) {
   field("queries", result.queries);
   field("inner_steps", result.inner_steps);
   field("inner_learning_rate", result.inner_learning_rate);
-  field(kSinceModes, result.batch_norm);
+  field("batch_norm", result.batch_norm);
   field("accuracy_after_step", result.accuracy_after_step);
   field("interval_after_step", result.interval_after_step);
   field("loss_after_step", result.loss_after_step);
@@ -58,7 +60,7 @@ EvaluationResult load_evaluation(const std::filesystem::path& path) {
   visit(result, [&](const char* name, auto& value) {
     using Value = std::remove_cvref_t<decltype(value)>;
     if (!object.contains(name)) {
-      if (std::string_view(name) == kSinceModes) {
+      if (std::find(std::begin(kAddedLater), std::end(kAddedLater), name) != std::end(kAddedLater)) {
         return;
       }
       fail("need an evaluation; it has no \"" + std::string(name) + "\"");

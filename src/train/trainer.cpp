@@ -8,6 +8,7 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <ufo/train/best_checkpoints.h>
 #include <ufo/train/data_parallel.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
@@ -83,6 +84,9 @@ class Run {
       }
       if (saves) {
         save(parts_.last);
+        if (parts_.communicator.rank() == 0) {
+          remove_outranked(parts_.best, state_.best);
+        }
       }
       if (last && options_.validation.every == 0) {
         save(parts_.best);
@@ -127,7 +131,7 @@ class Run {
     }
   }
 
-  /// Episodes 0 to tasks - 1, the same every time. A tie goes to the earlier step.
+  /// Episodes 0 to tasks - 1, the same every time.
   void validate() {
     const auto start = Clock::now();
     const EvaluationRequest request{
@@ -144,9 +148,14 @@ class Run {
             .accuracy = accuracy,
             .tasks_per_second = static_cast<double>(request.tasks) / seconds_since(start),
             .seconds = seconds()});
-    if (std::isnan(state_.best_accuracy) || accuracy > state_.best_accuracy) {
-      state_.best_accuracy = accuracy;
-      state_.best_step = state_.step;
+    const Validated validated{.step = state_.step, .accuracy = accuracy};
+    if (!rank(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
+      return;
+    }
+    if (options_.validation.keep > 1) {
+      save(kept_checkpoint(parts_.best, state_.step));
+    }
+    if (state_.best.front() == validated) {
       save(parts_.best);
     }
   }

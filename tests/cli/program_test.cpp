@@ -85,6 +85,39 @@ TEST_F(Program, TrainsEvaluatesAndTabulates) {
   EXPECT_EQ(Json::parse(read_file(folder / "run/evaluation/test.json")).at("queries"), 1);
 }
 
+TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
+  run({"train", "tiny.json", "--run-dir", "run", "--set", "validation.every=2", "--set",
+       "validation.keep=2"});
+  EXPECT_THAT(run({"evaluate", "run", "--ensemble", "2"}),
+              HasSubstr("UFO-MAML (q=0.5), ensemble of 2, 5-way"));
+  const Json evaluation = Json::parse(read_file(folder / "run/evaluation/test.json"));
+  EXPECT_EQ(evaluation.at("ensemble").size(), 2u);
+  EXPECT_EQ(evaluation.at("ensemble").at(0), evaluation.at("checkpoint_step"));
+  for (const Json& step : evaluation.at("ensemble")) {
+    EXPECT_TRUE(fs::exists(folder / ("run/checkpoints/best_" + step.dump() + ".safetensors")));
+  }
+  EXPECT_THAT(run({"table", "run"}), HasSubstr("UFO-MAML (q=0.5), ensemble of 2"));
+  EXPECT_EQ(Json::parse(run({"table", "run", "--format", "json"})).at("rows").at(0).at("ensemble_size"), 2);
+
+  const std::string before = read_file(folder / "run/evaluation/test.json");
+  for (const auto& [number, complaint] :
+       {std::pair("3", "need a run that keeps 3 checkpoints, got 2 in run (validation.keep 2"),
+        std::pair("1", "--ensemble")}) {
+    const Outcome outcome = run_program({"evaluate", "run", "--ensemble", number}, folder.path());
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.errors, HasSubstr(complaint));
+  }
+  EXPECT_EQ(
+      run_program({"evaluate", "run", "--ensemble", "2", "--checkpoint", "last"}, folder.path()).exit_code,
+      2);
+  fs::remove(folder / ("run/checkpoints/best_" + evaluation.at("ensemble").at(1).dump() + ".safetensors"));
+  const Outcome missing = run_program({"evaluate", "run", "--ensemble", "2"}, folder.path());
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.errors, HasSubstr("no such file"));
+  EXPECT_EQ(read_file(folder / "run/evaluation/test.json"), before);
+  EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("checkpoints/best.safetensors after outer step"));
+}
+
 TEST_F(Program, EvaluatesInAnotherFolderThanItTrainedIn) {
   fs::create_directories(folder / "elsewhere");
   run({"train", "tiny.json", "--run-dir", "run"});

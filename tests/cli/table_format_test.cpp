@@ -15,6 +15,7 @@ Table example() {
   TableRow maml{.run = "runs/a,b",
                 .dataset = "omniglot (maml)",
                 .method = "MAML",
+                .ensemble = 0,
                 .ways = 5,
                 .shots = 1,
                 .accuracy = 98.5,
@@ -52,11 +53,11 @@ TEST(TableFormat, MarkdownIsAligned) {
 
 TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
   const std::string text = to_csv(example());
-  EXPECT_THAT(text,
-              testing::StartsWith("run,dataset,ways,shots,method,accuracy,interval,tasks,inner_steps,queries,"
-                                  "batch_norm,transductive,outer_steps,published_accuracy,"
-                                  "published_interval,published_source,published_comparable,verdict\n\"runs/"
-                                  "a,b\",omniglot (maml),5,1,MAML,98.5,0.25,"));
+  EXPECT_THAT(
+      text, testing::StartsWith("run,dataset,ways,shots,method,ensemble_size,accuracy,interval,tasks,"
+                                "inner_steps,queries,batch_norm,transductive,outer_steps,published_accuracy,"
+                                "published_interval,published_source,published_comparable,verdict\n\"runs/"
+                                "a,b\",omniglot (maml),5,1,MAML,0,98.5,0.25,"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
 }
 
@@ -80,6 +81,19 @@ TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
   EXPECT_EQ(Json::parse(to_json(example())).at("rows")[0].at("published_comparable"), true);
   table.rows[0].batch_norm = "none";
   EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         | 60000"));
+}
+
+TEST(TableFormat, NamesAnEnsembleAndComparesItWithNoSingleModel) {
+  Table table = example();
+  table.rows[0].ensemble = 5;
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| MAML, ensemble of 5 |"));
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; no ensemble, not comparable) | –"));
+  const Json row = Json::parse(to_json(table)).at("rows")[0];
+  EXPECT_EQ(row.at("method"), "MAML");
+  EXPECT_EQ(row.at("ensemble_size"), 5);
+  EXPECT_EQ(row.at("published_comparable"), false);
+  EXPECT_TRUE(row.at("verdict").is_null());
 }
 
 TEST(TableFormat, MarksPublishedFiguresOfOtherQueriesWhereTheyAreTransductive) {

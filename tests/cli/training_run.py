@@ -15,7 +15,7 @@ def small_config(source):
         "episode": {"ways": 3},
         "meta_gradient": {"estimator": "ufo", "q": 0.3},
         "outer": {"meta_batch": 2, "steps": 400},
-        "validation": {"every": 50, "tasks": 4},
+        "validation": {"every": 50, "tasks": 4, "keep": 3},
         "evaluation": {"queries": 2},
         "checkpoint_every": 5,
     }

@@ -21,8 +21,7 @@ class CheckpointFile : public testing::Test {
     return {.parameters = at::rand({size}),
             .optimizer = {{"exp_avg", at::rand({size})}, {"step", at::scalar_tensor(7.0, at::kFloat)}},
             .step = 7,
-            .best_accuracy = 0.1 + 0.2,
-            .best_step = 4,
+            .best = {{.step = 4, .accuracy = 0.1 + 0.2}, {.step = 1, .accuracy = 0.25}},
             .estimator_state = {{"d2", 1e-300}, {"q", std::nextafter(0.1, 1)}},
             .config = "{\"seed\": 1}"};
   }
@@ -49,18 +48,31 @@ TEST_F(CheckpointFile, RoundTripIsExact) {
   EXPECT_TRUE(loaded.optimizer.at("exp_avg").equal(saved.optimizer.at("exp_avg")));
   EXPECT_TRUE(loaded.optimizer.at("step").equal(saved.optimizer.at("step")));
   EXPECT_EQ(loaded.step, 7);
-  EXPECT_EQ(loaded.best_accuracy, saved.best_accuracy);
-  EXPECT_EQ(loaded.best_step, 4);
+  EXPECT_EQ(loaded.best, saved.best);
   EXPECT_EQ(loaded.estimator_state, saved.estimator_state);
   EXPECT_EQ(loaded.config, saved.config);
   EXPECT_EQ(checkpoint_config(path()), saved.config);
 }
 
-TEST_F(CheckpointFile, KeepsNotANumberBeforeTheFirstValidation) {
+TEST_F(CheckpointFile, HasNoBestValidationBeforeTheFirst) {
   Checkpoint checkpoint = example();
-  checkpoint.best_accuracy = std::numeric_limits<double>::quiet_NaN();
+  checkpoint.best.clear();
   save_checkpoint(path(), checkpoint, run_.network->layout());
-  EXPECT_TRUE(std::isnan(load_checkpoint(path(), run_.network->layout()).best_accuracy));
+  EXPECT_TRUE(load_checkpoint(path(), run_.network->layout()).best.empty());
+  TensorFile older = load_safetensors(path());
+  older.metadata["best_accuracy"] = "nan";
+  older.metadata["best_step"] = "0";
+  save_safetensors(path(), older);
+  EXPECT_TRUE(load_checkpoint(path(), run_.network->layout()).best.empty());
+}
+
+TEST_F(CheckpointFile, RefusesValidationsThatAreNoNumbers) {
+  save_checkpoint(path(), example(), run_.network->layout());
+  TensorFile file = load_safetensors(path());
+  file.metadata["best_accuracy"] = "0.5";
+  save_safetensors(path(), file);
+  EXPECT_THAT(complaint(run_.network->layout()),
+              testing::HasSubstr("metadata \"best_accuracy\": need a number"));
 }
 
 TEST_F(CheckpointFile, HasPyTorchsNamesAndShapes) {

@@ -170,8 +170,7 @@ TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
       checkpoint = {.parameters = at::arange(7, at::kFloat) / 3,
                     .optimizer = {{"mean", at::full({7}, 0.1f)}, {"step", at::full({}, 5, at::kDouble)}},
                     .step = 12,
-                    .best_accuracy = std::numeric_limits<double>::quiet_NaN(),
-                    .best_step = 9,
+                    .best = {{.step = 9, .accuracy = 1.0 / 7}, {.step = 3, .accuracy = 0.1}},
                     .estimator_state = {{"sum", 1.0 / 3}},
                     .config = "{\"a\": \"b\"}\n"};
     }
@@ -185,8 +184,7 @@ TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
     EXPECT_EQ(checkpoint.optimizer.at("step").scalar_type(), at::kDouble);
     EXPECT_EQ(checkpoint.optimizer.at("step").item<double>(), 5);
     EXPECT_EQ(checkpoint.step, 12);
-    EXPECT_TRUE(std::isnan(checkpoint.best_accuracy));
-    EXPECT_EQ(checkpoint.best_step, 9);
+    EXPECT_EQ(checkpoint.best, (std::vector<Validated>{{9, 1.0 / 7}, {3, 0.1}}));
     EXPECT_EQ(checkpoint.estimator_state, (std::map<std::string, double>{{"sum", 1.0 / 3}}));
     EXPECT_EQ(checkpoint.config, "{\"a\": \"b\"}\n");
   }

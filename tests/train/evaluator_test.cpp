@@ -9,6 +9,7 @@
 #include <ufo/base/files.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
+#include <ufo/train/predictor.h>
 
 namespace ufo::train {
 namespace {
@@ -63,12 +64,58 @@ TEST(Evaluator, HasTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
+TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
+  for (const char* batch_norm : {"batch", "support"}) {
+    SmallRun run("conv4");
+    run.options.model.batch_norm = batch_norm;
+    run.build();
+    const std::vector<at::Tensor> members = {run.network->initial_parameters(1),
+                                             run.network->initial_parameters(2),
+                                             run.network->initial_parameters(3)};
+    const EvaluationRequest request = small_request();
+    const auto curves = evaluate_ensemble(*run.network, members, *run.validation_sampler, request);
+    for (int64_t task = 0; task < request.tasks; ++task) {
+      const auto episode = run.validation_sampler->batch(data::Split::test, static_cast<uint64_t>(task), 1);
+      const at::Tensor labels = episode.query_labels[0];
+      for (int64_t step = 0; step <= request.inner.steps; ++step) {
+        at::Tensor mean = at::zeros({labels.size(0), 3});
+        for (const at::Tensor& member : members) {
+          bilevel::InnerOptions inner = request.inner;
+          inner.steps = step;
+          const Predictor predictor(*run.network, member, episode.support_images[0],
+                                    episode.support_labels[0], inner, bilevel::Engine::autograd);
+          mean += predictor.probabilities(episode.query_images[0]) / 3;
+        }
+        const double loss = -mean.gather(1, labels.unsqueeze(1)).log().mean().item<double>();
+        const double accuracy = mean.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
+        const auto row = static_cast<size_t>(step), column = static_cast<size_t>(task);
+        EXPECT_NEAR(curves.loss[row][column], loss, 1e-4) << batch_norm;
+        EXPECT_NEAR(curves.accuracy[row][column], accuracy, 1e-6) << batch_norm;
+      }
+    }
+  }
+}
+
+TEST(Ensemble, OfOneIsItsMember) {
+  const SmallRun run("conv4");
+  const at::Tensor theta = run.network->initial_parameters(1);
+  const auto one = evaluate_ensemble(*run.network, {theta}, *run.validation_sampler, small_request());
+  const auto alone = evaluate_episodes(*run.network, theta, *run.validation_sampler, small_request());
+  EXPECT_EQ(one.accuracy, alone.accuracy);
+  for (size_t step = 0; step < one.loss.size(); ++step) {
+    EXPECT_TRUE(at::tensor(one.loss[step]).allclose(at::tensor(alone.loss[step]), 1e-4, 1e-5));
+  }
+  EXPECT_THROW(evaluate_ensemble(*run.network, {}, *run.validation_sampler, small_request()),
+               std::invalid_argument);
+}
+
 TEST(EvaluationFile, RoundTrip) {
   const TemporaryFolder folder;
   EvaluationResult result =
       summarize({.accuracy = {{0.2, 0.4}, {0.1 + 0.2, 0.9}}, .loss = {{1, 2}, {0.5, std::nan("")}}});
   result.split = "test";
   result.estimator = "ufo";
+  result.ensemble = {400, 200};
   result.notes = {"cut to 3 classes"};
   EXPECT_EQ(result.tasks, 2);
   EXPECT_EQ(result.inner_steps, 1);
@@ -77,11 +124,20 @@ TEST(EvaluationFile, RoundTrip) {
   const EvaluationResult back = load_evaluation(folder.path() / "test.json");
   EXPECT_EQ(to_json(back), to_json(result));
   EXPECT_EQ(back.task_accuracies, result.task_accuracies);
+  EXPECT_EQ(back.ensemble, result.ensemble);
   EXPECT_TRUE(std::isnan(back.loss_after_step[1]));
   const auto json = nlohmann::json::parse(to_json(result));
   EXPECT_EQ(json["accuracy"], result.accuracy());
   EXPECT_EQ(json["interval"], result.interval());
   EXPECT_EQ(json["transductive"], true);
+}
+
+TEST(EvaluationFile, WithoutAnEnsembleIsOfOneCheckpoint) {
+  const TemporaryFolder folder;
+  auto json = nlohmann::json::parse(to_json(summarize({.accuracy = {{0.2, 0.4}}, .loss = {{1, 2}}})));
+  json.erase("ensemble");
+  write_file_atomically(folder.path() / "test.json", json.dump());
+  EXPECT_TRUE(load_evaluation(folder.path() / "test.json").ensemble.empty());
 }
 
 TEST(EvaluationFile, KeepsTheModeOfBatchNorm) {

@@ -50,6 +50,15 @@ class Training : public testing::Test {
     return read(folder_.path() / name / "checkpoints/best.safetensors");
   }
 
+  /// The content of all checkpoints by their names.
+  std::map<std::string, std::string> checkpoints(const std::string& name) const {
+    std::map<std::string, std::string> contents;
+    for (const auto& file : std::filesystem::directory_iterator(folder_.path() / name / "checkpoints")) {
+      contents[file.path().filename().string()] = read(file.path());
+    }
+    return contents;
+  }
+
   /// The lines of metrics.jsonl without their timing fields.
   std::vector<json> metrics(const std::string& name) const {
     std::vector<json> lines;
@@ -174,9 +183,36 @@ TEST_F(Training, KeepsTheBestValidation) {
       step = line["step"];
     }
   }
-  EXPECT_EQ(result.checkpoint.best_accuracy, largest);
+  EXPECT_EQ(result.checkpoint.best, (std::vector<Validated>{{step, largest}}));
   EXPECT_EQ(load_checkpoint(folder_.path() / "a/checkpoints/best.safetensors", run.network->layout()).step,
             step);
+}
+
+TEST_F(Training, KeepsAsManyOfTheBestCheckpointsAsAskedForWhereverItStops) {
+  SmallRun run;
+  run.options.validation = {.every = 2, .tasks = 10, .inner_steps = 2, .keep = 3};
+  const auto ranking = train(run, "whole").checkpoint.best;
+  ASSERT_EQ(ranking.size(), 3u);
+  std::vector<double> accuracies;
+  for (const json& line : metrics("whole")) {
+    if (line["split"] == "validation") {
+      accuracies.push_back(line["accuracy"]);
+    }
+  }
+  std::sort(accuracies.rbegin(), accuracies.rend());
+  const auto kept = checkpoints("whole");
+  EXPECT_EQ(kept.size(), 2u + 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(ranking[i].accuracy, accuracies[i]);
+    const auto file = RunDirectory::open(folder_.path() / "whole").kept_checkpoint(ranking[i].step);
+    EXPECT_EQ(load_checkpoint(file, run.network->layout()).step, ranking[i].step);
+  }
+  for (int64_t stop = 1; stop < 12; ++stop) {
+    const std::string name = "stopped" + std::to_string(stop);
+    train(run, name, stop);
+    train(run, name);
+    EXPECT_EQ(checkpoints(name), kept) << name;
+  }
 }
 
 TEST_F(Training, WithoutValidationBestIsLast) {

@@ -32,6 +32,9 @@ class ClassificationProblem final : public Problem {
   OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const override;
   OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override;
 
+  /// Logits [T, R, N] of the query images under phi [T, P]; differentiable by autograd.
+  at::Tensor query_logits(const at::Tensor& phi) const;
+
  private:
   bool query_has_tape() const;
 

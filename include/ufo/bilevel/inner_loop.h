@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -28,6 +29,10 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
 
 /// phi_steps [T, P], found from theta without keeping anything on the way.
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps);
+
+/// Calls `visit` with phi_0, phi_1, ..., phi_{inner.steps}, each [T, P], keeping none of them.
+void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                   const std::function<void(const at::Tensor& phi)>& visit);
 
 /// The outer objective after 0, 1, ..., inner.steps inner steps: inner.steps + 1 values of T tasks each.
 std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -14,15 +14,21 @@ namespace ufo::train {
 
 // P parameters.
 
+/// What a validation found.
+struct Validated {
+  int64_t step = 0;     ///< outer steps before it
+  double accuracy = 0;  ///< mean over its episodes
+
+  bool operator==(const Validated&) const = default;
+};
+
 /// All that a run needs to go on as if it had never stopped. Episodes and coins are functions of the step, so
 /// the step is the sampler's position too.
 struct Checkpoint {
   at::Tensor parameters;                        ///< [P]
   std::map<std::string, at::Tensor> optimizer;  ///< OuterOptimizer::state(): tensors [P] or of no dimension
   int64_t step = 0;                             ///< outer steps done
-  double best_accuracy =
-      std::numeric_limits<double>::quiet_NaN();  ///< best validation so far; NaN before the first
-  int64_t best_step = 0;
+  std::vector<Validated> best;                  ///< the best validations so far, the best one first
   std::map<std::string, double>
       estimator_state;  ///< what an adaptive estimator has learned; empty for the others
   std::string

@@ -52,12 +52,20 @@ struct EvaluationRequest {
 EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
                                 const episode::EpisodeSampler& sampler, const EvaluationRequest& request);
 
+/// As evaluate_episodes, of an ensemble: each of `thetas` [P] is adapted to an episode, and the class
+/// probabilities of the query images are the means of those that the members give after as many inner steps
+/// (Lakshminarayanan et al., arXiv 1612.01474, equation 2.4; MAML++ too evaluates the checkpoints with the
+/// best validations together, arXiv 1810.09502).
+EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
+                                const episode::EpisodeSampler& sampler, const EvaluationRequest& request);
+
 /// An evaluation as it is kept in evaluation/<split>.json. Accuracies are shares, not per cent.
 struct EvaluationResult {
   std::string split;
   std::string estimator;   ///< that trained the parameters
   std::string checkpoint;  ///< "best", "last" or a path
   int64_t checkpoint_step = 0;
+  std::vector<int64_t> ensemble;  ///< outer steps of the members, the best first; empty: one checkpoint
   uint64_t seed = kEvaluationSeed;
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
   double inner_learning_rate = 0;
@@ -85,7 +93,8 @@ MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationRe
 std::string to_json(const EvaluationResult& result);
 
 /// Reads evaluation/<split>.json. Throws DataError where the file is missing, damaged or lacks a field; one
-/// without `batch_norm` is older than the modes and was made in that of "batch".
+/// without `batch_norm` is older than the modes and was made in that of "batch", one without `ensemble` is of
+/// one checkpoint.
 EvaluationResult load_evaluation(const std::filesystem::path& path);
 
 }  // namespace ufo::train

@@ -42,17 +42,22 @@ struct OuterOptions {
   }
 };
 
-/// Validation while training; the parameters with the best validation accuracy are kept as `best`.
+/// Validation while training; the parameters with the best validation accuracy are kept as `best`, and those
+/// with the `keep` best ones for an ensemble.
 struct ValidationOptions {
   int64_t every = 500;
   int64_t tasks = 200;
   int64_t inner_steps = 3;
+  int64_t keep = 1;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("every", self.every, at_least(0), "outer steps between validations (0: none, and best is last)");
     field("tasks", self.tasks, at_least(1), "validation episodes");
     field("inner_steps", self.inner_steps, at_least(1), "inner steps before the accuracy is taken");
+    field("keep", self.keep, between(1, 1000),
+          "checkpoints to keep, those with the best validations (1: best alone); evaluate --ensemble needs "
+          "more than one");
   }
 };
 

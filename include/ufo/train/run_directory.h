@@ -5,6 +5,7 @@
 #include <string>
 
 #include <ufo/data/dataset.h>
+#include <ufo/train/best_checkpoints.h>
 
 namespace ufo::train {
 
@@ -35,6 +36,9 @@ class RunDirectory {
   std::filesystem::path tensorboard_folder() const { return path_ / "tensorboard"; }
   std::filesystem::path last_checkpoint() const { return path_ / "checkpoints" / "last.safetensors"; }
   std::filesystem::path best_checkpoint() const { return path_ / "checkpoints" / "best.safetensors"; }
+  std::filesystem::path kept_checkpoint(int64_t step) const {
+    return train::kept_checkpoint(best_checkpoint(), step);
+  }
   std::filesystem::path evaluation_file(data::Split split) const;
 
   /// The file that `--checkpoint` names: "best" (or, before the first validation, last), "last", or a path.

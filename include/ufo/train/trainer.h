@@ -29,7 +29,8 @@ struct TrainerParts {
   OuterOptimizer& optimizer;
   std::vector<MetricSink*> sinks = {};
   std::filesystem::path last;  ///< where the newest checkpoint goes
-  std::filesystem::path best;  ///< where the one with the best validation goes
+  std::filesystem::path
+      best;  ///< where the one with the best validation goes; others that are kept go beside it
   std::function<bool()> should_stop =
       {};  ///< asked after every step; true, in all processes alike, ends the run early
   Communicator& communicator = single_process();  ///< of the processes that train together
