@@ -96,20 +96,11 @@ class OrderedTotal {
   std::vector<at::Tensor> kept_;
 };
 
-/// The tasks of the exact branch before the others: the longest work begun first leaves no thread waiting at
-/// the end.
-std::vector<int64_t> longest_first(const std::vector<bool>& coins) {
-  std::vector<int64_t> order(coins.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_partition(order.begin(), order.end(), [&](int64_t task) { return coins[task]; });
-  return order;
-}
-
 MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
                           const std::vector<bool>& coins, KeepTasks keep) {
   const int64_t tasks = problem.tasks();
   OrderedTotal total(tasks, keep);
-  const auto order = longest_first(coins);
+  const auto order = exact_first(coins);  // the longest work begun first leaves no thread waiting at the end
   const auto work = [&](int64_t i) {
     const int64_t task = order[i];
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
@@ -211,6 +202,13 @@ MetaGradientSums sum_meta_gradients(const Problem& problem, const at::Tensor& th
     }
   }
   return total;
+}
+
+std::vector<int64_t> exact_first(const std::vector<bool>& coins) {
+  std::vector<int64_t> order(coins.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_partition(order.begin(), order.end(), [&](int64_t task) { return coins[task]; });
+  return order;
 }
 
 MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta,

@@ -97,7 +97,7 @@ Episode EpisodeSampler::episode(data::Split split, uint64_t index) const {
           .push_back(first + drawn[i]);
     }
   }
-  if (split == data::Split::train && augmentation_.active()) {
+  if (augments(split)) {
     RandomStream changes(seed_, Purpose::augmentation, index);
     episode.support_augmentation = draw_augmentations(augmentation_, episode.support.size(), changes);
     episode.query_augmentation = draw_augmentations(augmentation_, episode.query.size(), changes);
@@ -132,7 +132,7 @@ EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t ta
 
 EpisodeIndices EpisodeSampler::indices(data::Split split, uint64_t first, int64_t tasks) const {
   const int64_t each = options_.ways * (options_.shots + options_.queries);
-  const bool augmented = split == data::Split::train && augmentation_.active();
+  const bool augmented = augments(split);
   EpisodeIndices result{.images = at::empty({tasks, each}, at::kLong),
                         .quarter_turns = at::empty({tasks, each}, at::kLong),
                         .augmentation = augmented ? at::empty({tasks, each, 6}, at::kFloat) : at::Tensor()};

@@ -6,7 +6,6 @@
 #include <deque>
 #include <limits>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -42,14 +41,6 @@ struct Block {
   at::Tensor numbers;              ///< [steps, kNumbers] in host memory, filled by the device
   std::optional<c10::Event> done;  ///< once all its steps are begun
 };
-
-/// The order of the tasks in which those of the exact branch come first.
-at::Tensor exact_first(const std::vector<bool>& coins) {
-  std::vector<int64_t> order(coins.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::stable_partition(order.begin(), order.end(), [&](int64_t task) { return coins[task]; });
-  return at::tensor(order, at::kLong);
-}
 
 /// A graph can hold what autograd does not take part in (its own threads cannot be recorded), and numbers
 /// that never change.
@@ -117,7 +108,7 @@ class DeviceStep final : public OuterStep {
     const auto first = static_cast<uint64_t>(step) * static_cast<uint64_t>(options_.outer.meta_batch) +
                        static_cast<uint64_t>(share_.first);
     const auto drawn = parts_.sampler.indices(data::Split::train, first, share_.count);
-    const at::Tensor order = exact_first(coins);
+    const at::Tensor order = at::tensor(bilevel::exact_first(coins), at::kLong);
     const auto send = [&](const at::Tensor& from, at::Tensor& to) {
       if (!from.defined()) {
         return;

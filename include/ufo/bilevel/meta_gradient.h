@@ -13,6 +13,9 @@ namespace ufo::bilevel {
 /// UFO's coins of one meta-batch, one a task: coin t is a pure function of (seed, step, t) and `probability`.
 std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double probability);
 
+/// The tasks [T], those whose coin fell on the exact branch before the others, else in their order.
+std::vector<int64_t> exact_first(const std::vector<bool>& coins);
+
 /// The estimate of the meta-gradient from one meta-batch.
 struct MetaGradient {
   at::Tensor gradient;  ///< [S], the mean over the tasks

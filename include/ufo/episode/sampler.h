@@ -38,6 +38,8 @@ class EpisodeSampler {
   EpisodeIndices indices(data::Split split, uint64_t first, int64_t tasks) const;
 
  private:
+  bool augments(data::Split split) const { return split == data::Split::train && augmentation_.active(); }
+
   const data::Dataset& dataset_;
   EpisodeOptions options_;
   uint64_t seed_;
