@@ -221,12 +221,14 @@ def steps(args):
         if not path.exists():
             raise InputError(f"need an evaluated run: {path} is not there (ufo-maml evaluate {run})")
         result = read_json(path)
+        members = len(result.get("ensemble", []))
+        label = run_label(run) + (f", ensemble of {members}" if members else "")
         accuracies = 100 * np.array(result["accuracy_after_step"], dtype=float)
         intervals = 100 * np.array(result["interval_after_step"], dtype=float)
         at = np.arange(len(accuracies))
         color, dashes = LINES[i % len(LINES)]
         for axes, first in ((whole, 0), (adapted, 1)):
-            axes.plot(at[first:], accuracies[first:], color=color, linestyle=dashes, label=run_label(run),
+            axes.plot(at[first:], accuracies[first:], color=color, linestyle=dashes, label=label,
                       marker=MARKERS[i % len(MARKERS)], markersize=4)
             axes.fill_between(at[first:], (accuracies - intervals)[first:], (accuracies + intervals)[first:],
                               color=color, alpha=0.2, linewidth=0)

@@ -44,21 +44,17 @@ Config config_of(const EvaluateArguments& arguments, const train::RunDirectory& 
   return load_config(run.config_file(), assignments);
 }
 
-/// The files to evaluate, the best first.
+/// The files to evaluate, the best first, of a run that keeps `keep` checkpoints.
 std::vector<std::filesystem::path> find_checkpoints(const EvaluateArguments& arguments,
-                                                    const train::RunDirectory& run,
-                                                    const Workspace& workspace) {
+                                                    const train::RunDirectory& run, int64_t keep) {
   if (arguments.ensemble == 0) {
     return {run.find_checkpoint(arguments.checkpoint)};
   }
-  const int64_t keep = workspace.options().validation.keep;
-  const auto best = train::load_checkpoint(run.find_checkpoint("last"), workspace.network().layout()).best;
-  const auto kept = std::min(keep, static_cast<int64_t>(best.size()));
-  if (arguments.ensemble > kept || keep == 1) {
-    throw ConfigError("--ensemble: need a run that keeps " + std::to_string(arguments.ensemble) +
-                      " checkpoints, got " + std::to_string(keep == 1 ? 1 : kept) + " in " +
-                      run.path().string() + " (validation.keep " + std::to_string(keep) + ", " +
-                      std::to_string(best.size()) + " validations ranked)");
+  const auto best = train::checkpoint_ranking(run.find_checkpoint("last"));
+  if (arguments.ensemble > std::min(keep, static_cast<int64_t>(best.size()))) {
+    throw ConfigError("--ensemble: need a run with " + std::to_string(arguments.ensemble) +
+                      " kept checkpoints, got " + run.path().string() + " with validation.keep " +
+                      std::to_string(keep) + " and " + std::to_string(best.size()) + " in its ranking");
   }
   std::vector<std::filesystem::path> files;
   for (int64_t i = 0; i < arguments.ensemble; ++i) {
@@ -89,7 +85,7 @@ train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
                            : train::evaluate_ensemble(workspace.network(), members, sampler, request));
   result.split = arguments.split;
   result.estimator = options.meta_gradient.estimator;
-  result.checkpoint = arguments.checkpoint;
+  result.checkpoint = arguments.ensemble == 0 ? arguments.checkpoint : "ensemble";
   result.checkpoint_step = steps.front();
   result.ensemble = arguments.ensemble == 0 ? std::vector<int64_t>() : steps;
   result.seed = static_cast<uint64_t>(arguments.seed);
@@ -105,19 +101,19 @@ train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
 }
 
 /// What was evaluated: one checkpoint, or an ensemble of several.
-std::string subject_of(const train::EvaluationResult& result, const std::filesystem::path& best) {
+std::string subject_of(const train::EvaluationResult& result, const std::filesystem::path& first) {
   std::string steps;
   for (const int64_t step : result.ensemble) {
     steps += (steps.empty() ? "" : ", ") + std::to_string(step);
   }
   return result.ensemble.empty()
-             ? best.string() + " after outer step " + std::to_string(result.checkpoint_step)
+             ? first.string() + " after outer step " + std::to_string(result.checkpoint_step)
              : "ensemble of " + std::to_string(result.ensemble.size()) + " checkpoints, after outer steps " +
                    steps;
 }
 
 void print_result(const train::EvaluationResult& result, const train::RunOptions& options,
-                  const std::filesystem::path& best) {
+                  const std::filesystem::path& first) {
   std::printf("%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
               evaluated_name(method_name(options.meta_gradient), result.ensemble.size()).c_str(),
               static_cast<long long>(result.ways), static_cast<long long>(result.shots),
@@ -127,7 +123,7 @@ void print_result(const train::EvaluationResult& result, const train::RunOptions
       {"batch", "transductive (batch statistics of the query images)"},
       {"support", "each query image by itself (batch norm by the support images' statistics)"},
       {"none", "each query image by itself (no batch norm)"}};
-  std::printf("%s; %lld episodes, %lld query images a class, %s\n\n", subject_of(result, best).c_str(),
+  std::printf("%s; %lld episodes, %lld query images a class, %s\n\n", subject_of(result, first).c_str(),
               static_cast<long long>(result.tasks), static_cast<long long>(result.queries),
               modes.at(result.batch_norm));
   std::printf("inner steps        accuracy      loss\n");
@@ -143,8 +139,9 @@ void print_result(const train::EvaluationResult& result, const train::RunOptions
 int evaluate(const EvaluateArguments& arguments) {
   const data::Split split = data::parse_split(arguments.split);
   const auto run = train::RunDirectory::open(arguments.run);
-  const Workspace workspace(config_of(arguments, run));
-  const auto checkpoints = find_checkpoints(arguments, run, workspace);
+  const Config config = config_of(arguments, run);
+  const auto checkpoints = find_checkpoints(arguments, run, config.options.validation.keep);
+  const Workspace workspace(config);
   const auto result = evaluate_checkpoints(arguments, workspace, checkpoints);
   const auto file = run.evaluation_file(split);
   std::error_code ignored;  // the write itself tells what is wrong
@@ -173,7 +170,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   command
       ->add_option(
           "--ensemble", arguments->ensemble,
-          "evaluate the N checkpoints with the best validations as an ensemble (default: off); the run "
+          "evaluate so many checkpoints with the best validations as an ensemble (default: off); the run "
           "must have kept them (validation.keep)")
       ->check(CLI::Range(2, 1000))
       ->excludes(checkpoint);

@@ -24,8 +24,8 @@ std::string method_name(const bilevel::EstimatorOptions& options) {
   return text.str();
 }
 
-std::string evaluated_name(const std::string& method, size_t members) {
-  return members == 0 ? method : method + ", ensemble of " + std::to_string(members);
+std::string evaluated_name(const std::string& name, size_t members) {
+  return members == 0 ? name : name + ", ensemble of " + std::to_string(members);
 }
 
 }  // namespace ufo::cli

@@ -10,8 +10,8 @@ namespace ufo::cli {
 /// The name by which papers know an estimator: "MAML", "FOMAML", "UFO-MAML (q=0.1)" or "Reptile".
 std::string method_name(const bilevel::EstimatorOptions& options);
 
-/// `method`, or "MAML, ensemble of 5" where an ensemble of `members` checkpoints was evaluated; 0: there was
-/// none.
-std::string evaluated_name(const std::string& method, size_t members);
+/// `name`, of a method or a run, or "MAML, ensemble of 5" where an ensemble of `members` checkpoints was
+/// evaluated; 0: there was none.
+std::string evaluated_name(const std::string& name, size_t members);
 
 }  // namespace ufo::cli

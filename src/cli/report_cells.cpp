@@ -14,6 +14,12 @@ std::string unbroken(std::string text) {
   return text;
 }
 
+std::string named_cell(const std::string& name, size_t index, const std::string& scope) {
+  return element("th",
+                 element("span", escaped(name), "class=\"run c" + std::to_string(index % kColours) + "\""),
+                 "scope=\"" + scope + "\"");
+}
+
 }  // namespace
 
 std::string head_row(const Cells& names) {
@@ -25,10 +31,11 @@ std::string head_row(const Cells& names) {
 }
 
 std::string run_cell(const std::vector<RunRecord>& runs, size_t index, const char* scope) {
-  return element(
-      "th",
-      element("span", escaped(runs[index].name), "class=\"run c" + std::to_string(index % kColours) + "\""),
-      "scope=\"" + std::string(scope) + "\"");
+  return named_cell(runs[index].name, index, scope);
+}
+
+std::string evaluated_cell(const std::vector<RunRecord>& runs, size_t index) {
+  return named_cell(runs[index].evaluated(), index, "row");
 }
 
 std::string body_cells(const Cells& cells) {

@@ -17,6 +17,9 @@ std::string head_row(const Cells& names);
 /// The cell that names the run `index` of `runs`, in its colour; `scope` is "row" or "col".
 std::string run_cell(const std::vector<RunRecord>& runs, size_t index, const char* scope = "row");
 
+/// The same with what was evaluated of the run.
+std::string evaluated_cell(const std::vector<RunRecord>& runs, size_t index);
+
 /// A <td> for each of `cells`, which are plain text.
 std::string body_cells(const Cells& cells);
 

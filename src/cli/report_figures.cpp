@@ -78,7 +78,7 @@ std::string inner_step_figure(const std::vector<RunRecord>& runs) {
       continue;
     }
     const auto& evaluation = *runs[i].evaluation;
-    Series series{.name = runs[i].name, .colour = i, .points = {}, .markers = true};
+    Series series{.name = runs[i].evaluated(), .colour = i, .points = {}, .markers = true};
     for (size_t step = 0; step < evaluation.accuracy_after_step.size(); ++step) {
       series.points.push_back(
           {.x = static_cast<double>(step), .y = 100 * evaluation.accuracy_after_step[step]});

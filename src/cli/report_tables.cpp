@@ -101,9 +101,9 @@ std::string paired_differences(const std::vector<RunRecord>& runs) {
       const auto difference = train::paired_difference(*a, *b);
       const double mean = 100 * difference.mean, interval = 100 * difference.interval;
       const std::string sees = std::abs(mean) <= interval ? "not seen: the interval holds 0"
-                               : mean > 0                 ? runs[i].name + " is better"
-                                                          : runs[j].name + " is better";
-      rows += element("tr", run_cell(runs, i) + run_cell(runs, j) +
+                               : mean > 0                 ? runs[i].evaluated() + " is better"
+                                                          : runs[j].evaluated() + " is better";
+      rows += element("tr", evaluated_cell(runs, i) + evaluated_cell(runs, j) +
                                 body_cells({signed_percent(mean, interval), grouped(a->tasks), sees})) +
               "\n";
     }

@@ -2,6 +2,7 @@
 
 #include "cli/config.h"
 #include "cli/html.h"
+#include "cli/method.h"
 
 #include <cmath>
 #include <sstream>
@@ -63,6 +64,10 @@ void read_training(RunRecord& run, const fs::path& file) {
 }
 
 }  // namespace
+
+std::string RunRecord::evaluated() const {
+  return evaluated_name(name, evaluation ? evaluation->ensemble.size() : 0);
+}
 
 TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& notes) {
   TrainingRecord training;

@@ -43,6 +43,9 @@ struct RunRecord {
   TrainingRecord training;
   std::optional<train::EvaluationResult> evaluation;
   std::vector<std::string> notes;  ///< what is missing, damaged or unfinished
+
+  /// What was evaluated: the run's name, and where it was an ensemble that too.
+  std::string evaluated() const;
 };
 
 /// Reads metrics.jsonl from `text`; lines that are no record are left out and counted in `notes`.

@@ -19,7 +19,7 @@ bool is_kept(const fs::path& best, const std::string& name) {
 
 }  // namespace
 
-bool rank(std::vector<Validated>& best, const Validated& validated, size_t keep) {
+bool insert_ranked(std::vector<Validated>& best, const Validated& validated, size_t keep) {
   const auto place = std::upper_bound(
       best.begin(), best.end(), validated,
       [](const Validated& candidate, const Validated& one) { return candidate.accuracy > one.accuracy; });
@@ -38,12 +38,12 @@ fs::path kept_checkpoint(const fs::path& best, int64_t step) {
 void remove_outranked(const fs::path& best, const std::vector<Validated>& ranking) {
   std::error_code ignored;
   std::vector<fs::path> outranked;
-  for (const fs::directory_entry& entry : fs::directory_iterator(best.parent_path(), ignored)) {
+  for (fs::directory_iterator file(best.parent_path(), ignored), end; file != end; file.increment(ignored)) {
     const bool ranked = std::any_of(ranking.begin(), ranking.end(), [&](const Validated& validated) {
-      return entry.path() == kept_checkpoint(best, validated.step);
+      return file->path() == kept_checkpoint(best, validated.step);
     });
-    if (!ranked && is_kept(best, entry.path().filename().string())) {
-      outranked.push_back(entry.path());
+    if (!ranked && is_kept(best, file->path().filename().string())) {
+      outranked.push_back(file->path());
     }
   }
   for (const fs::path& file : outranked) {

@@ -1,5 +1,6 @@
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <sstream>
 
 #include <ufo/base/error.h>
@@ -40,17 +41,28 @@ std::string list_of(const std::vector<Validated>& best, Value Validated::*member
   return text;
 }
 
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
 /// The validations in two such lists. Older files have a "nan" before the first validation.
-std::vector<Validated> parse_best(const std::filesystem::path& path, const std::string& accuracies,
-                                  const std::string& steps) {
+std::vector<Validated> read_best(const std::filesystem::path& path,
+                                 const std::map<std::string, std::string>& metadata) {
+  const auto list = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::vector<std::string>() : words_of(found->second);
+  };
+  const std::vector<std::string> accuracies = list("best_accuracy"), steps = list("best_step");
+  if (accuracies.size() != steps.size()) {
+    throw DataError(path.string() +
+                    ": metadata: need as many numbers in \"best_accuracy\" as in \"best_step\", got " +
+                    std::to_string(accuracies.size()) + " and " + std::to_string(steps.size()));
+  }
   std::vector<Validated> best;
-  std::istringstream accuracy_words(accuracies), step_words(steps);
-  std::string accuracy, step;
-  while (step_words >> step) {
-    accuracy_words >> accuracy;  // a missing one leaves a text that is no number
-    const Validated validated{.step = parse<int64_t>(path, "best_step", step),
-                              .accuracy = parse<double>(path, "best_accuracy", accuracy)};
-    accuracy.clear();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const Validated validated{.step = parse<int64_t>(path, "best_step", steps[i]),
+                              .accuracy = parse<double>(path, "best_accuracy", accuracies[i])};
     if (!std::isnan(validated.accuracy)) {
       best.push_back(validated);
     }
@@ -131,10 +143,7 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
     }
   };
   number("step", checkpoint.step);
-  if (const auto accuracy = metadata.find("best_accuracy"), step = metadata.find("best_step");
-      accuracy != metadata.end() && step != metadata.end()) {
-    checkpoint.best = parse_best(path, accuracy->second, step->second);
-  }
+  checkpoint.best = read_best(path, metadata);
   const std::string prefix = "estimator.";
   for (auto it = metadata.lower_bound(prefix); it != metadata.end() && it->first.starts_with(prefix); ++it) {
     checkpoint.estimator_state[it->first.substr(prefix.size())] = parse<double>(path, it->first, it->second);
@@ -184,6 +193,10 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& 
   }
   read_metadata(path, file, checkpoint);
   return checkpoint;
+}
+
+std::vector<Validated> checkpoint_ranking(const std::filesystem::path& path) {
+  return read_best(path, load_safetensors(path).metadata);
 }
 
 std::string checkpoint_config(const std::filesystem::path& path) {

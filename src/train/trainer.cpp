@@ -82,19 +82,18 @@ class Run {
       if (validates) {
         validate();
       }
-      if (saves) {
-        save(parts_.last);
-        if (parts_.communicator.rank() == 0) {
-          remove_outranked(parts_.best, state_.best);
-        }
-      }
       if (last && options_.validation.every == 0) {
         save(parts_.best);
+      }
+      if (saves) {
+        save(parts_.last);
+        remove_what_is_outranked();
       }
       if (stop && !last) {
         return {TrainingStatus::interrupted, state_};
       }
     }
+    remove_what_is_outranked();  // a run that was killed at its very end has no step left to do it
     return {TrainingStatus::finished, state_};
   }
 
@@ -149,10 +148,10 @@ class Run {
             .tasks_per_second = static_cast<double>(request.tasks) / seconds_since(start),
             .seconds = seconds()});
     const Validated validated{.step = state_.step, .accuracy = accuracy};
-    if (!rank(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
+    if (!insert_ranked(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
       return;
     }
-    if (options_.validation.keep > 1) {
+    if (keeps_several()) {
       save(kept_checkpoint(parts_.best, state_.step));
     }
     if (state_.best.front() == validated) {
@@ -176,6 +175,15 @@ class Run {
     flush();
     save_checkpoint(path, state_, parts_.network.layout());
     log(LogLevel::debug, "step " + std::to_string(state_.step) + ": saved " + path.string());
+  }
+
+  bool keeps_several() const { return options_.validation.keep > 1; }
+
+  /// To be called when `last` has just been saved.
+  void remove_what_is_outranked() {
+    if (keeps_several() && parts_.communicator.rank() == 0) {
+      remove_outranked(parts_.best, state_.best);
+    }
   }
 
   void report(const MetricRecord& record) {

@@ -91,6 +91,7 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
   EXPECT_THAT(run({"evaluate", "run", "--ensemble", "2"}),
               HasSubstr("UFO-MAML (q=0.5), ensemble of 2, 5-way"));
   const Json evaluation = Json::parse(read_file(folder / "run/evaluation/test.json"));
+  EXPECT_EQ(evaluation.at("checkpoint"), "ensemble");
   EXPECT_EQ(evaluation.at("ensemble").size(), 2u);
   EXPECT_EQ(evaluation.at("ensemble").at(0), evaluation.at("checkpoint_step"));
   for (const Json& step : evaluation.at("ensemble")) {
@@ -101,7 +102,8 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
 
   const std::string before = read_file(folder / "run/evaluation/test.json");
   for (const auto& [number, complaint] :
-       {std::pair("3", "need a run that keeps 3 checkpoints, got 2 in run (validation.keep 2"),
+       {std::pair("3",
+                  "need a run with 3 kept checkpoints, got run with validation.keep 2 and 2 in its ranking"),
         std::pair("1", "--ensemble")}) {
     const Outcome outcome = run_program({"evaluate", "run", "--ensemble", number}, folder.path());
     EXPECT_EQ(outcome.exit_code, 2);

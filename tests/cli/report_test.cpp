@@ -164,6 +164,20 @@ TEST_F(Report, ComparesRunsOnTheSameEpisodes) {
   EXPECT_THAT(text, Not(HasSubstr("UFO's coin")));
 }
 
+TEST_F(Report, NamesAnEnsembleWhereverItsAccuracyStands) {
+  write_run("a", "exact");
+  write_run("b", "exact");
+  write_evaluation("a", {0.9, 0.8, 0.7, 0.6});
+  write_evaluation("b", {0.8, 0.7, 0.6, 0.4});
+  auto result = train::load_evaluation(folder / "a/evaluation/test.json");
+  result.ensemble = {20, 10};
+  folder.write("a/evaluation/test.json", train::to_json(result));
+  const std::string text = page({"a", "b"});
+  EXPECT_THAT(text, HasSubstr("MAML, ensemble of 2"));
+  EXPECT_THAT(text, HasSubstr("a, ensemble of 2 is better"));
+  EXPECT_THAT(text, Not(HasSubstr("b, ensemble")));
+}
+
 TEST_F(Report, DoesNotPairRunsOnOtherEpisodes) {
   write_run("a", "exact");
   write_run("b", "exact");

@@ -24,7 +24,7 @@ class Processes(TrainingProcesses):
     PROGRAM = pathlib.Path(sys.argv[1]).resolve()
     CONFIG = {**small_config(pathlib.Path(sys.argv[2]).resolve()), "model": MODEL,
               "inner": {"steps": 2, "learning_rate": 0.1}, "outer": {"meta_batch": 6, "steps": 20},
-              "validation": {"every": 10, "tasks": 5}}
+              "validation": {"every": 10, "tasks": 5, "keep": 2}}
 
     def tensors(self, run):
         """The float32 tensors of `last` by their names."""

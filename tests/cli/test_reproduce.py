@@ -67,9 +67,13 @@ class Reproduce(unittest.TestCase):
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertEqual(again.stdout, outcome.stdout)
         self.assertEqual(self.times(), times, "a finished run was touched")
-        subprocess.run([PROGRAM, "evaluate", self.runs / f"{CELL}_ufo", "--queries", "1"], env=self.environment,
-                       capture_output=True, check=True)
+        for method, other in (("ufo", ["--queries", "1"]), ("maml", ["--seed", "9"]),
+                              ("fomaml", ["--checkpoint", "last"])):
+            subprocess.run([PROGRAM, "evaluate", self.runs / f"{CELL}_{method}", *other], env=self.environment,
+                           capture_output=True, check=True)
         self.assertEqual(self.reproduce(CELL).stdout, outcome.stdout, "an evaluation of another kind was taken")
+        (self.runs / f"{CELL}_maml/evaluation/test.json").write_text("{")
+        self.assertEqual(self.reproduce(CELL).stdout, outcome.stdout, "a damaged evaluation was taken")
 
     def test_goes_on_with_what_is_not_finished(self):
         self.assertEqual(self.reproduce(CELL).returncode, 0)

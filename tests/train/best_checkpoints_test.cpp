@@ -11,19 +11,19 @@ namespace {
 
 TEST(BestCheckpoints, AreRankedWithTheEarlierOfATieFirst) {
   std::vector<Validated> best;
-  EXPECT_TRUE(rank(best, {.step = 1, .accuracy = 0.5}, 3));
-  EXPECT_TRUE(rank(best, {.step = 2, .accuracy = 0.7}, 3));
-  EXPECT_TRUE(rank(best, {.step = 3, .accuracy = 0.5}, 3));
-  EXPECT_FALSE(rank(best, {.step = 4, .accuracy = 0.5}, 3));
-  EXPECT_TRUE(rank(best, {.step = 5, .accuracy = 0.6}, 3));
+  EXPECT_TRUE(insert_ranked(best, {.step = 1, .accuracy = 0.5}, 3));
+  EXPECT_TRUE(insert_ranked(best, {.step = 2, .accuracy = 0.7}, 3));
+  EXPECT_TRUE(insert_ranked(best, {.step = 3, .accuracy = 0.5}, 3));
+  EXPECT_FALSE(insert_ranked(best, {.step = 4, .accuracy = 0.5}, 3));
+  EXPECT_TRUE(insert_ranked(best, {.step = 5, .accuracy = 0.6}, 3));
   EXPECT_EQ(best, (std::vector<Validated>{{2, 0.7}, {5, 0.6}, {1, 0.5}}));
 }
 
 TEST(BestCheckpoints, OneAloneIsTheBestSoFar) {
   std::vector<Validated> best;
-  EXPECT_TRUE(rank(best, {.step = 1, .accuracy = 0.5}, 1));
-  EXPECT_FALSE(rank(best, {.step = 2, .accuracy = 0.5}, 1));
-  EXPECT_TRUE(rank(best, {.step = 3, .accuracy = 0.6}, 1));
+  EXPECT_TRUE(insert_ranked(best, {.step = 1, .accuracy = 0.5}, 1));
+  EXPECT_FALSE(insert_ranked(best, {.step = 2, .accuracy = 0.5}, 1));
+  EXPECT_TRUE(insert_ranked(best, {.step = 3, .accuracy = 0.6}, 1));
   EXPECT_EQ(best, (std::vector<Validated>{{3, 0.6}}));
 }
 

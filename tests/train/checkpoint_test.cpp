@@ -66,10 +66,13 @@ TEST_F(CheckpointFile, HasNoBestValidationBeforeTheFirst) {
   EXPECT_TRUE(load_checkpoint(path(), run_.network->layout()).best.empty());
 }
 
-TEST_F(CheckpointFile, RefusesValidationsThatAreNoNumbers) {
+TEST_F(CheckpointFile, RefusesListsOfValidationsThatDoNotFit) {
   save_checkpoint(path(), example(), run_.network->layout());
   TensorFile file = load_safetensors(path());
   file.metadata["best_accuracy"] = "0.5";
+  save_safetensors(path(), file);
+  EXPECT_THAT(complaint(run_.network->layout()), testing::HasSubstr("\"best_step\", got 1 and 2"));
+  file.metadata["best_accuracy"] = "0.5 most";
   save_safetensors(path(), file);
   EXPECT_THAT(complaint(run_.network->layout()),
               testing::HasSubstr("metadata \"best_accuracy\": need a number"));

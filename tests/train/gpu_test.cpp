@@ -9,6 +9,7 @@
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/episode/device_images.h>
 #include <ufo/train/device.h>
+#include <ufo/train/evaluator.h>
 #include <ufo/train/run_directory.h>
 
 namespace ufo::train {
@@ -102,6 +103,22 @@ TEST_F(Gpu, EpisodesAreThoseOfTheHost) {
   EXPECT_TRUE(found.support_images.cpu().equal(expected.support_images));
   EXPECT_TRUE(found.query_images.cpu().equal(expected.query_images));
   EXPECT_TRUE(found.query_labels.cpu().equal(expected.query_labels));
+}
+
+TEST_F(Gpu, EvaluatesAnEnsembleAsTheCpuDoesInFloat64) {
+  const SmallRun run("conv4");
+  const EvaluationRequest request{.tasks = 27, .inner = {.steps = 2, .learning_rate = 0.1}};
+  std::vector<at::Tensor> on_cpu, on_device;
+  for (const uint64_t seed : {1, 2}) {
+    on_cpu.push_back(run.network->initial_parameters(seed).to(at::kDouble));
+    on_device.push_back(on_cpu.back().to(device_));
+  }
+  const auto expected = evaluate_ensemble(*run.network, on_cpu, *run.validation_sampler, request);
+  const auto curves = evaluate_ensemble(*run.network, on_device, *run.validation_sampler, request);
+  for (size_t step = 0; step < expected.loss.size(); ++step) {
+    EXPECT_TRUE(at::tensor(curves.loss[step]).allclose(at::tensor(expected.loss[step]), 1e-9, 1e-9));
+    EXPECT_EQ(curves.accuracy[step], expected.accuracy[step]);
+  }
 }
 
 TEST_F(Gpu, AReplayedGraphGivesTheBitsOfEagerWork) {

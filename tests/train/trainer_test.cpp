@@ -190,7 +190,7 @@ TEST_F(Training, KeepsTheBestValidation) {
 
 TEST_F(Training, KeepsAsManyOfTheBestCheckpointsAsAskedForWhereverItStops) {
   SmallRun run;
-  run.options.validation = {.every = 2, .tasks = 10, .inner_steps = 2, .keep = 3};
+  run.options.validation = {.every = 1, .tasks = 10, .inner_steps = 2, .keep = 3};
   const auto ranking = train(run, "whole").checkpoint.best;
   ASSERT_EQ(ranking.size(), 3u);
   std::vector<double> accuracies;
@@ -202,6 +202,8 @@ TEST_F(Training, KeepsAsManyOfTheBestCheckpointsAsAskedForWhereverItStops) {
   std::sort(accuracies.rbegin(), accuracies.rend());
   const auto kept = checkpoints("whole");
   EXPECT_EQ(kept.size(), 2u + 3u);
+  EXPECT_TRUE(std::any_of(ranking.begin(), ranking.end(), [](const Validated& v) { return v.step > 3; }))
+      << "none of the first three was outranked";
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(ranking[i].accuracy, accuracies[i]);
     const auto file = RunDirectory::open(folder_.path() / "whole").kept_checkpoint(ranking[i].step);
@@ -213,6 +215,24 @@ TEST_F(Training, KeepsAsManyOfTheBestCheckpointsAsAskedForWhereverItStops) {
     train(run, name);
     EXPECT_EQ(checkpoints(name), kept) << name;
   }
+}
+
+TEST_F(Training, AKilledRunThatWasAtItsEndLeavesNoOutrankedCheckpoint) {
+  SmallRun run;
+  run.options.validation = {.every = 2, .tasks = 10, .inner_steps = 2, .keep = 2};
+  train(run, "a");
+  const auto kept = checkpoints("a");
+  std::ofstream(folder_.path() / "a/checkpoints/best_1.safetensors") << "outranked";
+  train(run, "a");
+  EXPECT_EQ(checkpoints("a"), kept);
+}
+
+TEST_F(Training, RemovesNothingWhereOnlyTheBestIsKept) {
+  SmallRun run;
+  train(run, "a", 5);
+  std::ofstream(folder_.path() / "a/checkpoints/best_3.safetensors") << "a copy of the user's";
+  train(run, "a");
+  EXPECT_EQ(checkpoints("a").count("best_3.safetensors"), 1u);
 }
 
 TEST_F(Training, WithoutValidationBestIsLast) {

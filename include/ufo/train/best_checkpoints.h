@@ -14,7 +14,7 @@ namespace ufo::train {
 
 /// Puts `validated` in its place among the `keep` best validations, the best one first, and drops what falls
 /// out; a tie goes to the earlier step. Whether it is among them.
-bool rank(std::vector<Validated>& best, const Validated& validated, size_t keep);
+bool insert_ranked(std::vector<Validated>& best, const Validated& validated, size_t keep);
 
 /// Where the checkpoint of a validation after outer step `step` is kept, for the run whose best one is at
 /// `best`.

@@ -47,6 +47,10 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 /// or damaged, or holds another model: then it names the first parameter that disagrees, and both shapes.
 Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& layout);
 
+/// The best validations of the run that wrote the checkpoint `path`, as Checkpoint::best.
+/// Throws DataError where the file is missing or damaged.
+std::vector<Validated> checkpoint_ranking(const std::filesystem::path& path);
+
 /// The resolved config of the run that wrote the checkpoint `path`, enough to build its network.
 /// Throws DataError where the file is missing, damaged or has none.
 std::string checkpoint_config(const std::filesystem::path& path);

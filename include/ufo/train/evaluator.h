@@ -54,17 +54,16 @@ EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& th
 
 /// As evaluate_episodes, of an ensemble: each of `thetas` [P] is adapted to an episode, and the class
 /// probabilities of the query images are the means of those that the members give after as many inner steps
-/// (Lakshminarayanan et al., arXiv 1612.01474, equation 2.4; MAML++ too evaluates the checkpoints with the
-/// best validations together, arXiv 1810.09502).
+/// (Lakshminarayanan et al., arXiv 1612.01474, section 2.4).
 EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
                                 const episode::EpisodeSampler& sampler, const EvaluationRequest& request);
 
 /// An evaluation as it is kept in evaluation/<split>.json. Accuracies are shares, not per cent.
 struct EvaluationResult {
   std::string split;
-  std::string estimator;   ///< that trained the parameters
-  std::string checkpoint;  ///< "best", "last" or a path
-  int64_t checkpoint_step = 0;
+  std::string estimator;          ///< that trained the parameters
+  std::string checkpoint;         ///< "best", "last", a path or "ensemble"
+  int64_t checkpoint_step = 0;    ///< outer steps before it; of an ensemble, before its best member
   std::vector<int64_t> ensemble;  ///< outer steps of the members, the best first; empty: one checkpoint
   uint64_t seed = kEvaluationSeed;
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;

@@ -55,9 +55,10 @@ struct ValidationOptions {
     field("every", self.every, at_least(0), "outer steps between validations (0: none, and best is last)");
     field("tasks", self.tasks, at_least(1), "validation episodes");
     field("inner_steps", self.inner_steps, at_least(1), "inner steps before the accuracy is taken");
-    field("keep", self.keep, between(1, 1000),
-          "checkpoints to keep, those with the best validations (1: best alone); evaluate --ensemble needs "
-          "more than one");
+    field(
+        "keep", self.keep, between(1, 1000),
+        "checkpoints to keep, those with the best validations (1: best alone), each three times as large as "
+        "the parameters under adam; evaluate --ensemble needs more than one");
   }
 };
 
