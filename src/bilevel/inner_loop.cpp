@@ -9,11 +9,10 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
 }
 
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps) {
-  at::Tensor phi = problem.initial(theta);
-  for (int64_t j = 0; j < steps; ++j) {
-    phi = descend(phi, problem.linearize(theta, phi, Products::none)->gradient(), inner.learning_rate);
-  }
-  return phi;
+  at::Tensor last;
+  visit_descent(problem, theta, {.steps = steps, .learning_rate = inner.learning_rate},
+                [&](const at::Tensor& phi) { last = phi; });
+  return last;
 }
 
 void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,

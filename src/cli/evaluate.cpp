@@ -85,9 +85,12 @@ train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
                            : train::evaluate_ensemble(workspace.network(), members, sampler, request));
   result.split = arguments.split;
   result.estimator = options.meta_gradient.estimator;
-  result.checkpoint = arguments.ensemble == 0 ? arguments.checkpoint : "ensemble";
+  result.checkpoint = arguments.checkpoint;
   result.checkpoint_step = steps.front();
-  result.ensemble = arguments.ensemble == 0 ? std::vector<int64_t>() : steps;
+  if (arguments.ensemble > 0) {
+    result.checkpoint = "ensemble";
+    result.ensemble = steps;
+  }
   result.seed = static_cast<uint64_t>(arguments.seed);
   result.tasks = request.tasks;
   result.ways = options.episode.ways;
