@@ -1,68 +1,26 @@
 """Tests of get_mini_imagenet.py on an ILSVRC2012 that they make themselves."""
 
-import contextlib
 import csv
 import io
 import shutil
 import sys
 import tarfile
-import tempfile
 import unittest
-from pathlib import Path
 from unittest import mock
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import get_mini_imagenet  # noqa: E402
+import folder
+from folder import Image, add_to_tar, jpeg, needs_pillow
 
-try:
-    from PIL import Image
-except ImportError:
-    Image = None
-needs_pillow = unittest.skipIf(Image is None, "needs Pillow: python3 -m pip install pillow")
+import get_mini_imagenet
+from building import imagenet, images
 
 CLASSES = {"train": "n00000001", "val": "n00000002", "test": "n00000003"}
 # In the order of their numbers 4, 20, 100; sorted as text they would be 100, 20, 4.
 NUMBERS = {4: (255, 0, 0), 20: (0, 255, 0), 100: (0, 0, 255)}
 
 
-def jpeg(colour, size=(120, 90), mode="RGB"):
-    result = io.BytesIO()
-    Image.new("RGB", size, colour).convert(mode).save(result, "JPEG", quality=95)
-    return result.getvalue()
-
-
-def add_to_tar(tar, name, data):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-
-
-class Folder(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.output = self.folder / "mini_imagenet"
-
-    def run_script(self, *arguments):
-        """The exit code, and what was printed to standard output and error."""
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = get_mini_imagenet.main([*map(str, arguments), "--output", str(self.output)])
-        return code, out.getvalue(), err.getvalue()
-
-    def assert_refused(self, arguments, *texts):
-        """One line on standard error that has the texts, and exit code 2."""
-        code, out, err = self.run_script(*arguments)
-        lines = [line for line in err.splitlines() if not line.startswith("Building ")]
-        self.assertEqual((code, out, len(lines)), (2, "", 1), err)
-        for text in texts:
-            self.assertIn(text, lines[0])
-
-    def files(self):
-        files = [file for file in self.output.rglob("*") if file.is_file()]
-        return {str(file.relative_to(self.output)): file.read_bytes() for file in files}
+class Folder(folder.Folder):
+    script, output_name = get_mini_imagenet, "mini_imagenet"
 
 
 @needs_pillow
@@ -138,7 +96,7 @@ class FromImageNet(Folder):
     def test_area_is_the_mean_of_what_a_pixel_covers(self):
         source = Image.new("L", (100, 84))  # scale 100 / 84: most pixels cover parts of source pixels
         source.putdata([255 if x % 3 == 0 else 0 for _ in range(84) for x in range(100)])
-        found = list(get_mini_imagenet.area(source).crop((0, 40, 84, 41)).tobytes())
+        found = list(images.area(source).crop((0, 40, 84, 41)).tobytes())
         for x in range(84):
             left, right = x * 100 / 84, (x + 1) * 100 / 84
             covered = [max(0.0, min(right, i + 1) - max(left, i)) for i in range(100)]
@@ -151,8 +109,8 @@ class FromImageNet(Folder):
         data = io.BytesIO()
         stripes.save(data, "JPEG")
         pixels = []
-        for name in get_mini_imagenet.FILTERS:
-            with Image.open(io.BytesIO(get_mini_imagenet.small_jpeg(data.getvalue(), name))) as image:
+        for name in images.FILTERS:
+            with Image.open(io.BytesIO(images.small_jpeg(data.getvalue(), name))) as image:
                 pixels.append(image.tobytes())
         self.assertNotEqual(pixels[0], pixels[1])
 
@@ -165,7 +123,7 @@ class FromImageNet(Folder):
         self.assert_colour(f"{wnid}00000003.jpg", (90, 90, 90))
 
     def test_goes_on_where_it_was_stopped(self):
-        real, calls = get_mini_imagenet.small_jpeg, []
+        real, calls = imagenet.small_jpeg, []
 
         def stop_at_the_fourth(*arguments):
             calls.append(arguments)
@@ -173,7 +131,7 @@ class FromImageNet(Folder):
                 raise KeyboardInterrupt
             return real(*arguments)
 
-        with mock.patch.object(get_mini_imagenet, "small_jpeg", stop_at_the_fourth):
+        with mock.patch.object(imagenet, "small_jpeg", stop_at_the_fourth):
             code, _, err = self.build()
             self.assertEqual(code, 130)
             self.assertIn("run again to go on", err)
@@ -206,7 +164,7 @@ class FromImageNet(Folder):
     def test_makes_nothing_again(self):
         self.build()
         before = {file: file.stat().st_mtime_ns for file in (self.output / "images").iterdir()}
-        with mock.patch.object(get_mini_imagenet, "small_jpeg", side_effect=AssertionError):
+        with mock.patch.object(imagenet, "small_jpeg", side_effect=AssertionError):
             self.assertEqual(self.build()[0], 0)
         self.assertEqual({file: file.stat().st_mtime_ns for file in (self.output / "images").iterdir()}, before)
 
@@ -253,7 +211,7 @@ class FromImageNet(Folder):
         tar = self.make_tar()
         text = self.folder / "text.tar"
         text.write_text("no tar")
-        self.refused("text.tar: need a folder, a tar or cache files", source=text)
+        self.refused("text.tar: need a folder or a tar of ILSVRC2012", source=text)
         tar.write_bytes(tar.read_bytes()[:-25_000])
         self.refused("train.tar", source=tar)
 

@@ -7,17 +7,10 @@ import shutil
 import unittest
 from unittest import mock
 
-from test_get_mini_imagenet import CLASSES, Folder, Image, get_mini_imagenet
-from mini_imagenet import array_pickle
+from folder import Image, needs_both, numpy
+from test_get_mini_imagenet import CLASSES, Folder, get_mini_imagenet
 
-try:
-    import numpy
-except ImportError:
-    numpy = None
-
-needs_both = unittest.skipIf(
-    Image is None or numpy is None, "needs Pillow and numpy: python3 -m pip install pillow numpy"
-)
+from building import array_pickle
 
 
 class Attack:

@@ -1,29 +1,15 @@
-"""The folder that get_mini_imagenet.py builds: images written whole or not at all, and their checksums."""
+"""The folder that a script builds: images written whole or not at all, and their checksums."""
 
-import hashlib
 import os
+import shutil
 import sys
 import time
 
+from .checksum import is_intact, sha256
+from .errors import BuildError, DataError
+
 MANIFEST = "manifest.sha256"  # of a finished folder; sha256sum -c reads it too
 UNFINISHED = "unfinished.sha256"  # grows by a line an image
-
-
-class BuildError(Exception):
-    """What keeps the script from working, of no fault of the data."""
-
-
-class DataError(Exception):
-    """A source or a built folder that is not as it must be: what was needed, found, and where."""
-
-
-def in_short(error):
-    """The first line of an error's text."""
-    return ascii(str(error).partition("\n")[0])[1:-1].rstrip(":") or type(error).__name__
-
-
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
 
 
 def read_manifest(path):
@@ -37,19 +23,8 @@ def read_manifest(path):
     return recipe, sums
 
 
-def sha256_of(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def is_intact(path, checksum):
-    try:
-        return sha256_of(path) == checksum
-    except FileNotFoundError:
-        return False
+def manifest_of(recipe, sums):
+    return f"# {recipe}\n" + "".join(f"{checksum}  {name}\n" for name, checksum in sorted(sums.items()))
 
 
 def write_whole(path, data):
@@ -64,12 +39,12 @@ def write_whole(path, data):
 
 
 class Output:
-    """The folder being built. `finished` holds the checksums of the images that are there, by name; `total` says
-    how many there will be."""
+    """The folder being built. `finished` holds the checksums of the images that are there, by their paths in it, as
+    images/a.jpg; all lie in sub-folders. `total` says how many there will be."""
 
     def __init__(self, folder, recipe):
         self.folder, self.recipe, self.manifest = folder, recipe, folder / MANIFEST
-        self.images, self.log, self.finished = folder / "images", None, {}
+        self.log, self.finished, self.folders = None, {}, set()
         self.begun = self.shown = time.monotonic()
         self.made, self.line_open, self.total = 0, False, ""
 
@@ -83,14 +58,14 @@ class Output:
                     "--output or remove this one"
                 )
             self.finished = {
-                name.removeprefix("images/"): checksum
+                name: checksum
                 for name, checksum in sums.items()
-                if name.startswith("images/") and is_intact(self.folder / name, checksum)
+                if "/" in name and is_intact(self.folder / name, checksum)
             }
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise DataError(f"{self.folder}: need an empty folder or one that this script began, found other files")
-        self.images.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / UNFINISHED, self.text(self.finished).encode())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / UNFINISHED, manifest_of(self.recipe, self.finished).encode())
         self.log = open(self.folder / UNFINISHED, "a", encoding="utf-8")
         return self
 
@@ -99,15 +74,29 @@ class Output:
         if self.line_open:
             print(file=sys.stderr)
 
-    def text(self, sums, others=None):
-        lines = [f"{checksum}  images/{name}\n" for name, checksum in sorted(sums.items())]
-        lines += [f"{checksum}  {name}\n" for name, checksum in sorted((others or {}).items())]
-        return f"# {self.recipe}\n" + "".join(lines)
+    def announce(self, source, images, bytes_each, at_most=False):
+        """Says what will be done, and throws BuildError where the disk is too small. `bytes_each` is what an image
+        takes on a disk of 4 KiB blocks, at most on average; `at_most` that `images` is only a bound."""
+        self.total = f"at most {images}" if at_most else str(images)
+        need = bytes_each * max(0, images - len(self.finished))
+        free = shutil.disk_usage(self.folder).free
+        needed, found = f"{need / 1e6:.0f} MB", f"{free / 1e6:.0f} MB"
+        there = f"{len(self.finished)} of them there; the others need up to {needed}, {found} are free"
+        print(f"Building {self.folder} from {source}: {self.total} images, {there}", file=sys.stderr)
+        if need > free:
+            raise BuildError(f"need {needed} in {self.folder}, found {found} free")
 
     def add(self, name, data):
-        write_whole(self.images / name, data)
+        """Writes the image `name` unless it is there."""
+        if name in self.finished:
+            return
+        path = self.folder / name
+        if path.parent not in self.folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.folders.add(path.parent)
+        write_whole(path, data)
         self.finished[name] = sha256(data)
-        self.log.write(f"{self.finished[name]}  images/{name}\n")
+        self.log.write(f"{self.finished[name]}  {name}\n")
         self.log.flush()
         self.show_progress()
 
@@ -121,16 +110,17 @@ class Output:
             print(f"\r{text} " if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     def finish(self, tables):
-        """Writes the tables and the manifest: last, so that no loader takes an unfinished folder for whole."""
+        """Writes the tables (name to bytes) and the manifest: last, so that no loader takes an unfinished folder for
+        whole."""
         for name, data in tables.items():
             write_whole(self.folder / name, data)
-        sums = {name: sha256(data) for name, data in tables.items()}
-        write_whole(self.manifest, self.text(self.finished, sums).encode())
+        sums = {**self.finished, **{name: sha256(data) for name, data in tables.items()}}
+        write_whole(self.manifest, manifest_of(self.recipe, sums).encode())
         (self.folder / UNFINISHED).unlink()
 
 
 def verify(folder):
-    """Checks a finished folder against its manifest. Returns 0, or throws DataError."""
+    """Checks a finished folder against its manifest. Throws DataError."""
     path = folder / MANIFEST
     if not path.exists():
         raise DataError(f"{path}: need the checksums of a finished folder, found none")
@@ -142,4 +132,3 @@ def verify(folder):
             f"{wrong[0] if wrong else 'none'}; build again to make them anew"
         )
     print(f"{folder}: all {len(sums)} files have the right SHA-256")
-    return 0

@@ -5,8 +5,11 @@ describes an array, and behind each of them a stand-in that only keeps bytes; an
 numpy is not needed either.
 """
 
+import contextlib
 import math
 import pickle
+
+from .errors import DataError
 
 
 class PickleError(Exception):
@@ -89,12 +92,61 @@ for range_name in (("builtins", "range"), ("__builtin__", "range"), ("__builtin_
     STAND_INS[range_name] = range
 
 
+def stand_in(module, name):
+    try:
+        return STAND_INS[module, name]
+    except KeyError:
+        raise PickleError(f"a call of {ascii(f'{module}.{name}')[1:-1][:80]}, which was not run") from None
+
+
 class Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        try:
-            return STAND_INS[module, name]
-        except KeyError:
-            raise PickleError(f"a call of {ascii(f'{module}.{name}')[1:-1][:80]}, which was not run") from None
+        return stand_in(module, name)
+
+
+class Memo(dict):
+    """What a pickle may come back to, without the long bytes and what holds them: an array's bytes are named once."""
+
+    LONG = 256
+
+    def __setitem__(self, key, value):
+        parts = value if isinstance(value, tuple) else (value,)
+        forget = any(isinstance(part, (bytes, bytearray, str)) and len(part) > self.LONG for part in parts)
+        super().__setitem__(key, None if forget else value)
+
+
+class StreamUnpickler(pickle._Unpickler):
+    """Hands on each array when it has been read, and keeps none. The unpickler of the standard library that is
+    written in Python, since that in C holds all that it read until the end."""
+
+    def __init__(self, file, take):
+        super().__init__(file, encoding="bytes")
+        self.memo = Memo()
+
+        class Taken(Array):
+            def __setstate__(self, state):
+                super().__setstate__(state)
+                take(self)
+                self.data = b""
+
+        self.array = Taken
+
+    def find_class(self, module, name):
+        found = stand_in(module, name)
+        return self.array if found is Array else found
+
+
+@contextlib.contextmanager
+def damage_named():
+    """Turns what a damaged pickle raises, which can be almost anything, into a PickleError."""
+    try:
+        yield
+    except (PickleError, DataError, OSError):
+        raise
+    except MemoryError:
+        raise PickleError("more than fits into memory") from None
+    except Exception as error:
+        raise PickleError(f"a damaged pickle ({type(error).__name__})") from error
 
 
 def load(file):
@@ -102,11 +154,14 @@ def load(file):
 
     Throws PickleError.
     """
-    try:
+    with damage_named():
         return Unpickler(file, encoding="bytes").load()
-    except (PickleError, OSError):
-        raise
-    except MemoryError:
-        raise PickleError("more than fits into memory") from None
-    except Exception as error:  # a damaged pickle can raise almost anything
-        raise PickleError(f"a damaged pickle ({type(error).__name__})") from error
+
+
+def each_array(file, take):
+    """Calls take(Array) for every array of the pickle in the binary file, in order, in the memory of one of them.
+
+    Throws PickleError, and what `take` throws of DataError and OSError.
+    """
+    with damage_named():
+        StreamUnpickler(file, take).load()
