@@ -98,6 +98,14 @@ class Reproduce(unittest.TestCase):
         self.assertTrue((metrics.parent / "checkpoints/last.safetensors").exists(), log)
         self.assertFalse((self.runs / f"{CELL}_maml").exists(), "it went on")
 
+    def test_refuses_seeds_and_answers_that_are_none(self):
+        for words, text in ((["--seeds", "1,1"], "need different whole numbers as 1,2,3, got 1,1"),
+                            (["--seeds", "one"], "got one"),
+                            (["--answer", "none.json"], "none.json: need an answer of scripts/sweep, found none")):
+            outcome = self.reproduce(CELL, *words)
+            self.assertEqual(outcome.returncode, 2, outcome.stderr)
+            self.assertIn(text, outcome.stderr)
+
     @unittest.skipIf((SOURCE / "data/mini_imagenet").exists(), "the images are there")
     def test_says_once_that_images_are_missing_and_goes_on(self):
         outcome = self.reproduce("mini_imagenet_5way_1shot", "mini_imagenet_5way_5shot", CELL)
