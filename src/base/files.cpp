@@ -1,7 +1,9 @@
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -139,6 +141,16 @@ void write_file_atomically(const std::filesystem::path& path, size_t size,
       fail(temporary, "sync");
     }
   });
+}
+
+std::string read_text_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || std::filesystem::is_directory(path) || (file.peek() != EOF && !(text << file.rdbuf()))) {
+    throw DataError(path.string() + ": " +
+                    (std::filesystem::exists(path) ? "cannot read the file" : "no such file"));
+  }
+  return text.str();
 }
 
 }  // namespace ufo

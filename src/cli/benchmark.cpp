@@ -1,9 +1,8 @@
 #include "cli/allocation_meter.h"
 #include "cli/command.h"
-#include "cli/method.h"
 #include "cli/sweep.h"
 #include "cli/workload.h"
-#include "cli/workspace.h"
+#include "run/json.h"
 
 #include <algorithm>
 #include <chrono>
@@ -15,9 +14,12 @@
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/parallel.h>
+#include <ufo/bilevel/method.h>
 #include <ufo/nn/profile.h>
-#include <ufo/train/run_facts.h>
+#include <ufo/run/run_facts.h>
+#include <ufo/train/device.h>
 #include <ufo/train/trainer.h>
+#include <ufo/train/workspace.h>
 
 namespace ufo::cli {
 namespace {
@@ -34,11 +36,11 @@ struct BenchmarkArguments {
 };
 
 /// Takes the time between the ends of outer steps.
-class StepTimer final : public train::MetricSink {
+class StepTimer final : public run::MetricSink {
  public:
   explicit StepTimer(int64_t warm_up) : warm_up_(warm_up) {}
 
-  void record(const train::MetricRecord& record) override {
+  void record(const run::MetricRecord& record) override {
     const auto now = Clock::now();
     if (record.step == warm_up_) {
       nn::start_profile();
@@ -83,8 +85,8 @@ class TemporaryFolder {
 };
 
 /// Trains for `steps` outer steps, and lets `timer` watch.
-void run_steps(const Workspace& workspace, int64_t steps, StepTimer& timer) {
-  train::RunOptions options = workspace.options();
+void run_steps(const train::Workspace& workspace, int64_t steps, StepTimer& timer) {
+  run::RunOptions options = workspace.options();
   options.outer.steps = steps;
   options.validation.every = 0;
   options.checkpoint_every = options.outer.steps;
@@ -92,7 +94,7 @@ void run_steps(const Workspace& workspace, int64_t steps, StepTimer& timer) {
   const TemporaryFolder folder;
   const auto sampler = workspace.training_sampler();
   const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
-  const train::Checkpoint start{.parameters = workspace.initial_parameters(), .config = "{}"};
+  const run::Checkpoint start{.parameters = workspace.initial_parameters(), .config = "{}"};
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
   train::Trainer trainer({.sampler = sampler,
                           .validation_sampler = sampler,
@@ -120,8 +122,9 @@ double least_seconds(Work&& work) {
 
 /// The share of an outer step of `step_seconds` that goes into each part; the engine's parts only where the
 /// kernels ran. The next batch is sampled beside the step, not within it.
-Json shares(const Workspace& workspace, const nn::Profile& profile, double all_seconds, double step_seconds) {
-  Json parts = Json::object();
+run::Json shares(const train::Workspace& workspace, const nn::Profile& profile, double all_seconds,
+                 double step_seconds) {
+  run::Json parts = run::Json::object();
   const double available = all_seconds * static_cast<double>(task_threads());
   for (size_t i = 0; i < profile.seconds.size(); ++i) {
     if (profile.seconds[i] > 0) {
@@ -139,7 +142,7 @@ Json shares(const Workspace& workspace, const nn::Profile& profile, double all_s
   return parts;
 }
 
-Json measure(const Workspace& workspace, int64_t warm_up, int64_t steps) {
+run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t steps) {
   const auto& options = workspace.options();
   start_allocation_meter(workspace.device());
   StepTimer timer(warm_up);
@@ -167,9 +170,10 @@ Json measure(const Workspace& workspace, int64_t warm_up, int64_t steps) {
                                                     .hessian_products = timer.hessian_products});
   const int64_t tensor_bytes = peak_tensor_bytes(workspace.device()), resident_bytes = peak_resident_bytes();
   const double gflops = operations / seconds / 1e9, gemm = measure_gemm_gflops(workspace.device());
-  const auto facts = train::gather_run_facts(options.seed, workspace.device());
+  const auto facts =
+      run::gather_run_facts(options.seed, workspace.device(), train::hardware_name(workspace.device()));
   return {
-      {"method", method_name(options.meta_gradient)},
+      {"method", bilevel::method_name(options.meta_gradient)},
       {"steps", steps},
       {"milliseconds_per_step", median},
       {"milliseconds_min", times.front()},
@@ -192,7 +196,7 @@ Json measure(const Workspace& workspace, int64_t warm_up, int64_t steps) {
       {"revision", facts.revision}};
 }
 
-void print_readably(const Json& result, const train::RunOptions& options) {
+void print_readably(const run::Json& result, const run::RunOptions& options) {
   const auto number = [&](const char* name) { return result.at(name).get<double>(); };
   std::printf("%s, %lld-way %lld-shot %s, %lld tasks a step, %lld inner step%s\n",
               result.at("method").get<std::string>().c_str(), static_cast<long long>(options.episode.ways),
@@ -229,9 +233,9 @@ int sweep(const BenchmarkArguments& arguments) {
   for (const std::string& value : option.values) {  // a mistake shows before anything is measured
     auto assignments = arguments.assignments;
     assignments.push_back(option.path + "=" + value);
-    load_config(arguments.config, assignments);
+    run::load_config(arguments.config, assignments);
   }
-  const Json result =
+  const run::Json result =
       run_sweep({arguments.config, arguments.assignments, option, arguments.warm_up, arguments.steps});
   if (!arguments.output.empty()) {
     write_file_atomically(arguments.output, result.dump(1) + "\n");
@@ -244,10 +248,10 @@ int benchmark(const BenchmarkArguments& arguments) {
   if (!arguments.sweep.empty()) {
     return sweep(arguments);
   }
-  const Config config = load_config(arguments.config, arguments.assignments);
+  const run::Config config = run::load_config(arguments.config, arguments.assignments);
   start_allocation_meter(at::kCPU);
-  const Workspace workspace(config);
-  const Json result = measure(workspace, arguments.warm_up, arguments.steps);
+  const train::Workspace workspace(config);
+  const run::Json result = measure(workspace, arguments.warm_up, arguments.steps);
   if (!arguments.output.empty()) {
     write_file_atomically(arguments.output, result.dump(1) + "\n");
   }

@@ -1,6 +1,5 @@
 #include "cli/command.h"
 #include "cli/self_check.h"
-#include "cli/workspace.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -9,6 +8,7 @@
 
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/train/device.h>
+#include <ufo/train/workspace.h>
 
 namespace ufo::cli {
 namespace {
@@ -43,7 +43,7 @@ class Report {
 };
 
 /// Whether the network differentiates itself here.
-bool has_own_derivatives(const Workspace& workspace, const episode::EpisodeBatch& batch,
+bool has_own_derivatives(const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                          const at::Tensor& theta) {
   const auto phi = theta.unsqueeze(0).expand({batch.support_images.size(0), theta.size(0)}).contiguous();
   return workspace.network().tape(phi, batch.support_images.to(theta.options()),
@@ -51,7 +51,7 @@ bool has_own_derivatives(const Workspace& workspace, const episode::EpisodeBatch
                                   nn::Derivatives::hessian_products) != nullptr;
 }
 
-void check_exact(Report& report, const Workspace& workspace, const episode::EpisodeBatch& batch,
+void check_exact(Report& report, const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                  const at::Tensor& theta, const bilevel::InnerOptions& inner) {
   const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
   const auto mean = [&](bilevel::Memory memory) {
@@ -82,7 +82,7 @@ void check_exact(Report& report, const Workspace& workspace, const episode::Epis
   }
 }
 
-void check_bias(Report& report, const Workspace& workspace, const episode::EpisodeBatch& batch,
+void check_bias(Report& report, const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                 const at::Tensor& theta, const bilevel::InnerOptions& inner) {
   const auto& estimator = workspace.options().meta_gradient;
   const double q = estimator.estimator == "ufo" && !estimator.q.adaptive && estimator.q.value < 1
@@ -103,7 +103,7 @@ void check_bias(Report& report, const Workspace& workspace, const episode::Episo
 }
 
 int check(const CheckArguments& arguments) {
-  const Workspace workspace(load_config(arguments.config, arguments.assignments));
+  const train::Workspace workspace(run::load_config(arguments.config, arguments.assignments));
   const auto& options = workspace.options();
   const int64_t tasks = std::min(options.outer.meta_batch, kMostTasks);
   bilevel::InnerOptions inner = options.inner;

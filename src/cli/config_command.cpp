@@ -1,9 +1,9 @@
 #include "cli/command.h"
-#include "cli/config.h"
 
 #include <cstdio>
 
 #include <ufo/base/error.h>
+#include <ufo/run/config.h>
 
 namespace ufo::cli {
 namespace {
@@ -16,13 +16,14 @@ struct ConfigArguments {
 
 int show_config(const ConfigArguments& arguments) {
   if (arguments.schema) {
-    std::puts(config_schema().dump(2).c_str());
+    std::puts(run::config_schema().c_str());
     return 0;
   }
   if (arguments.config.empty()) {
     throw ConfigError("config: need a CONFIG file, or --schema (see ufo-maml config --help)");
   }
-  std::fputs(print_config(load_config(arguments.config, arguments.assignments).options).c_str(), stdout);
+  std::fputs(run::print_config(run::load_config(arguments.config, arguments.assignments).options).c_str(),
+             stdout);
   return 0;
 }
 

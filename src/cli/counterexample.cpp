@@ -1,5 +1,6 @@
 #include "cli/experiment.h"
-#include "cli/options_json.h"
+#include "run/json.h"
+#include "run/options_json.h"
 
 #include <cstdio>
 
@@ -17,8 +18,8 @@ struct CounterexampleArguments {
   CounterexampleOptions options;
 };
 
-Json print_tasks(const experiment::TwoTasks& tasks) {
-  Json bowls = Json::array();
+run::Json print_tasks(const experiment::TwoTasks& tasks) {
+  run::Json bowls = run::Json::array();
   for (const auto& bowl : tasks.bowls) {
     bowls.push_back({{"a", bowl.curvature}, {"b", bowl.curvature * bowl.centre}, {"A", bowl.radius}});
   }
@@ -31,12 +32,12 @@ Json print_tasks(const experiment::TwoTasks& tasks) {
           {"gradient_norm_at_first_order_limit", tasks.gradient_bound}};
 }
 
-Json print_runs(const EstimatorRuns& estimator) {
-  Json runs = Json::array();
+run::Json print_runs(const EstimatorRuns& estimator) {
+  run::Json runs = run::Json::array();
   for (const auto& run : estimator.runs) {
     runs.push_back({{"start", run.start}, {"end", run.end}, {"gradient_norms", run.gradient_norms}});
   }
-  Json json = {{"estimator", estimator.estimator}};
+  run::Json json = {{"estimator", estimator.estimator}};
   if (estimator.q > 0) {
     json["q"] = estimator.q;
   }
@@ -47,13 +48,13 @@ Json print_runs(const EstimatorRuns& estimator) {
   return json;
 }
 
-Json print_result(const CounterexampleOptions& options, const CounterexampleResult& result) {
-  Json estimators = Json::array();
+run::Json print_result(const CounterexampleOptions& options, const CounterexampleResult& result) {
+  run::Json estimators = run::Json::array();
   for (const auto& estimator : result.estimators) {
     estimators.push_back(print_runs(estimator));
   }
   const auto& landscape = result.landscape;
-  return {{"config", print_options(options)},
+  return {{"config", run::print_options(options)},
           {"family", print_tasks(result.tasks)},
           {"landscape",
            {{"x", landscape.x},

@@ -1,12 +1,12 @@
 #include "cli/command.h"
-#include "cli/config.h"
-#include "cli/workspace.h"
 
 #include <cstdio>
 
 #include <ufo/base/error.h>
 #include <ufo/data/report.h>
 #include <ufo/episode/preview.h>
+#include <ufo/run/config.h>
+#include <ufo/train/workspace.h>
 
 namespace ufo::cli {
 namespace {
@@ -19,9 +19,11 @@ struct DataArguments {
 
 using Long = long long;
 
-Config load(const DataArguments& arguments) { return load_config(arguments.config, arguments.assignments); }
+run::Config load(const DataArguments& arguments) {
+  return run::load_config(arguments.config, arguments.assignments);
+}
 
-data::DatasetOptions located(const Config& config) {
+data::DatasetOptions located(const run::Config& config) {
   data::DatasetOptions options = config.options.dataset;
   options.root = config.dataset_root.string();
   return options;
@@ -83,7 +85,7 @@ int summary(const DataArguments& arguments) {
 
 int preview(const DataArguments& arguments) {
   const data::Split split = data::parse_split(arguments.split);
-  const Config config = load(arguments);
+  const run::Config config = load(arguments);
   const auto dataset = data::load_dataset(located(config));
   const episode::EpisodeSampler sampler(dataset, config.options.episode,
                                         static_cast<uint64_t>(config.options.seed),

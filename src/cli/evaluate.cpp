@@ -1,15 +1,16 @@
 #include "cli/command.h"
-#include "cli/method.h"
-#include "cli/workspace.h"
+#include "run/json.h"
 
 #include <cstdio>
 #include <map>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
-#include <ufo/train/checkpoint.h>
+#include <ufo/bilevel/method.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/run/run_directory.h>
 #include <ufo/train/evaluator.h>
-#include <ufo/train/run_directory.h>
+#include <ufo/train/workspace.h>
 
 namespace ufo::cli {
 namespace {
@@ -18,12 +19,12 @@ struct EvaluateArguments {
   std::string program, run, checkpoint = "best", split = "test", device, data_root;
   int64_t tasks = 0, steps = 0, queries = 0;  ///< 0: as the config says
   int64_t ensemble = 0;                       ///< checkpoints evaluated together; 0: one alone
-  int64_t seed = train::kEvaluationSeed;
+  int64_t seed = run::kEvaluationSeed;
 };
 
-Config config_of(const EvaluateArguments& arguments, const train::RunDirectory& run) {
+run::Config config_of(const EvaluateArguments& arguments, const run::RunDirectory& run) {
   std::vector<std::string> assignments;
-  const auto assign = [&](const std::string& path, const Json& value) {
+  const auto assign = [&](const std::string& path, const run::Json& value) {
     assignments.push_back(path + "=" + value.dump());
   };
   if (arguments.tasks != 0) {
@@ -41,16 +42,16 @@ Config config_of(const EvaluateArguments& arguments, const train::RunDirectory& 
   if (!arguments.data_root.empty()) {
     assign("dataset.root", std::filesystem::absolute(arguments.data_root).string());
   }
-  return load_config(run.config_file(), assignments);
+  return run::load_config(run.config_file(), assignments);
 }
 
 /// The files to evaluate, the best first, of a run that keeps `keep` checkpoints.
 std::vector<std::filesystem::path> find_checkpoints(const EvaluateArguments& arguments,
-                                                    const train::RunDirectory& run, int64_t keep) {
+                                                    const run::RunDirectory& run, int64_t keep) {
   if (arguments.ensemble == 0) {
     return {run.find_checkpoint(arguments.checkpoint)};
   }
-  const auto best = train::checkpoint_ranking(run.find_checkpoint("last"));
+  const auto best = run::checkpoint_ranking(run.find_checkpoint("last"));
   if (arguments.ensemble > std::min(keep, static_cast<int64_t>(best.size()))) {
     throw ConfigError("--ensemble: need a run with " + std::to_string(arguments.ensemble) +
                       " kept checkpoints, got " + run.path().string() + " with validation.keep " +
@@ -63,13 +64,14 @@ std::vector<std::filesystem::path> find_checkpoints(const EvaluateArguments& arg
   return files;
 }
 
-train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments, const Workspace& workspace,
-                                             const std::vector<std::filesystem::path>& files) {
+run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
+                                           const train::Workspace& workspace,
+                                           const std::vector<std::filesystem::path>& files) {
   const auto& options = workspace.options();
   std::vector<at::Tensor> members;
   std::vector<int64_t> steps;
   for (const std::filesystem::path& file : files) {
-    const auto checkpoint = train::load_checkpoint(file, workspace.network().layout());
+    const auto checkpoint = run::load_checkpoint(file, workspace.network().layout());
     members.push_back(checkpoint.parameters.to(workspace.device()));
     steps.push_back(checkpoint.step);
   }
@@ -80,9 +82,9 @@ train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
       .inner = {.steps = options.evaluation.inner_steps, .learning_rate = options.inner.learning_rate},
       .engine = workspace.engine()};
   auto result =
-      train::summarize(arguments.ensemble == 0
-                           ? train::evaluate_episodes(workspace.network(), members.front(), sampler, request)
-                           : train::evaluate_ensemble(workspace.network(), members, sampler, request));
+      run::summarize(arguments.ensemble == 0
+                         ? train::evaluate_episodes(workspace.network(), members.front(), sampler, request)
+                         : train::evaluate_ensemble(workspace.network(), members, sampler, request));
   result.split = arguments.split;
   result.estimator = options.meta_gradient.estimator;
   result.checkpoint = arguments.checkpoint;
@@ -104,7 +106,7 @@ train::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
 }
 
 /// What was evaluated: one checkpoint, or an ensemble of several.
-std::string subject_of(const train::EvaluationResult& result, const std::filesystem::path& first) {
+std::string subject_of(const run::EvaluationResult& result, const std::filesystem::path& first) {
   std::string steps;
   for (const int64_t step : result.ensemble) {
     steps += (steps.empty() ? "" : ", ") + std::to_string(step);
@@ -115,13 +117,13 @@ std::string subject_of(const train::EvaluationResult& result, const std::filesys
                    steps;
 }
 
-void print_result(const train::EvaluationResult& result, const train::RunOptions& options,
+void print_result(const run::EvaluationResult& result, const run::RunOptions& options,
                   const std::filesystem::path& first) {
-  std::printf("%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
-              evaluated_name(method_name(options.meta_gradient), result.ensemble.size()).c_str(),
-              static_cast<long long>(result.ways), static_cast<long long>(result.shots),
-              options.dataset.name.c_str(), result.split.c_str(), 100 * result.accuracy(),
-              100 * result.interval());
+  std::printf(
+      "%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
+      run::evaluated_name(bilevel::method_name(options.meta_gradient), result.ensemble.size()).c_str(),
+      static_cast<long long>(result.ways), static_cast<long long>(result.shots), options.dataset.name.c_str(),
+      result.split.c_str(), 100 * result.accuracy(), 100 * result.interval());
   const std::map<std::string, const char*> modes = {
       {"batch", "transductive (batch statistics of the query images)"},
       {"support", "each query image by itself (batch norm by the support images' statistics)"},
@@ -141,15 +143,15 @@ void print_result(const train::EvaluationResult& result, const train::RunOptions
 
 int evaluate(const EvaluateArguments& arguments) {
   const data::Split split = data::parse_split(arguments.split);
-  const auto run = train::RunDirectory::open(arguments.run);
-  const Config config = config_of(arguments, run);
+  const auto run = run::RunDirectory::open(arguments.run);
+  const run::Config config = config_of(arguments, run);
   const auto checkpoints = find_checkpoints(arguments, run, config.options.validation.keep);
-  const Workspace workspace(config);
+  const train::Workspace workspace(config);
   const auto result = evaluate_checkpoints(arguments, workspace, checkpoints);
   const auto file = run.evaluation_file(split);
   std::error_code ignored;  // the write itself tells what is wrong
   std::filesystem::create_directories(file.parent_path(), ignored);
-  write_file_atomically(file, train::to_json(result));
+  write_file_atomically(file, run::to_json(result));
   print_result(result, workspace.options(), checkpoints.front());
   std::printf("\nwritten      %s\nnext         %s table %s\n", file.c_str(), arguments.program.c_str(),
               arguments.run.c_str());

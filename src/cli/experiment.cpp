@@ -1,10 +1,12 @@
 #include "cli/experiment.h"
 
+#include "run/json.h"
+
 #include <cstdio>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
-#include <ufo/train/run_facts.h>
+#include <ufo/run/run_facts.h>
 
 namespace ufo::cli {
 
@@ -16,13 +18,13 @@ void make_output_folder(const std::filesystem::path& folder) {
   }
 }
 
-void write_experiment(const std::filesystem::path& folder, const std::string& name, Json result) {
-  const auto facts = train::gather_run_facts(0, at::kCPU);
-  Json whole = {{"experiment", name},
-                {"version", facts.version},
-                {"revision", facts.revision},
-                {"libtorch", facts.libtorch},
-                {"hardware", facts.hardware}};
+void write_experiment(const std::filesystem::path& folder, const std::string& name, run::Json result) {
+  const auto facts = run::gather_run_facts(0, at::kCPU, run::processor_name());
+  run::Json whole = {{"experiment", name},
+                     {"version", facts.version},
+                     {"revision", facts.revision},
+                     {"libtorch", facts.libtorch},
+                     {"hardware", facts.hardware}};
   whole.update(result);
   const auto file = folder / (name + ".json");
   write_file_atomically(file, whole.dump(1) + "\n");

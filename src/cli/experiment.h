@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cli/command.h"
-#include "cli/json.h"
+#include "run/json.h"
 
 #include <filesystem>
 #include <string>
@@ -13,7 +13,7 @@ void make_output_folder(const std::filesystem::path& folder);
 
 /// Writes `result`, headed by what it was made by and on, as `folder`/`name`.json and says so on standard
 /// output. Throws UserError where that fails.
-void write_experiment(const std::filesystem::path& folder, const std::string& name, Json result);
+void write_experiment(const std::filesystem::path& folder, const std::string& name, run::Json result);
 
 // The experiments: each adds itself to the subcommand `experiment`.
 void add_counterexample(CLI::App& experiment, Action& action);

@@ -1,13 +1,14 @@
 #include "cli/command.h"
-#include "cli/workspace.h"
+#include "run/json.h"
 
 #include <cstdio>
 
 #include <ATen/ATen.h>
 
+#include <ufo/base/safetensors.h>
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/train/device.h>
-#include <ufo/train/safetensors.h>
+#include <ufo/train/workspace.h>
 
 namespace ufo::cli {
 namespace {
@@ -19,25 +20,25 @@ struct GradientArguments {
 };
 
 /// All that a reader needs to build the network and the estimate again, beside the tensors.
-std::map<std::string, std::string> describe_gradient(const train::RunOptions& options,
+std::map<std::string, std::string> describe_gradient(const run::RunOptions& options,
                                                      const std::vector<bool>& coins, double q) {
   const auto& model = options.model;
   const bool pooled = model.downsampling == "max_pool";
-  Json tossed = Json::array();
+  run::Json tossed = run::Json::array();
   for (const bool coin : coins) {
     tossed.push_back(coin ? 1 : 0);
   }
   const bool ufo = options.meta_gradient.estimator == "ufo";
   std::map<std::string, std::string> metadata = {
       {"estimator", options.meta_gradient.estimator},
-      {"q", ufo ? Json(q).dump() : ""},
+      {"q", ufo ? run::Json(q).dump() : ""},
       {"coins", ufo ? tossed.dump() : "[]"},
       {"inner_steps", std::to_string(options.inner.steps)},
-      {"inner_learning_rate", Json(options.inner.learning_rate).dump()},
+      {"inner_learning_rate", run::Json(options.inner.learning_rate).dump()},
       {"model", model.name},
       {"ways", std::to_string(options.episode.ways)}};
   if (model.name == "conv4") {
-    metadata["batch_norm_eps"] = Json(model.batch_norm_eps).dump();
+    metadata["batch_norm_eps"] = run::Json(model.batch_norm_eps).dump();
     metadata["batch_norm"] = model.batch_norm;
     metadata["stride"] = pooled ? "1" : "2";
     metadata["pool"] = pooled ? "true" : "false";
@@ -48,7 +49,7 @@ std::map<std::string, std::string> describe_gradient(const train::RunOptions& op
   return metadata;
 }
 
-void add_named(train::TensorFile& file, const std::string& prefix, const nn::Layout& layout,
+void add_named(TensorFile& file, const std::string& prefix, const nn::Layout& layout,
                const at::Tensor& flat) {
   const auto tensors = layout.unpack(flat);
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -57,11 +58,11 @@ void add_named(train::TensorFile& file, const std::string& prefix, const nn::Lay
 }
 
 int gradient(const GradientArguments& arguments) {
-  const Workspace workspace(load_config(arguments.config, arguments.assignments));
+  const train::Workspace workspace(run::load_config(arguments.config, arguments.assignments));
   const auto& options = workspace.options();
   const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
   const auto dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat;
-  const train::Checkpoint start = checkpoint_or_initial(workspace, arguments.checkpoint);
+  const run::Checkpoint start = train::checkpoint_or_initial(workspace, arguments.checkpoint);
   const at::Tensor theta = start.parameters.to(at::TensorOptions(workspace.device()).dtype(dtype));
   if (!start.estimator_state.empty()) {
     estimator->restore(start.estimator_state);
@@ -77,11 +78,11 @@ int gradient(const GradientArguments& arguments) {
   const auto result = estimate_meta_gradient(problem, theta, *estimator, coins, bilevel::KeepTasks::yes);
 
   const auto& layout = workspace.network().layout();
-  train::TensorFile file{.tensors = {{"support_images", batch.support_images.to(dtype)},
-                                     {"support_labels", batch.support_labels},
-                                     {"query_images", batch.query_images.to(dtype)},
-                                     {"query_labels", batch.query_labels}},
-                         .metadata = describe_gradient(options, coins, estimator->exact_probability())};
+  TensorFile file{.tensors = {{"support_images", batch.support_images.to(dtype)},
+                              {"support_labels", batch.support_labels},
+                              {"query_images", batch.query_images.to(dtype)},
+                              {"query_labels", batch.query_labels}},
+                  .metadata = describe_gradient(options, coins, estimator->exact_probability())};
   add_named(file, "theta.", layout, theta);
   add_named(file, "gradient.", layout, result.gradient);
   add_named(file, "task_gradient.", layout, result.task_gradients);

@@ -1,5 +1,6 @@
 #include "cli/experiment.h"
-#include "cli/options_json.h"
+#include "run/json.h"
+#include "run/options_json.h"
 
 #include <cmath>
 #include <cstdio>
@@ -32,8 +33,8 @@ std::vector<Value> values_of(const at::Tensor& tensor, at::ScalarType dtype) {
   return {data, data + flat.numel()};
 }
 
-Json print_run(const CleaningRun& run) {
-  Json records = Json::array();
+run::Json print_run(const CleaningRun& run) {
+  run::Json records = run::Json::array();
   for (const auto& record : run.records) {
     records.push_back({{"step", record.step},
                        {"gradients", record.gradients},
@@ -41,7 +42,7 @@ Json print_run(const CleaningRun& run) {
                        {"test_accuracy", record.test_accuracy},
                        {"auc", record.auc}});
   }
-  Json json = {{"estimator", run.estimator}};
+  run::Json json = {{"estimator", run.estimator}};
   if (run.q > 0) {
     json["q"] = run.q;
   }
@@ -50,12 +51,13 @@ Json print_run(const CleaningRun& run) {
   return json;
 }
 
-Json print_result(const CleaningData& data, const CleaningOptions& options, const CleaningResult& result) {
-  Json runs = Json::array();
+run::Json print_result(const CleaningData& data, const CleaningOptions& options,
+                       const CleaningResult& result) {
+  run::Json runs = run::Json::array();
   for (const auto& run : result.runs) {
     runs.push_back(print_run(run));
   }
-  return {{"config", print_options(options)},
+  return {{"config", run::print_options(options)},
           {"data",
            {{"description", data.description},
             {"classes", data.classes},

@@ -8,7 +8,7 @@
 #include <c10/util/Exception.h>
 
 #include <ufo/base/error.h>
-#include <ufo/train/logging.h>
+#include <ufo/base/logging.h>
 
 namespace {
 
@@ -86,7 +86,7 @@ int main(int argc, char** argv) {
     return report(std::string(error.what()) + " (see ufo-maml" + chosen(app) + " --help)", kBadUsage);
   }
   try {
-    ufo::train::log_to_standard_error();
+    ufo::log_to_standard_error();
     return action();
   } catch (const ufo::UserError& error) {
     return report(error.what(), kBadUsage);

@@ -1,6 +1,6 @@
 #include "cli/command.h"
-#include "cli/config.h"
-#include "cli/csv.h"
+#include "report/csv.h"
+#include "run/json.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,13 +10,14 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/base/logging.h>
 #include <ufo/data/loose_images.h>
 #include <ufo/nn/head.h>
-#include <ufo/train/checkpoint.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/run/config.h>
+#include <ufo/run/run_directory.h>
 #include <ufo/train/device.h>
-#include <ufo/train/logging.h>
 #include <ufo/train/predictor.h>
-#include <ufo/train/run_directory.h>
 
 namespace ufo::cli {
 namespace {
@@ -29,12 +30,12 @@ struct PredictArguments {
 };
 
 /// The images as the run's data set was read; its statistics were written down when it was trained.
-data::ImageForm form_of(const train::RunDirectory& run, const train::RunOptions& options) {
-  const Json config = read_json_file(run.config_file());
+data::ImageForm form_of(const run::RunDirectory& run, const run::RunOptions& options) {
+  const run::Json config = run::read_json_file(run.config_file());
   const auto numbers = [&](const char* name) {
     try {
       return config.at("provenance").at(name).get<std::vector<float>>();
-    } catch (const Json::exception&) {
+    } catch (const run::Json::exception&) {
       throw ConfigError(run.config_file().string() + ": need a list of numbers as provenance." + name +
                         ", found none; train --resume on the run writes it");
     }
@@ -50,14 +51,14 @@ struct Model {
   int64_t step = 0;       ///< outer steps of the checkpoint
 };
 
-Model load_model(const train::RunOptions& options, const std::filesystem::path& checkpoint, int64_t channels,
+Model load_model(const run::RunOptions& options, const std::filesystem::path& checkpoint, int64_t channels,
                  int64_t ways) {
   nn::InputShape input{.channels = channels,
                        .height = options.dataset.image_size,
                        .width = options.dataset.image_size,
                        .ways = options.episode.ways};
   Model model{.network = nn::make_network(options.model, input), .parameters = {}};
-  const auto loaded = train::load_checkpoint(checkpoint, model.network->layout());
+  const auto loaded = run::load_checkpoint(checkpoint, model.network->layout());
   model.parameters = loaded.parameters;
   model.step = loaded.step;
   if (ways != input.ways) {
@@ -92,14 +93,16 @@ std::string to_csv(const std::vector<std::string>& paths, const std::vector<std:
                    const at::Tensor& probabilities, const at::Tensor& predicted) {
   std::string text = "file,predicted";
   for (const std::string& name : class_names) {
-    text.append(",").append(csv_field(name));
+    text.append(",").append(report::csv_field(name));
   }
   text += "\n";
   const at::Tensor rows = probabilities.contiguous();
   const float* value = rows.const_data_ptr<float>();
   for (size_t i = 0; i < paths.size(); ++i) {
     const int64_t best = predicted.const_data_ptr<int64_t>()[i];
-    text.append(csv_field(paths[i])).append(",").append(csv_field(class_names[static_cast<size_t>(best)]));
+    text.append(report::csv_field(paths[i]))
+        .append(",")
+        .append(report::csv_field(class_names[static_cast<size_t>(best)]));
     for (size_t c = 0; c < class_names.size(); ++c) {
       text.append(",").append(number_text(*value++));
     }
@@ -109,8 +112,8 @@ std::string to_csv(const std::vector<std::string>& paths, const std::vector<std:
 }
 
 /// Says what is about to be done, and what a reader of the predictions must know.
-void log_adaptation(const train::RunOptions& options, const Model& model, int64_t ways, int64_t query) {
-  const auto info = [](const std::string& line) { train::log(train::LogLevel::info, line); };
+void log_adaptation(const run::RunOptions& options, const Model& model, int64_t ways, int64_t query) {
+  const auto info = [](const std::string& line) { log(LogLevel::info, line); };
   info("adapting the parameters of outer step " + std::to_string(model.step) + " to " + std::to_string(ways) +
        " classes");
   if (ways != options.episode.ways) {
@@ -144,13 +147,13 @@ void log_accuracy(const std::vector<std::string>& paths, const std::vector<std::
                   "accuracy %.2f%% (%lld of %lld query images in folders named like a class)",
                   100 * static_cast<double>(right) / static_cast<double>(known),
                   static_cast<long long>(right), static_cast<long long>(known));
-    train::log(train::LogLevel::info, text);
+    log(LogLevel::info, text);
   }
 }
 
 int predict(const PredictArguments& arguments) {
-  const auto run = train::RunDirectory::open(arguments.run);
-  const train::RunOptions options = load_config(run.config_file()).options;
+  const auto run = run::RunDirectory::open(arguments.run);
+  const run::RunOptions options = run::load_config(run.config_file()).options;
   const at::Device device = train::parse_device(arguments.device.empty() ? options.device : arguments.device);
   train::set_precision(options.precision);
   const data::ImageForm form = form_of(run, options);

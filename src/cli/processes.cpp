@@ -1,6 +1,6 @@
 #include "cli/processes.h"
 
-#include "cli/config.h"
+#include "run/json.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,11 +8,12 @@
 #include <ATen/Parallel.h>
 
 #include <ufo/base/error.h>
-#include <ufo/train/data_parallel.h>
+#include <ufo/run/config.h>
+#include <ufo/train/distributed/data_parallel.h>
 
 namespace ufo::cli {
 
-void check_share(const train::RunOptions& options, const train::ProcessPlace& place) {
+void check_share(const run::RunOptions& options, const train::ProcessPlace& place) {
   if (place.size > options.outer.meta_batch) {
     throw ConfigError("outer.meta_batch: need at least a task for each of " + std::to_string(place.size) +
                       " processes (WORLD_SIZE), got " + std::to_string(options.outer.meta_batch) + " tasks");
@@ -25,13 +26,13 @@ void share_cores(const train::ProcessPlace& place) {
   }
 }
 
-void check_same_config(const train::RunOptions& options, train::Communicator& communicator) {
-  train::RunOptions comparable = options;
+void check_same_config(const run::RunOptions& options, train::Communicator& communicator) {
+  run::RunOptions comparable = options;
   comparable.device = comparable.dataset.root = "";
-  const Json own = Json::parse(print_config(comparable));
+  const run::Json own = run::Json::parse(run::print_config(comparable));
   std::string text = own.dump();
   train::broadcast(text, communicator);
-  const Json difference = Json::diff(Json::parse(text), own);
+  const run::Json difference = run::Json::diff(run::Json::parse(text), own);
   if (train::max_over_ranks(communicator, difference.empty() ? 0 : 1) == 0) {
     return;
   }

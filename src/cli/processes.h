@@ -2,14 +2,14 @@
 
 #include <string>
 
-#include <ufo/train/communicator.h>
-#include <ufo/train/options.h>
-#include <ufo/train/process_group.h>
+#include <ufo/run/options.h>
+#include <ufo/train/distributed/communicator.h>
+#include <ufo/train/distributed/process_group.h>
 
 namespace ufo::cli {
 
 /// Refuses more processes than a meta-batch has tasks: throws ConfigError.
-void check_share(const train::RunOptions& options, const train::ProcessPlace& place);
+void check_share(const run::RunOptions& options, const train::ProcessPlace& place);
 
 /// Divides the cores between the processes on this machine, unless OMP_NUM_THREADS says how many threads each
 /// is to use.
@@ -17,6 +17,6 @@ void share_cores(const train::ProcessPlace& place);
 
 /// Throws ConfigError, in all processes, where one was started with another config than rank 0. Where the
 /// data lie and the device may differ.
-void check_same_config(const train::RunOptions& options, train::Communicator& communicator);
+void check_same_config(const run::RunOptions& options, train::Communicator& communicator);
 
 }  // namespace ufo::cli

@@ -1,6 +1,6 @@
 #include "cli/command.h"
-#include "cli/report_page.h"
-#include "cli/table.h"
+#include "report/page.h"
+#include "report/tabulate.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,12 +16,12 @@ struct ReportArguments {
 };
 
 /// Runs of one name go by their paths.
-void tell_apart(std::vector<RunRecord>& runs) {
+void tell_apart(std::vector<run::RunRecord>& runs) {
   std::vector<std::string> names;
-  for (const RunRecord& run : runs) {
+  for (const run::RunRecord& run : runs) {
     names.push_back(run.name);
   }
-  for (RunRecord& run : runs) {
+  for (run::RunRecord& run : runs) {
     if (std::count(names.begin(), names.end(), run.name) > 1) {
       run.name = run.path;
     }
@@ -30,16 +30,17 @@ void tell_apart(std::vector<RunRecord>& runs) {
 
 int report(const ReportArguments& arguments) {
   const data::Split split = data::parse_split(arguments.split);
-  std::vector<RunRecord> runs;
+  std::vector<run::RunRecord> runs;
   std::vector<std::string> evaluated;
   for (const std::string& path : arguments.runs) {
-    runs.push_back(read_run(path, split));
+    runs.push_back(run::read_run(path, split));
     if (runs.back().evaluation) {
       evaluated.push_back(path);
     }
   }
   tell_apart(runs);
-  write_file_atomically(arguments.output, report_page(runs, tabulate(evaluated, split, true)));
+  write_file_atomically(arguments.output,
+                        report::report_page(runs, report::tabulate(evaluated, split, true)));
   std::printf("written      %s\n", arguments.output.c_str());
   return 0;
 }

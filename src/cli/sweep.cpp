@@ -1,6 +1,7 @@
 #include "cli/sweep.h"
 
-#include "cli/options_json.h"
+#include "run/json.h"
+#include "run/options_json.h"
 
 #include <algorithm>
 #include <array>
@@ -71,7 +72,7 @@ std::string output_of(const std::vector<std::string>& arguments) {
   return output;
 }
 
-Json measure_cell(const SweepRequest& request, const Contestant& contestant, const std::string& value) {
+run::Json measure_cell(const SweepRequest& request, const Contestant& contestant, const std::string& value) {
   std::vector<std::string> arguments = {"benchmark",
                                         request.config,
                                         "--json",
@@ -87,16 +88,16 @@ Json measure_cell(const SweepRequest& request, const Contestant& contestant, con
   for (const std::string& assignment : assignments) {
     arguments.insert(arguments.end(), {"--set", assignment});
   }
-  Json row = {{"value", Json::accept(value) ? Json::parse(value) : Json(value)},
-              {"estimator", contestant.estimator},
-              {"memory", contestant.memory},
-              {"q", contestant.estimator == std::string("ufo") ? Json(0.1) : Json()},
-              {"label", contestant.label}};
-  row.update(Json::parse(output_of(arguments)));
+  run::Json row = {{"value", run::Json::accept(value) ? run::Json::parse(value) : run::Json(value)},
+                   {"estimator", contestant.estimator},
+                   {"memory", contestant.memory},
+                   {"q", contestant.estimator == std::string("ufo") ? run::Json(0.1) : run::Json()},
+                   {"label", contestant.label}};
+  row.update(run::Json::parse(output_of(arguments)));
   return row;
 }
 
-std::string one_table(const Json& sweep, const char* title, const char* field, double unit) {
+std::string one_table(const run::Json& sweep, const char* title, const char* field, double unit) {
   std::string text = std::string(title) + "\n";
   char cell[64];
   std::snprintf(cell, sizeof cell, "%16s", sweep.at("path").get<std::string>().c_str());
@@ -105,8 +106,8 @@ std::string one_table(const Json& sweep, const char* title, const char* field, d
     std::snprintf(cell, sizeof cell, "  %21s", contestant.label);
     text += cell;
   }
-  Json value;
-  for (const Json& row : sweep.at("rows")) {
+  run::Json value;
+  for (const run::Json& row : sweep.at("rows")) {
     if (row.at("value") != value) {
       value = row.at("value");
       std::snprintf(cell, sizeof cell, "\n%16s", value.dump().c_str());
@@ -135,8 +136,8 @@ SweptOption parse_sweep(const std::string& text) {
   return option;
 }
 
-Json run_sweep(const SweepRequest& request) {
-  Json rows = Json::array();
+run::Json run_sweep(const SweepRequest& request) {
+  run::Json rows = run::Json::array();
   for (const std::string& value : request.option.values) {
     for (const Contestant& contestant : kContestants) {
       std::fprintf(stderr, "%s=%s  %s\n", request.option.path.c_str(), value.c_str(), contestant.label);
@@ -149,7 +150,7 @@ Json run_sweep(const SweepRequest& request) {
           {"revision", rows[0].at("revision")}, {"rows", rows}};
 }
 
-std::string sweep_tables(const Json& sweep) {
+std::string sweep_tables(const run::Json& sweep) {
   return one_table(sweep, "milliseconds an outer step (median)", "milliseconds_per_step", 1) + "\n" +
          one_table(sweep, "peak of tensors alive, MB", "peak_tensor_bytes", 1e6) + "\n" +
          one_table(sweep, "peak resident memory of the process, MB", "peak_resident_bytes", 1e6);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/json.h"
+#include "run/json.h"
 
 #include <cstdint>
 #include <string>
@@ -32,9 +32,9 @@ struct SweepRequest {
 /// {"path", "config", "hardware", "revision", "rows": [...]}; a row has "value", "estimator", "memory",
 /// "label" and what the benchmark printed. Each cell is announced on standard error. Throws
 /// std::runtime_error where one fails.
-Json run_sweep(const SweepRequest& request);
+run::Json run_sweep(const SweepRequest& request);
 
 /// Tables of time, tensor bytes and resident memory: a line a value, a column an estimator.
-std::string sweep_tables(const Json& sweep);
+std::string sweep_tables(const run::Json& sweep);
 
 }  // namespace ufo::cli

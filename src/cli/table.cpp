@@ -1,29 +1,19 @@
-#include "cli/table.h"
-
 #include "cli/command.h"
-#include "cli/config.h"
-#include "cli/method.h"
+#include "report/tabulate.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <map>
-
-#include <ufo/base/error.h>
-#include <ufo/train/evaluator.h>
-#include <ufo/train/run_directory.h>
 
 namespace ufo::cli {
 namespace {
 
-using Formatter = std::string (*)(const Table&);
+using Formatter = std::string (*)(const report::Table&);
 
 /// The formats by the names of --format.
-const std::map<std::string, Formatter> kFormats = {
-    {"markdown", to_markdown}, {"csv", to_csv}, {"latex", to_latex}, {"json", to_json}};
-
-constexpr const char* kNotComparable =
-    "rows that are not transductive classify each query image by itself; published figures are transductive "
-    "unless marked otherwise, and not comparable with these rows";
+const std::map<std::string, Formatter> kFormats = {{"markdown", report::to_markdown},
+                                                   {"csv", report::to_csv},
+                                                   {"latex", report::to_latex},
+                                                   {"json", report::to_json}};
 
 struct TableArguments {
   std::vector<std::string> runs;
@@ -31,99 +21,14 @@ struct TableArguments {
   bool published = false;
 };
 
-void add_note(Table& table, const std::string& note) {
-  if (std::find(table.notes.begin(), table.notes.end(), note) == table.notes.end()) {
-    table.notes.push_back(note);
-  }
-}
-
-/// What papers report for this cell by other methods, in one line.
-std::string others_published(const std::string& dataset, int64_t ways, int64_t shots, const Table& table) {
-  std::string text;
-  for (const PublishedResult& result : published_results(dataset, ways, shots)) {
-    const bool shown = std::any_of(table.rows.begin(), table.rows.end(), [&](const TableRow& row) {
-      return row.published && std::string(row.published->method) == result.method &&
-             row.published->transductive == result.transductive && row.ways == ways && row.shots == shots;
-    });
-    if (!shown) {
-      text += text.empty() ? "" : "; ";
-      text += std::string(result.method) + " " + percent_text(result.accuracy, result.interval) + " (" +
-              result.source + (result.transductive ? "" : ", not transductive") +
-              (*result.remark ? ", " : "") + result.remark + ")";
-    }
-  }
-  return text;
-}
-
-TableRow make_row(const std::string& run, const train::RunOptions& options,
-                  const train::EvaluationResult& result) {
-  TableRow row{.run = run,
-               .dataset = options.dataset.name + " (" + options.dataset.split + ")",
-               .method = method_name(options.meta_gradient),
-               .ensemble = result.ensemble.size(),
-               .ways = result.ways,
-               .shots = result.shots,
-               .accuracy = 100 * result.accuracy(),
-               .interval = 100 * result.interval(),
-               .tasks = result.tasks,
-               .inner_steps = result.inner_steps,
-               .queries = result.queries,
-               .batch_norm = result.batch_norm,
-               .outer_steps = result.checkpoint_step,
-               .published = {}};
-  for (const PublishedResult& published : published_results(options.dataset.name, row.ways, row.shots)) {
-    // A figure of the row's own way wins; failing that another is shown, and marked.
-    const bool better = !row.published || published.transductive == row.transductive();
-    if (row.method == published.method && better) {
-      row.published = published;
-    }
-  }
-  return row;
-}
-
 int print_table(const TableArguments& arguments) {
-  const Table table = tabulate(arguments.runs, data::parse_split(arguments.split), arguments.published);
+  const report::Table table =
+      report::tabulate(arguments.runs, data::parse_split(arguments.split), arguments.published);
   std::fputs(kFormats.at(arguments.format)(table).c_str(), stdout);
   return 0;
 }
 
 }  // namespace
-
-Table tabulate(const std::vector<std::string>& runs, data::Split split, bool published) {
-  const std::string split_name = data::kSplitNames[static_cast<size_t>(split)];
-  Table table{.rows = {}, .show_published = published, .notes = {}};
-  std::vector<std::string> datasets;
-  for (const std::string& run : runs) {
-    const auto directory = train::RunDirectory::open(run);
-    const auto file = directory.evaluation_file(split);
-    if (!std::filesystem::exists(file)) {
-      throw ConfigError(run + ": its " + split_name + " split was not evaluated yet: ufo-maml evaluate " +
-                        run + (split_name == "test" ? "" : " --split " + split_name));
-    }
-    const auto options = load_config(directory.config_file()).options;
-    const auto result = train::load_evaluation(file);
-    table.rows.push_back(make_row(run, options, result));
-    datasets.push_back(options.dataset.name);
-    for (const std::string& note : result.notes) {
-      add_note(table, options.dataset.name + ": " + note);
-    }
-  }
-  if (split != data::Split::test) {
-    add_note(table, "accuracies on the " + split_name + " split");
-  }
-  for (size_t i = 0; published && i < table.rows.size(); ++i) {
-    const auto& row = table.rows[i];
-    const std::string others = others_published(datasets[i], row.ways, row.shots, table);
-    if (!others.empty()) {
-      if (!row.transductive()) {
-        add_note(table, kNotComparable);
-      }
-      add_note(table, "published for " + datasets[i] + " " + std::to_string(row.ways) + "-way " +
-                          std::to_string(row.shots) + "-shot by others: " + others);
-    }
-  }
-  return table;
-}
 
 void add_table(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<TableArguments>();

@@ -1,7 +1,6 @@
 #include "cli/command.h"
-#include "cli/method.h"
 #include "cli/processes.h"
-#include "cli/workspace.h"
+#include "run/json.h"
 
 #include <cstdio>
 #include <cstring>
@@ -9,19 +8,21 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/base/logging.h>
 #include <ufo/base/parallel.h>
-#include <ufo/train/checkpoint.h>
-#include <ufo/train/data_parallel.h>
+#include <ufo/bilevel/method.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/run/run_directory.h>
+#include <ufo/run/run_facts.h>
+#include <ufo/run/tensorboard.h>
 #include <ufo/train/device.h>
+#include <ufo/train/distributed/data_parallel.h>
+#include <ufo/train/distributed/process_group.h>
 #include <ufo/train/evaluator.h>
-#include <ufo/train/logging.h>
-#include <ufo/train/process_group.h>
 #include <ufo/train/progress.h>
-#include <ufo/train/run_directory.h>
-#include <ufo/train/run_facts.h>
 #include <ufo/train/signals.h>
-#include <ufo/train/tensorboard.h>
 #include <ufo/train/trainer.h>
+#include <ufo/train/workspace.h>
 
 namespace ufo::cli {
 namespace {
@@ -51,8 +52,9 @@ struct TrainArguments {
   }
 };
 
-Json provenance(const Config& config, const Workspace& workspace, int64_t processes) {
-  const train::RunFacts facts = train::gather_run_facts(config.options.seed, workspace.device());
+run::Json provenance(const run::Config& config, const train::Workspace& workspace, int64_t processes) {
+  const run::RunFacts facts = run::gather_run_facts(config.options.seed, workspace.device(),
+                                                    train::hardware_name(workspace.device()));
   const data::Dataset& dataset = workspace.dataset();
   return {{"seed", facts.seed},
           {"version", facts.version},
@@ -69,29 +71,29 @@ Json provenance(const Config& config, const Workspace& workspace, int64_t proces
 }
 
 /// Refuses a run directory that is in use already, and a continuation under another config.
-void check_run(const TrainArguments& arguments, const Config& config) {
+void check_run(const TrainArguments& arguments, const run::Config& config) {
   const fs::path path = arguments.run_path();
   if (!arguments.resume && arguments.checkpoint != "last") {
     throw ConfigError("--checkpoint " + arguments.checkpoint + ": need --resume beside it");
   }
-  if (!train::RunDirectory::holds_a_run(path)) {
+  if (!run::RunDirectory::holds_a_run(path)) {
     return;
   }
   if (!arguments.resume) {
     throw ConfigError(path.string() +
                       " already holds a run: go on with it by --resume, or name another --run-dir");
   }
-  const auto before = load_config(train::RunDirectory::open(path).config_file());
-  if (const auto difference = first_difference(before.options, config.options, kMayChange)) {
+  const auto before = run::load_config(run::RunDirectory::open(path).config_file());
+  if (const auto difference = run::first_difference(before.options, config.options, kMayChange)) {
     throw ConfigError("cannot resume " + path.string() + " with another config: " + *difference);
   }
 }
 
 /// The checkpoint to go on from. Where the last one is damaged, the message names what is left.
-train::Checkpoint load_start(const std::string& name, const Workspace& workspace,
-                             const train::RunDirectory& run) {
+run::Checkpoint load_start(const std::string& name, const train::Workspace& workspace,
+                           const run::RunDirectory& run) {
   try {
-    return train::load_checkpoint(run.find_checkpoint(name), workspace.network().layout());
+    return run::load_checkpoint(run.find_checkpoint(name), workspace.network().layout());
   } catch (const DataError& error) {
     if (name == "best" || !fs::exists(run.best_checkpoint())) {
       throw;
@@ -102,26 +104,26 @@ train::Checkpoint load_start(const std::string& name, const Workspace& workspace
 }
 
 /// Where the run starts: at a checkpoint, or from a fresh initialisation.
-train::Checkpoint starting_point(const std::string& checkpoint, const Workspace& workspace,
-                                 const train::RunDirectory& run) {
+run::Checkpoint starting_point(const std::string& checkpoint, const train::Workspace& workspace,
+                               const run::RunDirectory& run) {
   if (checkpoint == "last" && !fs::exists(run.last_checkpoint())) {
-    return {.parameters = workspace.initial_parameters(), .config = print_config(workspace.options())};
+    return {.parameters = workspace.initial_parameters(), .config = run::print_config(workspace.options())};
   }
   auto start = load_start(checkpoint, workspace, run);
   start.parameters = start.parameters.to(workspace.device());
-  start.config = print_config(workspace.options());
-  train::log(train::LogLevel::info, "going on after outer step " + std::to_string(start.step));
+  start.config = run::print_config(workspace.options());
+  log(LogLevel::info, "going on after outer step " + std::to_string(start.step));
   return start;
 }
 
 /// What a run is, in one line of the log.
-std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
+std::string headline(const train::Workspace& workspace, const std::string& run, int64_t processes) {
   const auto& options = workspace.options();
   std::ostringstream text;
-  text << run << ": " << method_name(options.meta_gradient) << ", " << options.episode.ways << "-way "
-       << options.episode.shots << "-shot " << options.dataset.name << " on " << workspace.device().str()
-       << ", " << workspace.network().layout().size() << " parameters, " << options.outer.steps
-       << " outer steps of " << options.outer.meta_batch << " tasks";
+  text << run << ": " << bilevel::method_name(options.meta_gradient) << ", " << options.episode.ways
+       << "-way " << options.episode.shots << "-shot " << options.dataset.name << " on "
+       << workspace.device().str() << ", " << workspace.network().layout().size() << " parameters, "
+       << options.outer.steps << " outer steps of " << options.outer.meta_batch << " tasks";
   if (processes > 1) {
     text << " in " << processes << " processes";
   }
@@ -130,11 +132,11 @@ std::string headline(const Workspace& workspace, const std::string& run, int64_t
 
 /// Where the metrics of a run go: rank 0's, for it alone writes.
 struct Sinks {
-  train::MetricsFile metrics;
-  train::TensorBoardSink tensorboard;
+  run::MetricsFile metrics;
+  run::TensorBoardSink tensorboard;
   train::Progress progress;
 
-  Sinks(const train::RunDirectory& run, int64_t first_step, const train::RunOptions& options)
+  Sinks(const run::RunDirectory& run, int64_t first_step, const run::RunOptions& options)
       : metrics(run.metrics_file(), first_step, options.log_every),
         tensorboard(run.tensorboard_folder(), first_step, options.log_every),
         progress(first_step, options.outer.steps, train::Progress::standard_outputs()) {}
@@ -147,14 +149,14 @@ struct End {
 };
 
 /// Trains in one process or in several; `run` is the run directory in rank 0, nothing in the others.
-End run_training(const std::string& checkpoint, const Workspace& workspace,
-                 const std::optional<train::RunDirectory>& run, train::Communicator& communicator) {
+End run_training(const std::string& checkpoint, const train::Workspace& workspace,
+                 const std::optional<run::RunDirectory>& run, train::Communicator& communicator) {
   const auto& options = workspace.options();
-  train::Checkpoint start = run ? starting_point(checkpoint, workspace, *run) : train::Checkpoint();
+  run::Checkpoint start = run ? starting_point(checkpoint, workspace, *run) : run::Checkpoint();
   train::broadcast(start, communicator);
   start.parameters = start.parameters.to(workspace.device());
   const auto training = workspace.training_sampler();
-  const auto validation = workspace.evaluation_sampler(train::kEvaluationSeed);
+  const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
   const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
   End end;
@@ -182,12 +184,11 @@ End run_training(const std::string& checkpoint, const Workspace& workspace,
   return end;
 }
 
-void print_end(const TrainArguments& arguments, const train::RunDirectory& run,
-               const train::Checkpoint& end) {
+void print_end(const TrainArguments& arguments, const run::RunDirectory& run, const run::Checkpoint& end) {
   const std::string path = run.path().string();
   std::printf("run          %s\n", path.c_str());
   if (fs::exists(run.best_checkpoint()) && !end.best.empty()) {
-    const train::Validated& best = end.best.front();
+    const run::Validated& best = end.best.front();
     std::printf("best         %s (validation %.2f%% after step %lld)\n", run.best_checkpoint().c_str(),
                 100 * best.accuracy, static_cast<long long>(best.step));
   }
@@ -198,24 +199,23 @@ void print_end(const TrainArguments& arguments, const train::RunDirectory& run,
 }
 
 /// Prepares the run directory and says in the log what is to come. For rank 0.
-train::RunDirectory open_run(const TrainArguments& arguments, const Config& config,
-                             const Workspace& workspace, int64_t processes) {
-  const std::string text = print_config(config.options, provenance(config, workspace, processes));
-  const auto run = train::RunDirectory::prepare(
-      arguments.run_path(), text,
-      arguments.resume ? train::IfThereIsARun::resume : train::IfThereIsARun::refuse);
+run::RunDirectory open_run(const TrainArguments& arguments, const run::Config& config,
+                           const train::Workspace& workspace, int64_t processes) {
+  const std::string text = run::print_config(config.options, provenance(config, workspace, processes).dump());
+  const auto run = run::RunDirectory::prepare(
+      arguments.run_path(), text, arguments.resume ? run::IfThereIsARun::resume : run::IfThereIsARun::refuse);
   if (arguments.resume) {
     write_file_atomically(run.config_file(), text);  // outer.steps may have grown
   }
-  train::log_to_file_too(run.log_file());
-  train::log(train::LogLevel::info, headline(workspace, run.path().string(), processes));
+  log_to_file_too(run.log_file());
+  log(LogLevel::info, headline(workspace, run.path().string(), processes));
   for (const std::string& note : workspace.dataset().notes) {
-    train::log(train::LogLevel::warning, config.options.dataset.name + ": " + note);
+    log(LogLevel::warning, config.options.dataset.name + ": " + note);
   }
   return run;
 }
 
-int report_end(const TrainArguments& arguments, const train::RunDirectory& run, const End& end) {
+int report_end(const TrainArguments& arguments, const run::RunDirectory& run, const End& end) {
   if (end.result.status == train::TrainingStatus::finished) {
     print_end(arguments, run, end.result.checkpoint);
     return 0;
@@ -223,7 +223,7 @@ int report_end(const TrainArguments& arguments, const train::RunDirectory& run, 
   std::ostringstream text;
   text << "stopped by " << ::strsignal(end.signal) << " after outer step " << end.result.checkpoint.step
        << "; go on with: " << arguments.resume_command();
-  train::log(train::LogLevel::warning, text.str());
+  log(LogLevel::warning, text.str());
   return 128 + end.signal;
 }
 
@@ -232,7 +232,7 @@ int train(const TrainArguments& arguments) {
   if (!arguments.device.empty()) {
     assignments.push_back("device=\"" + arguments.device + "\"");
   }
-  const Config config = load_config(arguments.config, assignments);
+  const run::Config config = run::load_config(arguments.config, assignments);
   const train::ProcessPlace place = train::find_place();
   check_share(config.options, place);
   share_cores(place);
@@ -244,17 +244,17 @@ int train(const TrainArguments& arguments) {
   if (place.local_rank > 0) {
     communicator->barrier();  // the first process of a machine fills the cache of the data set for the others
   }
-  const Workspace workspace(config, place.local_rank);
+  const train::Workspace workspace(config, place.local_rank);
   if (place.local_rank == 0) {
     communicator->barrier();
   }
   // Samplers and estimator refuse what the data cannot give; made once here, before anything is written.
   workspace.training_sampler();
-  workspace.evaluation_sampler(train::kEvaluationSeed);
+  workspace.evaluation_sampler(run::kEvaluationSeed);
   bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
 
   const train::SignalWatch signals;
-  std::optional<train::RunDirectory> run;
+  std::optional<run::RunDirectory> run;
   if (place.rank == 0) {
     run = open_run(arguments, config, workspace, place.size);
   }

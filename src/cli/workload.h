@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include <ufo/nn/network.h>
-#include <ufo/train/options.h>
+#include <ufo/run/options.h>
 
 namespace ufo::cli {
 

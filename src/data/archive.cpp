@@ -1,4 +1,3 @@
-#include "checksum.h"
 #include "file_tree.h"
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 
 namespace ufo::data {

@@ -1,8 +1,5 @@
 #include "cache.h"
 
-#include "checksum.h"
-#include "mapped_file.h"
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -11,8 +8,10 @@
 
 #include <ATen/ATen.h>
 
+#include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/base/mapped_file.h>
 #include <ufo/base/parallel.h>
 
 namespace ufo::data {

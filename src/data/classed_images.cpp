@@ -1,6 +1,5 @@
 #include "classed_images.h"
 
-#include "checksum.h"
 #include "image_reader.h"
 
 #include <algorithm>
@@ -11,6 +10,8 @@
 
 #include <ATen/core/Tensor.h>
 #include <opencv2/core.hpp>
+
+#include <ufo/base/checksum.h>
 
 namespace ufo::data {
 namespace {

@@ -1,7 +1,6 @@
 #include "omniglot.h"
 
 #include "cache.h"
-#include "checksum.h"
 #include "file_tree.h"
 #include "image_reader.h"
 
@@ -10,6 +9,7 @@
 #include <ATen/ATen.h>
 #include <opencv2/core.hpp>
 
+#include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 
 namespace ufo::data {

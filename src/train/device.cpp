@@ -6,6 +6,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 
 #include <ufo/base/error.h>
+#include <ufo/run/run_facts.h>
 #include <ufo/train/device.h>
 
 namespace ufo::train {
@@ -34,6 +35,10 @@ at::Device parse_device(const std::string& name, int64_t local_rank) {
                                                     : std::to_string(found) + " CUDA devices"));
   }
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+std::string hardware_name(at::Device device) {
+  return device.is_cuda() ? cuda::functions()->device_name(device.index()) : run::processor_name();
 }
 
 void set_precision(const std::string& name) {

@@ -1,5 +1,5 @@
+#include "cuda/replay.h"
 #include "outer_step.h"
-#include "replay.h"
 
 #include <algorithm>
 #include <chrono>
@@ -13,8 +13,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <ufo/base/error.h>
-#include <ufo/train/data_parallel.h>
 #include <ufo/train/device.h>
+#include <ufo/train/distributed/data_parallel.h>
 
 namespace ufo::train {
 namespace {
@@ -44,7 +44,7 @@ struct Block {
 
 /// A graph can hold what autograd does not take part in (its own threads cannot be recorded), and numbers
 /// that never change.
-Replay::Mode replay_mode(const TrainerParts& parts, const RunOptions& options, at::Device device) {
+Replay::Mode replay_mode(const TrainerParts& parts, const run::RunOptions& options, at::Device device) {
   const bool by_hand = parse_engine(options.engine) == bilevel::Engine::hand_written &&
                        parts.network.batch_norm_mode() != nn::BatchNorm::support;
   return device.is_cuda() && options.cuda_graph && by_hand && !adapts_q(options) ? Replay::Mode::recorded
@@ -56,7 +56,7 @@ Replay::Mode replay_mode(const TrainerParts& parts, const RunOptions& options, a
 /// exact tasks is one graph, the step of theta another; between the two, processes add up their sums.
 class DeviceStep final : public OuterStep {
  public:
-  DeviceStep(const TrainerParts& parts, const RunOptions& options, const at::Tensor& theta)
+  DeviceStep(const TrainerParts& parts, const run::RunOptions& options, const at::Tensor& theta)
       : parts_(parts),
         options_(options),
         theta_(theta),
@@ -209,7 +209,7 @@ class DeviceStep final : public OuterStep {
   }
 
   const TrainerParts& parts_;
-  const RunOptions& options_;
+  const run::RunOptions& options_;
   at::Tensor theta_;
   bilevel::Engine engine_;
   Replay::Mode mode_;
@@ -228,7 +228,7 @@ class DeviceStep final : public OuterStep {
 
 }  // namespace
 
-std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const RunOptions& options,
+std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const run::RunOptions& options,
                                             const at::Tensor& theta) {
   return std::make_unique<DeviceStep>(parts, options, theta);
 }

@@ -1,4 +1,3 @@
-#include <cmath>
 #include <functional>
 
 #include <ATen/ATen.h>
@@ -18,7 +17,7 @@ using Curve = std::vector<bilevel::OuterValue>;
 using CurveOfBatch = std::function<Curve(const episode::EpisodeBatch&)>;
 
 /// Writes the curve of a batch that begins with the request's episode number `first` into `curves`.
-void add_curve(const Curve& curve, int64_t first, EpisodeCurves& curves) {
+void add_curve(const Curve& curve, int64_t first, run::EpisodeCurves& curves) {
   const auto copy = [first](const at::Tensor& values, std::vector<double>& row) {
     const at::Tensor numbers = values.to(at::kCPU, at::kDouble).contiguous();
     std::copy_n(numbers.const_data_ptr<double>(), numbers.numel(), row.begin() + first);
@@ -30,11 +29,11 @@ void add_curve(const Curve& curve, int64_t first, EpisodeCurves& curves) {
 }
 
 /// The curves of all episodes that `request` asks for, from those of batches of them.
-EpisodeCurves evaluate(const CurveOfBatch& curve_of, bool on_cpu, const episode::EpisodeSampler& sampler,
-                       const EvaluationRequest& request) {
+run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, bool on_cpu, const episode::EpisodeSampler& sampler,
+                            const EvaluationRequest& request) {
   const std::vector<std::vector<double>> empty(static_cast<size_t>(request.inner.steps) + 1,
                                                std::vector<double>(static_cast<size_t>(request.tasks)));
-  EpisodeCurves curves{.accuracy = empty, .loss = empty};
+  run::EpisodeCurves curves{.accuracy = empty, .loss = empty};
   if (on_cpu) {
     parallel_tasks(request.tasks, [&](int64_t task) {
       c10::NoGradGuard no_grad;  // the mode belongs to each thread
@@ -87,26 +86,9 @@ Curve ensemble_curve(const nn::Network& network, const std::vector<at::Tensor>& 
 
 }  // namespace
 
-MeanWithInterval mean_with_interval(const std::vector<double>& values) {
-  if (values.size() < 2) {
-    throw std::invalid_argument("mean_with_interval: need at least 2 values, got " +
-                                std::to_string(values.size()));
-  }
-  const double count = static_cast<double>(values.size());
-  double sum = 0;
-  for (double value : values) {
-    sum += value;
-  }
-  const double mean = sum / count;
-  double squares = 0;
-  for (double value : values) {
-    squares += (value - mean) * (value - mean);
-  }
-  return {.mean = mean, .interval = 1.96 * std::sqrt(squares / (count - 1)) / std::sqrt(count)};
-}
-
-EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
-                                const episode::EpisodeSampler& sampler, const EvaluationRequest& request) {
+run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+                                     const episode::EpisodeSampler& sampler,
+                                     const EvaluationRequest& request) {
   const auto curve_of = [&](const episode::EpisodeBatch& batch) {
     const auto problem = make_problem(network, batch, theta, request.engine);
     return bilevel::adaptation_curve(problem, theta, request.inner);
@@ -114,8 +96,9 @@ EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& th
   return evaluate(curve_of, theta.is_cpu(), sampler, request);
 }
 
-EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
-                                const episode::EpisodeSampler& sampler, const EvaluationRequest& request) {
+run::EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
+                                     const episode::EpisodeSampler& sampler,
+                                     const EvaluationRequest& request) {
   if (thetas.empty()) {
     throw std::invalid_argument("evaluate_ensemble: need at least 1 member, got none");
   }
@@ -123,35 +106,6 @@ EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at
     return ensemble_curve(network, thetas, batch, request);
   };
   return evaluate(curve_of, thetas.front().is_cpu(), sampler, request);
-}
-
-EvaluationResult summarize(const EpisodeCurves& curves) {
-  EvaluationResult result;
-  for (size_t step = 0; step < curves.accuracy.size(); ++step) {
-    const MeanWithInterval accuracy = mean_with_interval(curves.accuracy[step]);
-    result.accuracy_after_step.push_back(accuracy.mean);
-    result.interval_after_step.push_back(accuracy.interval);
-    result.loss_after_step.push_back(mean_with_interval(curves.loss[step]).mean);
-  }
-  result.task_accuracies = curves.accuracy.back();
-  result.tasks = static_cast<int64_t>(result.task_accuracies.size());
-  result.inner_steps = static_cast<int64_t>(curves.accuracy.size()) - 1;
-  return result;
-}
-
-MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b) {
-  const auto episodes = [](const EvaluationResult& result) {
-    return std::tuple(result.split, result.seed, result.tasks, result.ways, result.shots, result.queries);
-  };
-  if (episodes(a) != episodes(b) || a.task_accuracies.size() != b.task_accuracies.size()) {
-    throw ConfigError(
-        "paired difference: need two evaluations on the same episodes; split, seed, tasks, ways, shots "
-        "or queries differ");
-  }
-  std::vector<double> differences(a.task_accuracies.size());
-  std::transform(a.task_accuracies.begin(), a.task_accuracies.end(), b.task_accuracies.begin(),
-                 differences.begin(), std::minus<>());
-  return mean_with_interval(differences);
 }
 
 }  // namespace ufo::train

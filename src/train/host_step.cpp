@@ -3,8 +3,8 @@
 #include <chrono>
 #include <utility>
 
-#include <ufo/train/data_parallel.h>
 #include <ufo/train/device.h>
+#include <ufo/train/distributed/data_parallel.h>
 
 namespace ufo::train {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 /// While a step computes, the next meta-batch is drawn in a thread beside it.
 class HostStep final : public OuterStep {
  public:
-  HostStep(const TrainerParts& parts, const RunOptions& options, const at::Tensor& theta, int64_t first)
+  HostStep(const TrainerParts& parts, const run::RunOptions& options, const at::Tensor& theta, int64_t first)
       : parts_(parts),
         options_(options),
         theta_(theta),
@@ -41,7 +41,7 @@ class HostStep final : public OuterStep {
 
  private:
   const TrainerParts& parts_;
-  const RunOptions& options_;
+  const run::RunOptions& options_;
   at::Tensor theta_;
   bilevel::Engine engine_;
   episode::EpisodePrefetcher batches_;
@@ -50,7 +50,7 @@ class HostStep final : public OuterStep {
 
 }  // namespace
 
-std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const RunOptions& options,
+std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const run::RunOptions& options,
                                           const at::Tensor& theta, int64_t first) {
   return std::make_unique<HostStep>(parts, options, theta, first);
 }

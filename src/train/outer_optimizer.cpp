@@ -15,7 +15,7 @@ std::optional<at::Tensor> found_inf(const at::Tensor& skip) {
 /// threads.
 class Adam final : public OuterOptimizer {
  public:
-  Adam(const OuterOptions& options, const at::Tensor& theta)
+  Adam(const run::OuterOptions& options, const at::Tensor& theta)
       : options_(options),
         mean_(at::zeros_like(theta)),
         square_(at::zeros_like(theta)),
@@ -37,13 +37,13 @@ class Adam final : public OuterOptimizer {
   }
 
  private:
-  OuterOptions options_;
+  run::OuterOptions options_;
   at::Tensor mean_, square_, step_;
 };
 
 class Sgd final : public OuterOptimizer {
  public:
-  Sgd(const OuterOptions& options, const at::Tensor& theta) : options_(options) {
+  Sgd(const run::OuterOptions& options, const at::Tensor& theta) : options_(options) {
     if (options.momentum != 0) {
       momentum_ = at::zeros_like(theta);
     }
@@ -64,7 +64,7 @@ class Sgd final : public OuterOptimizer {
   }
 
  private:
-  OuterOptions options_;
+  run::OuterOptions options_;
   at::Tensor momentum_;
 };
 
@@ -98,7 +98,8 @@ void OuterOptimizer::load_state(const std::map<std::string, at::Tensor>& state) 
   }
 }
 
-std::unique_ptr<OuterOptimizer> make_outer_optimizer(const OuterOptions& options, const at::Tensor& theta) {
+std::unique_ptr<OuterOptimizer> make_outer_optimizer(const run::OuterOptions& options,
+                                                     const at::Tensor& theta) {
   if (options.optimizer == "adam") {
     return std::make_unique<Adam>(options, theta);
   }

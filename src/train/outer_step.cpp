@@ -6,16 +6,16 @@ namespace ufo::train {
 
 bool StepResult::finite() const { return std::isfinite(gradient_norm) && std::isfinite(estimate.loss); }
 
-bool adapts_q(const RunOptions& options) {
+bool adapts_q(const run::RunOptions& options) {
   return options.meta_gradient.estimator == "ufo" && options.meta_gradient.q.adaptive;
 }
 
-std::vector<bool> coins_of(const RunOptions& options, int64_t step, double probability) {
+std::vector<bool> coins_of(const run::RunOptions& options, int64_t step, double probability) {
   return bilevel::toss_coins(static_cast<uint64_t>(options.seed), static_cast<uint64_t>(step),
                              options.outer.meta_batch, probability);
 }
 
-std::unique_ptr<OuterStep> make_outer_step(const TrainerParts& parts, const RunOptions& options,
+std::unique_ptr<OuterStep> make_outer_step(const TrainerParts& parts, const run::RunOptions& options,
                                            const at::Tensor& theta, int64_t first) {
   return theta.is_cpu() ? make_host_step(parts, options, theta, first)
                         : make_device_step(parts, options, theta);

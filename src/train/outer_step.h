@@ -40,19 +40,19 @@ class OuterStep {
 
 /// Steps of `theta` [P] from outer step `first` on: on the CPU one that is done when begin() returns, on a
 /// CUDA device one whose work goes there without waiting for it. All arguments must outlive the result.
-std::unique_ptr<OuterStep> make_outer_step(const TrainerParts& parts, const RunOptions& options,
+std::unique_ptr<OuterStep> make_outer_step(const TrainerParts& parts, const run::RunOptions& options,
                                            const at::Tensor& theta, int64_t first);
 
 /// The two, for tests: both work on any device.
-std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const RunOptions& options,
+std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const run::RunOptions& options,
                                           const at::Tensor& theta, int64_t first);
-std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const RunOptions& options,
+std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const run::RunOptions& options,
                                             const at::Tensor& theta);
 
 /// Whether q of a step follows from the results of those before it.
-bool adapts_q(const RunOptions& options);
+bool adapts_q(const run::RunOptions& options);
 
 /// The coins of outer step `step` of the whole meta-batch.
-std::vector<bool> coins_of(const RunOptions& options, int64_t step, double probability);
+std::vector<bool> coins_of(const run::RunOptions& options, int64_t step, double probability);
 
 }  // namespace ufo::train

@@ -1,12 +1,11 @@
-#include "text.h"
-
 #include <algorithm>
 #include <cmath>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <ufo/train/logging.h>
+#include <ufo/base/logging.h>
+#include <ufo/base/text.h>
 #include <ufo/train/progress.h>
 
 namespace ufo::train {
@@ -101,7 +100,7 @@ std::string Progress::bar_text(int64_t step) const {
          tail;
 }
 
-void Progress::record(const MetricRecord& record) {
+void Progress::record(const run::MetricRecord& record) {
   if (record.split != data::Split::train) {
     validation_ = record.accuracy;
     outputs_.line(text("step %lld: %s accuracy %.1f%%  loss %.3f", static_cast<long long>(record.step),

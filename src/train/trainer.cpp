@@ -1,5 +1,4 @@
 #include "outer_step.h"
-#include "text.h"
 
 #include <chrono>
 #include <cmath>
@@ -8,11 +7,12 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <ufo/train/best_checkpoints.h>
-#include <ufo/train/data_parallel.h>
+#include <ufo/base/logging.h>
+#include <ufo/base/text.h>
+#include <ufo/run/best_checkpoints.h>
 #include <ufo/train/device.h>
+#include <ufo/train/distributed/data_parallel.h>
 #include <ufo/train/evaluator.h>
-#include <ufo/train/logging.h>
 #include <ufo/train/trainer.h>
 
 namespace ufo::train {
@@ -50,7 +50,8 @@ class OwnStream {
 /// One call of Trainer::run.
 class Run {
  public:
-  Run(const TrainerParts& parts, const RunOptions& options, const Checkpoint& start, double seconds_before)
+  Run(const TrainerParts& parts, const run::RunOptions& options, const run::Checkpoint& start,
+      double seconds_before)
       : parts_(parts),
         options_(options),
         engine_(parse_engine(options.engine)),
@@ -107,16 +108,16 @@ class Run {
       parts_.estimator.observe(estimate);
       state_.estimator_state = parts_.estimator.state();
     }
-    MetricRecord record{.step = result.step + 1,
-                        .split = data::Split::train,
-                        .loss = estimate.loss,
-                        .accuracy = estimate.accuracy,
-                        .gradient_norm = result.gradient_norm,
-                        .tasks_per_second = static_cast<double>(estimate.tasks) / result.seconds,
-                        .seconds = seconds(),
-                        .coins = {},
-                        .gradient_calls = estimate.gradient_calls,
-                        .hessian_products = estimate.hessian_products};
+    run::MetricRecord record{.step = result.step + 1,
+                             .split = data::Split::train,
+                             .loss = estimate.loss,
+                             .accuracy = estimate.accuracy,
+                             .gradient_norm = result.gradient_norm,
+                             .tasks_per_second = static_cast<double>(estimate.tasks) / result.seconds,
+                             .seconds = seconds(),
+                             .coins = {},
+                             .gradient_calls = estimate.gradient_calls,
+                             .hessian_products = estimate.hessian_products};
     if (options_.meta_gradient.estimator == "ufo") {
       record.coins = {.probability = result.probability,
                       .heads = estimate.exact_tasks,
@@ -147,12 +148,12 @@ class Run {
             .accuracy = accuracy,
             .tasks_per_second = static_cast<double>(request.tasks) / seconds_since(start),
             .seconds = seconds()});
-    const Validated validated{.step = state_.step, .accuracy = accuracy};
-    if (!insert_ranked(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
+    const run::Validated validated{.step = state_.step, .accuracy = accuracy};
+    if (!run::insert_ranked(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
       return;
     }
     if (keeps_several()) {
-      save(kept_checkpoint(parts_.best, state_.step));
+      save(run::kept_checkpoint(parts_.best, state_.step));
     }
     if (state_.best.front() == validated) {
       save(parts_.best);
@@ -173,7 +174,7 @@ class Run {
       return;
     }
     flush();
-    save_checkpoint(path, state_, parts_.network.layout());
+    run::save_checkpoint(path, state_, parts_.network.layout());
     log(LogLevel::debug, "step " + std::to_string(state_.step) + ": saved " + path.string());
   }
 
@@ -182,25 +183,25 @@ class Run {
   /// To be called when `last` has just been saved.
   void remove_what_is_outranked() {
     if (keeps_several() && parts_.communicator.rank() == 0) {
-      remove_outranked(parts_.best, state_.best);
+      run::remove_outranked(parts_.best, state_.best);
     }
   }
 
-  void report(const MetricRecord& record) {
-    for (MetricSink* sink : parts_.sinks) {
+  void report(const run::MetricRecord& record) {
+    for (run::MetricSink* sink : parts_.sinks) {
       sink->record(record);
     }
   }
 
   void flush() {
-    for (MetricSink* sink : parts_.sinks) {
+    for (run::MetricSink* sink : parts_.sinks) {
       sink->flush();
     }
   }
 
   double seconds() const { return seconds_before_ + seconds_since(start_); }
 
-  [[noreturn]] void refuse_to_go_on(const MetricRecord& record) {
+  [[noreturn]] void refuse_to_go_on(const run::MetricRecord& record) {
     flush();
     const char* what = std::isfinite(record.loss) ? "gradient" : "loss";
     throw std::runtime_error(text(
@@ -210,9 +211,9 @@ class Run {
   }
 
   const TrainerParts& parts_;
-  const RunOptions& options_;
+  const run::RunOptions& options_;
   bilevel::Engine engine_;
-  Checkpoint state_;
+  run::Checkpoint state_;
   double seconds_before_;
   Clock::time_point start_ = Clock::now();
   bool adaptive_;  ///< q of the next step needs the result of this one
@@ -222,10 +223,10 @@ class Run {
 
 }  // namespace
 
-Trainer::Trainer(TrainerParts parts, RunOptions options)
+Trainer::Trainer(TrainerParts parts, run::RunOptions options)
     : parts_(std::move(parts)), options_(std::move(options)) {}
 
-TrainingResult Trainer::run(const Checkpoint& start, double seconds_before) {
+TrainingResult Trainer::run(const run::Checkpoint& start, double seconds_before) {
   return Run(parts_, options_, start, seconds_before).run();
 }
 

@@ -1,7 +1,8 @@
+#include "support/temporary_folder.h"
+
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -20,24 +21,14 @@ namespace fs = std::filesystem;
 
 class Files : public testing::Test {
  protected:
-  Files() {
-    std::string name = (fs::temp_directory_path() / "ufo-files-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Files() override { fs::remove_all(folder_); }
-
-  static std::string read(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  const fs::path& folder_ = temporary_.path();
 };
 
 TEST_F(Files, WritesTheContentAndLeavesNoTemporaryFile) {
   write_file_atomically(folder_ / "a", "old and longer");
   write_file_atomically(folder_ / "a", "new");
-  EXPECT_EQ(read(folder_ / "a"), "new");
+  EXPECT_EQ(read_file(folder_ / "a"), "new");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
@@ -46,7 +37,7 @@ TEST_F(Files, JoinsTheParts) {
   const std::vector<std::span<const std::byte>> parts{
       std::as_bytes(std::span(one)), {}, std::as_bytes(std::span(two))};
   write_file_atomically(folder_ / "a", parts);
-  EXPECT_EQ(read(folder_ / "a"), "onetwo");
+  EXPECT_EQ(read_file(folder_ / "a"), "onetwo");
 }
 
 TEST_F(Files, FillsAMappedFile) {
@@ -55,7 +46,7 @@ TEST_F(Files, FillsAMappedFile) {
     EXPECT_EQ(content[4], std::byte{0});
     content[0] = std::byte{'x'};
   });
-  EXPECT_EQ(read(folder_ / "a"), std::string("x\0\0\0\0", 5));
+  EXPECT_EQ(read_file(folder_ / "a"), std::string("x\0\0\0\0", 5));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
@@ -63,7 +54,7 @@ TEST_F(Files, LeavesTheTargetAsItIsWhereTheFillingFails) {
   write_file_atomically(folder_ / "a", "old");
   EXPECT_THROW(write_file_atomically(folder_ / "a", 5, [](std::span<std::byte>) { throw DataError("bad"); }),
                DataError);
-  EXPECT_EQ(read(folder_ / "a"), "old");
+  EXPECT_EQ(read_file(folder_ / "a"), "old");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
@@ -75,7 +66,7 @@ TEST_F(Files, RefusesAFileLargerThanTheDisk) {
 TEST_F(Files, OverwritesATemporaryFileThatAKilledWriterLeft) {
   std::ofstream(folder_ / "a.tmp") << "left over, and longer than the content";
   write_file_atomically(folder_ / "a", "new");
-  EXPECT_EQ(read(folder_ / "a"), "new");
+  EXPECT_EQ(read_file(folder_ / "a"), "new");
   EXPECT_FALSE(fs::exists(folder_ / "a.tmp"));
 }
 
@@ -110,7 +101,7 @@ TEST_F(Files, ReadersNeverSeeAMixtureOfTwoWriters) {
   }
   std::thread reader([&] {
     while (!done) {
-      const std::string content = read(path);
+      const std::string content = read_file(path);
       EXPECT_EQ(content, std::string(100000, content.empty() ? '?' : content[0]));
     }
   });

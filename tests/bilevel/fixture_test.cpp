@@ -1,13 +1,14 @@
 #include "random_problem.h"
+#include "support/source_folder.h"
 
 #include <filesystem>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <ufo/base/safetensors.h>
 #include <ufo/bilevel/classification.h>
 #include <ufo/bilevel/meta_gradient.h>
-#include <ufo/train/safetensors.h>
 
 namespace ufo::bilevel {
 namespace {
@@ -28,7 +29,7 @@ std::vector<int64_t> integers(const std::string& list) {  // "[1,0,1]"
 class Fixture {
  public:
   explicit Fixture(const std::string& name)
-      : file_(train::load_safetensors(std::filesystem::path(UFO_SOURCE_DIR) / "tests/fixtures" / name)) {
+      : file_(load_safetensors(std::filesystem::path(source_path("tests/fixtures")) / name)) {
     const auto images = tensor("support_images");
     nn::ModelOptions model;
     model.name = text("model");
@@ -89,13 +90,13 @@ class Fixture {
  private:
   at::Tensor tensor(const std::string& name) const { return file_.tensors.at(name); }
 
-  train::TensorFile file_;
+  TensorFile file_;
 };
 
 std::vector<std::string> fixture_names() {
   std::vector<std::string> names;
   for (const auto& file :
-       std::filesystem::directory_iterator(std::filesystem::path(UFO_SOURCE_DIR) / "tests/fixtures")) {
+       std::filesystem::directory_iterator(std::filesystem::path(source_path("tests/fixtures")))) {
     if (file.path().extension() == ".safetensors") {
       names.push_back(file.path().filename());
     }

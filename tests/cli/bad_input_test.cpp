@@ -1,6 +1,7 @@
 #include "bmp_image.h"
 #include "process.h"
-#include "temporary_folder.h"
+#include "support/source_folder.h"
+#include "support/temporary_folder.h"
 #include "tiny_config.h"
 
 #include <gmock/gmock.h>
@@ -72,7 +73,7 @@ TEST_F(BadInput, MissingConfig) {
 TEST_F(BadInput, MissingData) { expect_set_refused({"dataset.root=no/such/folder"}, {"no/such/folder"}); }
 
 TEST_F(BadInput, TruncatedArchive) {
-  const fs::path omniglot = UFO_SOURCE_DIR "/data/omniglot";
+  const fs::path omniglot = source_path("data/omniglot");
   const std::string archive = read_file(omniglot / "images_evaluation.zip");
   folder.write("cut/images_evaluation.zip", archive.substr(0, archive.size() / 2));
   fs::create_symlink(omniglot / "images_background.zip", folder / "cut/images_background.zip");

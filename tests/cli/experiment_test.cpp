@@ -1,6 +1,7 @@
-#include "cli/json.h"
 #include "process.h"
-#include "temporary_folder.h"
+#include "run/json.h"
+#include "support/source_folder.h"
+#include "support/temporary_folder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string kOmniglot = UFO_SOURCE_DIR "/data/omniglot";
+const std::string kOmniglot = source_path("data/omniglot");
 
 TEST(ExperimentCommand, CounterexamplePrintsATableAndWritesTheRuns) {
   const TemporaryFolder folder;
@@ -18,11 +19,11 @@ TEST(ExperimentCommand, CounterexamplePrintsATableAndWritesTheRuns) {
       run_program({"experiment", "counterexample", "--steps", "50", "--output", "deep/out"}, folder.path());
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
   EXPECT_THAT(outcome.output, HasSubstr("ufo q=0.1"));
-  const Json json = read_json_file(folder / "deep/out/counterexample.json");
+  const run::Json json = run::read_json_file(folder / "deep/out/counterexample.json");
   EXPECT_EQ(json["config"]["steps"], 50);
   EXPECT_NEAR(json["family"]["gradient_norm_at_first_order_limit"].get<double>(), 0.34641, 1e-5);
   ASSERT_EQ(json["estimators"].size(), 3u);
-  for (const Json& estimator : json["estimators"]) {
+  for (const run::Json& estimator : json["estimators"]) {
     ASSERT_EQ(estimator["runs"].size(), 10u);
     EXPECT_EQ(estimator["runs"][9]["gradient_norms"].size(), json["steps"].size());
   }
@@ -35,7 +36,7 @@ TEST(ExperimentCommand, HypercleaningPrintsATableAndWritesTheWeights) {
                                    folder.path());
   EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
   EXPECT_THAT(outcome.output, HasSubstr("1200 training examples, 600 of them mislabelled"));
-  const Json json = read_json_file(folder / "out/hypercleaning.json");
+  const run::Json json = run::read_json_file(folder / "out/hypercleaning.json");
   EXPECT_EQ(json["config"]["inner"]["steps"], 2);
   EXPECT_EQ(json["corrupted"].size(), 1200u);
   ASSERT_EQ(json["runs"].size(), 4u);

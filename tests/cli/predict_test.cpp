@@ -1,8 +1,8 @@
 #include "bmp_image.h"
-#include "cli/csv.h"
-#include "cli/json.h"
 #include "process.h"
-#include "temporary_folder.h"
+#include "report/csv.h"
+#include "run/json.h"
+#include "support/temporary_folder.h"
 #include "tiny_config.h"
 
 #include <algorithm>
@@ -166,17 +166,17 @@ TEST_F(Predict, RefusesAnotherCheckpointAndARunWithoutStatistics) {
   expect_refused(
       predict("support", {"--checkpoint", (*runs_ / "other/checkpoints/last.safetensors").string()}),
       "a checkpoint of another model");
-  Json config = Json::parse(read_file(*runs_ / "other/config.json"));
+  run::Json config = run::Json::parse(read_file(*runs_ / "other/config.json"));
   config["provenance"].erase("mean");
   runs_->write("other/config.json", config.dump());
   expect_refused(predict("other"), "need a list of numbers as provenance.mean, found none");
 }
 
 TEST(CsvField, IsQuotedWhereItMustBe) {
-  EXPECT_EQ(csv_field("a b"), "a b");
-  EXPECT_EQ(csv_field("a,b"), "\"a,b\"");
-  EXPECT_EQ(csv_field("say \"a\""), "\"say \"\"a\"\"\"");
-  EXPECT_EQ(csv_field("a\r\nb"), "\"a\r\nb\"");
+  EXPECT_EQ(report::csv_field("a b"), "a b");
+  EXPECT_EQ(report::csv_field("a,b"), "\"a,b\"");
+  EXPECT_EQ(report::csv_field("say \"a\""), "\"say \"\"a\"\"\"");
+  EXPECT_EQ(report::csv_field("a\r\nb"), "\"a\r\nb\"");
 }
 
 }  // namespace

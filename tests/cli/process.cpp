@@ -1,6 +1,6 @@
 #include "process.h"
 
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 #include <stdexcept>
 

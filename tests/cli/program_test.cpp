@@ -1,6 +1,6 @@
-#include "cli/json.h"
 #include "process.h"
-#include "temporary_folder.h"
+#include "run/json.h"
+#include "support/temporary_folder.h"
 #include "tiny_config.h"
 
 #include <chrono>
@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ufo/train/safetensors.h>
+#include <ufo/base/safetensors.h>
 
 namespace ufo::cli {
 namespace {
@@ -63,26 +63,28 @@ TEST_F(Program, TrainsEvaluatesAndTabulates) {
   for (const std::string file : {"config.json", "metrics.jsonl", "log.txt", "checkpoints/best.safetensors"}) {
     EXPECT_TRUE(fs::exists(folder / ("run/" + file))) << file;
   }
-  const Json config = Json::parse(read_file(folder / "run/config.json"));
+  const run::Json config = run::Json::parse(read_file(folder / "run/config.json"));
   EXPECT_EQ(config.at("provenance").at("device"), "cpu");
   EXPECT_EQ(config.at("outer").at("beta1"), 0.9);
 
   EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("UFO-MAML (q=0.5), 5-way 1-shot omniglot, test split: "));
-  const Json evaluation = Json::parse(read_file(folder / "run/evaluation/test.json"));
+  const run::Json evaluation = run::Json::parse(read_file(folder / "run/evaluation/test.json"));
   EXPECT_EQ(evaluation.at("tasks"), 8);
   EXPECT_EQ(evaluation.at("accuracy_after_step").size(), 3u);
   run({"evaluate", "run", "--split", "validation", "--tasks", "4", "--steps", "1", "--checkpoint", "last"});
   EXPECT_EQ(
-      Json::parse(read_file(folder / "run/evaluation/validation.json")).at("accuracy_after_step").size(), 2u);
+      run::Json::parse(read_file(folder / "run/evaluation/validation.json")).at("accuracy_after_step").size(),
+      2u);
 
-  const Json row = Json::parse(run({"table", "run", "--format", "json", "--published"})).at("rows").at(0);
+  const run::Json row =
+      run::Json::parse(run({"table", "run", "--format", "json", "--published"})).at("rows").at(0);
   EXPECT_EQ(row.at("method"), "UFO-MAML (q=0.5)");
   EXPECT_NEAR(row.at("accuracy").get<double>(), 100 * evaluation.at("accuracy").get<double>(), 1e-9);
   EXPECT_EQ(row.at("outer_steps"), evaluation.at("checkpoint_step"));
   EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("98.70 ± 0.40 (arXiv 1703.03400)"));
 
   run({"evaluate", "run", "--queries", "1"});
-  EXPECT_EQ(Json::parse(read_file(folder / "run/evaluation/test.json")).at("queries"), 1);
+  EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/test.json")).at("queries"), 1);
 }
 
 TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
@@ -90,15 +92,16 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
        "validation.keep=2"});
   EXPECT_THAT(run({"evaluate", "run", "--ensemble", "2"}),
               HasSubstr("UFO-MAML (q=0.5), ensemble of 2, 5-way"));
-  const Json evaluation = Json::parse(read_file(folder / "run/evaluation/test.json"));
+  const run::Json evaluation = run::Json::parse(read_file(folder / "run/evaluation/test.json"));
   EXPECT_EQ(evaluation.at("checkpoint"), "ensemble");
   EXPECT_EQ(evaluation.at("ensemble").size(), 2u);
   EXPECT_EQ(evaluation.at("ensemble").at(0), evaluation.at("checkpoint_step"));
-  for (const Json& step : evaluation.at("ensemble")) {
+  for (const run::Json& step : evaluation.at("ensemble")) {
     EXPECT_TRUE(fs::exists(folder / ("run/checkpoints/best_" + step.dump() + ".safetensors")));
   }
   EXPECT_THAT(run({"table", "run"}), HasSubstr("UFO-MAML (q=0.5), ensemble of 2"));
-  EXPECT_EQ(Json::parse(run({"table", "run", "--format", "json"})).at("rows").at(0).at("ensemble_size"), 2);
+  EXPECT_EQ(run::Json::parse(run({"table", "run", "--format", "json"})).at("rows").at(0).at("ensemble_size"),
+            2);
 
   const std::string before = read_file(folder / "run/evaluation/test.json");
   for (const auto& [number, complaint] :
@@ -155,12 +158,12 @@ TEST_F(Program, AFinishedRunCanBeMadeLonger) {
   run({"train", "tiny.json", "--run-dir", "run"});
   EXPECT_THAT(run({"train", "tiny.json", "--run-dir", "run", "--resume", "--set", "outer.steps=9"}),
               HasSubstr("last.safetensors (step 9)"));
-  EXPECT_EQ(Json::parse(read_file(folder / "run/config.json")).at("outer").at("steps"), 9);
+  EXPECT_EQ(run::Json::parse(read_file(folder / "run/config.json")).at("outer").at("steps"), 9);
 }
 
 TEST_F(Program, WritesAGradientThatCanBeComputedElsewhere) {
   run({"gradient", "tiny.json", "--output", "g.safetensors", "--dtype", "float64", "--index", "3"});
-  const auto file = train::load_safetensors(folder / "g.safetensors");
+  const auto file = load_safetensors(folder / "g.safetensors");
   EXPECT_EQ(file.tensors.at("support_images").sizes(), (std::vector<int64_t>{2, 5, 1, 28, 28}));
   EXPECT_EQ(file.tensors.at("query_labels").sizes(), (std::vector<int64_t>{2, 10}));
   EXPECT_EQ(file.tensors.at("theta.blocks.0.conv.weight").sizes(), (std::vector<int64_t>{4, 1, 3, 3}));
@@ -191,7 +194,7 @@ TEST_F(Program, ChecksItsGradients) {
 }
 
 TEST_F(Program, BenchmarksInJson) {
-  const Json result = Json::parse(run({"benchmark", "tiny.json", "--steps", "4", "--json"}));
+  const run::Json result = run::Json::parse(run({"benchmark", "tiny.json", "--steps", "4", "--json"}));
   for (const char* name : {"milliseconds_per_step", "milliseconds_min", "tasks_per_second",
                            "peak_tensor_bytes", "peak_resident_bytes", "gflops", "gemm_gflops"}) {
     EXPECT_GT(result.at(name).get<double>(), 0) << name;
@@ -215,19 +218,20 @@ TEST_F(Program, NormalisesByTheSupportSetInEverySubcommand) {
   const std::string mode = "model.batch_norm=support";
   run({"train", "tiny.json", "--run-dir", "run", "--set", mode});
   EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("by the support images' statistics"));
-  EXPECT_EQ(Json::parse(read_file(folder / "run/evaluation/test.json")).at("batch_norm"), "support");
+  EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/test.json")).at("batch_norm"), "support");
   EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("| support statistics |"));
   EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("not comparable"));
   EXPECT_THAT(run({"check", "tiny.json", "--set", mode}), testing::Not(HasSubstr("FAIL")));
   run({"gradient", "tiny.json", "--output", "g.safetensors", "--set", mode});
-  EXPECT_EQ(train::load_safetensors(folder / "g.safetensors").metadata.at("batch_norm"), "support");
-  const Json result = Json::parse(run({"benchmark", "tiny.json", "--steps", "2", "--json", "--set", mode}));
+  EXPECT_EQ(load_safetensors(folder / "g.safetensors").metadata.at("batch_norm"), "support");
+  const run::Json result =
+      run::Json::parse(run({"benchmark", "tiny.json", "--steps", "2", "--json", "--set", mode}));
   EXPECT_GT(result.at("gflops").get<double>(), 0);
 }
 
 TEST_F(Program, ShowsConfigSchemaAndData) {
-  EXPECT_EQ(Json::parse(run({"config", "tiny.json", "--set", "seed=9"})).at("seed"), 9);
-  EXPECT_EQ(Json::parse(run({"config", "--schema"})).at("additionalProperties"), false);
+  EXPECT_EQ(run::Json::parse(run({"config", "tiny.json", "--set", "seed=9"})).at("seed"), 9);
+  EXPECT_EQ(run::Json::parse(run({"config", "--schema"})).at("additionalProperties"), false);
   EXPECT_THAT(run({"data", "summary", "tiny.json"}), HasSubstr("1623"));
   run({"data", "preview", "tiny.json", "--output", "e.png"});
   EXPECT_EQ(read_file(folder / "e.png").substr(1, 3), "PNG");
@@ -236,10 +240,10 @@ TEST_F(Program, ShowsConfigSchemaAndData) {
 TEST_F(Program, SweepsAnOptionOverAllEstimators) {
   run({"benchmark", "tiny.json", "--sweep", "inner.steps=1,3", "--steps", "1", "--warm-up", "1", "--output",
        "s.json"});
-  const Json sweep = Json::parse(read_file(folder / "s.json"));
+  const run::Json sweep = run::Json::parse(read_file(folder / "s.json"));
   EXPECT_EQ(sweep.at("path"), "inner.steps");
   ASSERT_EQ(sweep.at("rows").size(), 2u * 6u);
-  for (const Json& row : sweep.at("rows")) {
+  for (const run::Json& row : sweep.at("rows")) {
     EXPECT_GT(row.at("milliseconds_per_step"), 0);
     EXPECT_GT(row.at("peak_tensor_bytes"), 0);
   }

@@ -1,9 +1,9 @@
-#include "cli/config.h"
-#include "cli/report_page.h"
-#include "cli/run_record.h"
-#include "cli/table.h"
 #include "process.h"
-#include "temporary_folder.h"
+#include "report/chart.h"
+#include "report/page.h"
+#include "report/tabulate.h"
+#include "run/record.h"
+#include "support/temporary_folder.h"
 
 #include <cmath>
 #include <regex>
@@ -12,9 +12,10 @@
 #include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
-#include <ufo/train/metrics.h>
+#include <ufo/run/config.h>
+#include <ufo/run/metrics.h>
 
-namespace ufo::cli {
+namespace ufo::report {
 namespace {
 
 using testing::HasSubstr;
@@ -58,26 +59,27 @@ class Report : public testing::Test {
   static constexpr int64_t kSteps = 200;
 
   void write_run(const std::string& name, const std::string& estimator, int64_t metric_lines = kSteps) {
-    train::RunOptions options;
+    run::RunOptions options;
     options.meta_gradient.estimator = estimator;
     options.outer.steps = kSteps;
-    folder.write(name + "/config.json",
-                 print_config(options, {{"hardware", "a <fast> & \"quiet\" one"}, {"revision", "0123abcd"}}));
+    folder.write(
+        name + "/config.json",
+        run::print_config(options, R"({"hardware": "a <fast> & \"quiet\" one", "revision": "0123abcd"})"));
     std::string lines;
     for (int64_t step = 1; step <= metric_lines; ++step) {
-      train::MetricRecord record{.step = step, .loss = 1.0 / static_cast<double>(step)};
+      run::MetricRecord record{.step = step, .loss = 1.0 / static_cast<double>(step)};
       record.seconds = 0.5 * static_cast<double>(step);
       record.gradient_calls = 64;
       record.hessian_products = estimator == "first_order" ? 0 : 32;
       if (estimator == "ufo") {
         record.coins = {.probability = 0.1, .heads = 3, .means = {{.bias_squared = 2, .norm_squared = 5}}};
       }
-      lines += train::to_json(record) + "\n";
+      lines += run::to_json(record) + "\n";
       if (step % 50 == 0) {
-        lines += train::to_json({.step = step,
-                                 .split = data::Split::validation,
-                                 .accuracy = 0.5 + 0.001 * static_cast<double>(step),
-                                 .seconds = record.seconds}) +
+        lines += run::to_json({.step = step,
+                               .split = data::Split::validation,
+                               .accuracy = 0.5 + 0.001 * static_cast<double>(step),
+                               .seconds = record.seconds}) +
                  "\n";
       }
     }
@@ -85,11 +87,10 @@ class Report : public testing::Test {
   }
 
   void write_evaluation(const std::string& name, const std::vector<double>& task_accuracies,
-                        uint64_t seed = train::kEvaluationSeed) {
-    train::EpisodeCurves curves{
-        .accuracy = {std::vector<double>(task_accuracies.size(), 0.2), task_accuracies},
-        .loss = {task_accuracies, task_accuracies}};
-    auto result = train::summarize(curves);
+                        uint64_t seed = run::kEvaluationSeed) {
+    run::EpisodeCurves curves{.accuracy = {std::vector<double>(task_accuracies.size(), 0.2), task_accuracies},
+                              .loss = {task_accuracies, task_accuracies}};
+    auto result = run::summarize(curves);
     result.split = "test";
     result.seed = seed;
     result.ways = 5;
@@ -99,14 +100,14 @@ class Report : public testing::Test {
     result.tasks = static_cast<int64_t>(task_accuracies.size());
     result.task_accuracies = task_accuracies;
     result.checkpoint_step = kSteps;
-    folder.write(name + "/evaluation/test.json", train::to_json(result));
+    folder.write(name + "/evaluation/test.json", run::to_json(result));
   }
 
   std::string page(const std::vector<std::string>& names) {
-    std::vector<RunRecord> runs;
+    std::vector<run::RunRecord> runs;
     std::vector<std::string> evaluated;
     for (const std::string& name : names) {
-      runs.push_back(read_run(folder / name, data::Split::test));
+      runs.push_back(run::read_run(folder / name, data::Split::test));
       if (runs.back().evaluation) {
         evaluated.push_back(folder / name);
       }
@@ -169,9 +170,9 @@ TEST_F(Report, NamesAnEnsembleWhereverItsAccuracyStands) {
   write_run("b", "exact");
   write_evaluation("a", {0.9, 0.8, 0.7, 0.6});
   write_evaluation("b", {0.8, 0.7, 0.6, 0.4});
-  auto result = train::load_evaluation(folder / "a/evaluation/test.json");
+  auto result = run::load_evaluation(folder / "a/evaluation/test.json");
   result.ensemble = {20, 10};
-  folder.write("a/evaluation/test.json", train::to_json(result));
+  folder.write("a/evaluation/test.json", run::to_json(result));
   const std::string text = page({"a", "b"});
   EXPECT_THAT(text, HasSubstr("MAML, ensemble of 2"));
   EXPECT_THAT(text, HasSubstr("a, ensemble of 2 is better"));
@@ -210,20 +211,21 @@ TEST_F(Report, NotesWhatIsMissing) {
 TEST_F(Report, TheProgramWritesItAndRefusesWhatIsNoRun) {
   write_run("x/run", "exact");
   write_run("y/run", "first_order");
-  const Outcome done = run_program({"report", "x/run", "y/run", "--output", "r.html"}, folder.path());
+  const cli::Outcome done =
+      cli::run_program({"report", "x/run", "y/run", "--output", "r.html"}, folder.path());
   EXPECT_EQ(done.exit_code, 0) << done.errors;
   EXPECT_THAT(done.output, HasSubstr("r.html"));
   const std::string text = read_file(folder / "r.html");
   EXPECT_EQ(fault_of(text), "");
   EXPECT_THAT(text, HasSubstr(">x/run</span>")) << "runs of one name go by their paths";
-  const Outcome refused = run_program({"report", "nowhere", "--output", "s.html"}, folder.path());
+  const cli::Outcome refused = cli::run_program({"report", "nowhere", "--output", "s.html"}, folder.path());
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder / "s.html"));
 }
 
 TEST(ParseMetrics, TakesCountsFromTheLoggedStepsToAll) {
   std::vector<std::string> notes;
-  const auto training = parse_metrics(
+  const auto training = run::parse_metrics(
       "{\"step\":10,\"split\":\"train\",\"loss\":null,\"gradient_calls\":6,\"seconds\":1}\n"
       "nonsense\n"
       "{\"step\":20,\"split\":\"train\",\"loss\":2,\"gradient_calls\":8,\"seconds\":3}\n",
@@ -235,14 +237,14 @@ TEST(ParseMetrics, TakesCountsFromTheLoggedStepsToAll) {
 }
 
 TEST(Thinned, KeepsTheMeanInFewPoints) {
-  Curve curve;
+  run::Curve curve;
   for (int i = 0; i < 60000; ++i) {
     curve.push_back({.x = static_cast<double>(i), .y = static_cast<double>(i % 100)});
   }
-  const Curve thin = thinned(curve, 300);
+  const run::Curve thin = run::thinned(curve, 300);
   ASSERT_EQ(thin.size(), 300u);
   EXPECT_DOUBLE_EQ(thin[0].x, 99.5);
-  for (const Point& point : thin) {
+  for (const run::Point& point : thin) {
     EXPECT_DOUBLE_EQ(point.y, 49.5);
   }
 }
@@ -265,4 +267,4 @@ TEST(SvgChart, TicksAreRound) {
 }
 
 }  // namespace
-}  // namespace ufo::cli
+}  // namespace ufo::report

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "support/source_folder.h"
+
 #include <string>
 
 namespace ufo::cli {
@@ -7,7 +9,8 @@ namespace ufo::cli {
 /// A config on the repository's Omniglot that trains in a second or two.
 inline std::string tiny_config() {
   return R"({
-    "dataset": {"root": ")" UFO_SOURCE_DIR R"(/data/omniglot"},
+    "dataset": {"root": ")" +
+         source_path("data/omniglot") + R"("},
     "episode": {"ways": 5, "shots": 1, "queries": 2},
     "model": {"filters": 4},
     "inner": {"steps": 1, "learning_rate": 0.4},

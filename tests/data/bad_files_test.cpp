@@ -2,7 +2,7 @@
 #include "data/file_tree.h"
 #include "small_images.h"
 #include "small_omniglot.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 #include <fstream>
 

@@ -1,6 +1,6 @@
 #include "data/omniglot.h"
 #include "small_omniglot.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 #include <functional>
 

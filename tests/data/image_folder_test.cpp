@@ -2,7 +2,7 @@
 
 #include "small_images.h"
 #include "small_omniglot.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 #include <set>
 

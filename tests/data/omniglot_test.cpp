@@ -1,6 +1,7 @@
 #include "data/omniglot.h"
 
-#include "temporary_folder.h"
+#include "support/source_folder.h"
+#include "support/temporary_folder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -18,7 +19,7 @@ namespace {
 
 DatasetOptions embedded(const std::string& split) {
   DatasetOptions options;
-  options.root = UFO_SOURCE_DIR "/data/omniglot";
+  options.root = source_path("data/omniglot");
   options.split = split;
   return options;
 }

@@ -1,5 +1,5 @@
-#include "../data/temporary_folder.h"
 #include "random_dataset.h"
+#include "support/temporary_folder.h"
 
 #include <stdexcept>
 

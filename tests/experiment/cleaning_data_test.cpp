@@ -1,3 +1,5 @@
+#include "support/source_folder.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -153,7 +155,7 @@ TEST_F(SmallMnist, TooFewImages) {
 }
 
 TEST(OmniglotCleaningData, HasAllThreeSetsWithEveryClassAlike) {
-  const auto data = omniglot_cleaning_data(UFO_SOURCE_DIR "/data/omniglot", 1);
+  const auto data = omniglot_cleaning_data(source_path("data/omniglot"), 1);
   for (const auto& [set, size] : {std::pair{&data.train, 1200}, {&data.validation, 300}, {&data.test, 500}}) {
     EXPECT_EQ(set->features.sizes(), (std::vector<int64_t>{size, 14 * 14}));
     EXPECT_TRUE(at::equal(set->labels.bincount(), at::full({20}, size / 20, at::kLong)));
@@ -161,7 +163,7 @@ TEST(OmniglotCleaningData, HasAllThreeSetsWithEveryClassAlike) {
 }
 
 TEST(OmniglotCleaningData, ShiftsADrawingByOnePixel) {
-  const auto data = omniglot_cleaning_data(UFO_SOURCE_DIR "/data/omniglot", 1);
+  const auto data = omniglot_cleaning_data(source_path("data/omniglot"), 1);
   const auto image = [&](int64_t view, int64_t i) {
     return data.test.features[view * 100 + i].view({14, 14});
   };

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ufo/train/data_parallel.h>
+#include <ufo/train/distributed/data_parallel.h>
 
 namespace ufo::train {
 namespace {
@@ -120,11 +120,11 @@ TEST(ParallelEvaluation, GivesTheCurvesOfOneProcess) {
   for (int64_t tasks : {2, 10}) {
     const EvaluationRequest request{
         .split = data::Split::validation, .tasks = tasks, .inner = {.steps = 2, .learning_rate = 0.1}};
-    const EpisodeCurves whole = evaluate_episodes(*run.network, theta, *run.validation_sampler, request);
+    const run::EpisodeCurves whole = evaluate_episodes(*run.network, theta, *run.validation_sampler, request);
     const auto results = as_ranks(3, [&](Communicator& communicator) {
       return evaluate_episodes(*run.network, theta, *run.validation_sampler, request, communicator);
     });
-    for (const EpisodeCurves& curves : results) {
+    for (const run::EpisodeCurves& curves : results) {
       EXPECT_EQ(curves.accuracy, whole.accuracy);
       EXPECT_EQ(curves.loss, whole.loss);
     }
@@ -165,7 +165,7 @@ TEST(ParallelSteps, TrainAsOneProcessDoes) {
 
 TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
   const auto results = as_ranks(3, [](Communicator& communicator) {
-    Checkpoint checkpoint;
+    run::Checkpoint checkpoint;
     if (communicator.rank() == 0) {
       checkpoint = {.parameters = at::arange(7, at::kFloat) / 3,
                     .optimizer = {{"mean", at::full({7}, 0.1f)}, {"step", at::full({}, 5, at::kDouble)}},
@@ -177,14 +177,14 @@ TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
     broadcast(checkpoint, communicator);
     return checkpoint;
   });
-  for (const Checkpoint& checkpoint : results) {
+  for (const run::Checkpoint& checkpoint : results) {
     EXPECT_TRUE(at::equal(checkpoint.parameters, at::arange(7, at::kFloat) / 3));
     ASSERT_EQ(checkpoint.optimizer.size(), 2u);
     EXPECT_TRUE(at::equal(checkpoint.optimizer.at("mean"), at::full({7}, 0.1f)));
     EXPECT_EQ(checkpoint.optimizer.at("step").scalar_type(), at::kDouble);
     EXPECT_EQ(checkpoint.optimizer.at("step").item<double>(), 5);
     EXPECT_EQ(checkpoint.step, 12);
-    EXPECT_EQ(checkpoint.best, (std::vector<Validated>{{9, 1.0 / 7}, {3, 0.1}}));
+    EXPECT_EQ(checkpoint.best, (std::vector<run::Validated>{{9, 1.0 / 7}, {3, 0.1}}));
     EXPECT_EQ(checkpoint.estimator_state, (std::map<std::string, double>{{"sum", 1.0 / 3}}));
     EXPECT_EQ(checkpoint.config, "{\"a\": \"b\"}\n");
   }

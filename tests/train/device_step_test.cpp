@@ -87,7 +87,7 @@ TEST(DeviceStep, LeavesThetaAloneFromAStepOnThatIsNotFinite) {
 
 TEST(OuterOptimizer, SkipsAStepWhereItIsTold) {
   for (const char* name : {"adam", "sgd"}) {
-    const OuterOptions options{.optimizer = name, .momentum = 0.9};
+    const run::OuterOptions options{.optimizer = name, .momentum = 0.9};
     const at::Tensor theta = at::ones({33}), once = theta.clone();
     const auto skipping = make_outer_optimizer(options, theta), plain = make_outer_optimizer(options, once);
     skipping->step(theta, at::full({33}, 2.0f), at::ones({}));

@@ -3,10 +3,7 @@
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include <ufo/base/error.h>
-#include <ufo/base/files.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
 #include <ufo/train/predictor.h>
@@ -15,23 +12,6 @@ namespace ufo::train {
 namespace {
 
 EvaluationRequest small_request() { return {.tasks = 7, .inner = {.steps = 3, .learning_rate = 0.2}}; }
-
-std::string complaint(const std::filesystem::path& path, const std::string& content) {
-  write_file_atomically(path, content);
-  try {
-    load_evaluation(path);
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-TEST(MeanWithInterval, Is196StandardErrors) {
-  const auto result = mean_with_interval({1, 2, 3, 6});
-  EXPECT_DOUBLE_EQ(result.mean, 3);
-  EXPECT_DOUBLE_EQ(result.interval, 1.96 * std::sqrt(14.0 / 3) / 2);  // s^2 = (4 + 1 + 0 + 9) / 3
-  EXPECT_THROW(mean_with_interval({1}), std::invalid_argument);
-}
 
 TEST(Evaluator, GivesTheAdaptationCurveOfEachEpisode) {
   const SmallRun run("conv4");
@@ -52,7 +32,7 @@ TEST(Evaluator, HasTheSameBitsForAnyNumberOfThreads) {
     const SmallRun run(model);
     const at::Tensor theta = run.network->initial_parameters(1);
     const int threads = at::get_num_threads();
-    std::vector<EpisodeCurves> results;
+    std::vector<run::EpisodeCurves> results;
     for (int count : {1, 2, 3}) {
       at::set_num_threads(count);
       results.push_back(evaluate_episodes(*run.network, theta, *run.validation_sampler, small_request()));
@@ -107,74 +87,6 @@ TEST(Ensemble, OfOneIsItsMember) {
   }
   EXPECT_THROW(evaluate_ensemble(*run.network, {}, *run.validation_sampler, small_request()),
                std::invalid_argument);
-}
-
-TEST(EvaluationFile, RoundTrip) {
-  const TemporaryFolder folder;
-  EvaluationResult result =
-      summarize({.accuracy = {{0.2, 0.4}, {0.1 + 0.2, 0.9}}, .loss = {{1, 2}, {0.5, std::nan("")}}});
-  result.split = "test";
-  result.estimator = "ufo";
-  result.ensemble = {400, 200};
-  result.notes = {"cut to 3 classes"};
-  EXPECT_EQ(result.tasks, 2);
-  EXPECT_EQ(result.inner_steps, 1);
-  EXPECT_DOUBLE_EQ(result.accuracy(), 0.6);
-  write_file_atomically(folder.path() / "test.json", to_json(result));
-  const EvaluationResult back = load_evaluation(folder.path() / "test.json");
-  EXPECT_EQ(to_json(back), to_json(result));
-  EXPECT_EQ(back.task_accuracies, result.task_accuracies);
-  EXPECT_EQ(back.ensemble, result.ensemble);
-  EXPECT_TRUE(std::isnan(back.loss_after_step[1]));
-  const auto json = nlohmann::json::parse(to_json(result));
-  EXPECT_EQ(json["accuracy"], result.accuracy());
-  EXPECT_EQ(json["interval"], result.interval());
-  EXPECT_EQ(json["transductive"], true);
-}
-
-TEST(EvaluationFile, WithoutAnEnsembleIsOfOneCheckpoint) {
-  const TemporaryFolder folder;
-  auto json = nlohmann::json::parse(to_json(summarize({.accuracy = {{0.2, 0.4}}, .loss = {{1, 2}}})));
-  json.erase("ensemble");
-  write_file_atomically(folder.path() / "test.json", json.dump());
-  EXPECT_TRUE(load_evaluation(folder.path() / "test.json").ensemble.empty());
-}
-
-TEST(EvaluationFile, KeepsTheModeOfBatchNorm) {
-  const TemporaryFolder folder;
-  EvaluationResult result = summarize({.accuracy = {{0.2, 0.4}}, .loss = {{1, 2}}});
-  result.batch_norm = "support";
-  auto json = nlohmann::json::parse(to_json(result));
-  EXPECT_EQ(json["batch_norm"], "support");
-  EXPECT_EQ(json["transductive"], false);
-  write_file_atomically(folder.path() / "test.json", json.dump());
-  EXPECT_FALSE(load_evaluation(folder.path() / "test.json").transductive());
-  json.erase("batch_norm");  // as files that are older than the modes
-  write_file_atomically(folder.path() / "test.json", json.dump());
-  EXPECT_TRUE(load_evaluation(folder.path() / "test.json").transductive());
-}
-
-TEST(EvaluationFile, RefusesOtherFiles) {
-  const TemporaryFolder folder;
-  const auto path = folder.path() / "test.json";
-  EXPECT_THAT(complaint(path, "{"), testing::HasSubstr("need an evaluation as a JSON object"));
-  EXPECT_THAT(complaint(path, "{}"), testing::HasSubstr("it has no \"split\""));
-  auto json = nlohmann::json::parse(to_json(summarize({.accuracy = {{0, 1}}, .loss = {{0, 1}}})));
-  json["tasks"] = "two";
-  EXPECT_THAT(complaint(path, json.dump()), testing::HasSubstr("\"tasks\" is of the wrong type"));
-  json["tasks"] = 3;
-  EXPECT_THAT(complaint(path, json.dump()), testing::HasSubstr("as many task_accuracies as tasks"));
-  json["inner_steps"] = 5;
-  EXPECT_THAT(complaint(path, json.dump()), testing::HasSubstr("inner_steps + 1 values"));
-}
-
-TEST(PairedDifference, IsTakenEpisodeByEpisode) {
-  const EvaluationResult a = summarize({.accuracy = {{0.5, 0.7, 0.9}}, .loss = {{0, 0, 0}}});
-  EvaluationResult b = summarize({.accuracy = {{0.4, 0.6, 0.8}}, .loss = {{0, 0, 0}}});
-  EXPECT_NEAR(paired_difference(a, b).mean, 0.1, 1e-12);
-  EXPECT_NEAR(paired_difference(a, b).interval, 0, 1e-12);
-  b.seed = 5;
-  EXPECT_THROW(paired_difference(a, b), ConfigError);
 }
 
 }  // namespace

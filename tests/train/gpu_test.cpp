@@ -8,9 +8,9 @@
 #include <ufo/base/error.h>
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/episode/device_images.h>
+#include <ufo/run/run_directory.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
-#include <ufo/train/run_directory.h>
 
 namespace ufo::train {
 namespace {
@@ -164,10 +164,10 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
   SmallRun run = small_run("conv4", "ufo", "stride", 2);
   run.options.outer.steps = 20;
   const auto train = [&](const std::string& name, int64_t stop_at) {
-    const auto directory = RunDirectory::prepare(folder.path() / name, "{}", IfThereIsARun::resume);
-    Checkpoint begin{.parameters = start(run), .config = "{}"};
+    const auto directory = run::RunDirectory::prepare(folder.path() / name, "{}", run::IfThereIsARun::resume);
+    run::Checkpoint begin{.parameters = start(run), .config = "{}"};
     if (std::filesystem::exists(directory.last_checkpoint())) {
-      begin = load_checkpoint(directory.last_checkpoint(), run.network->layout());
+      begin = run::load_checkpoint(directory.last_checkpoint(), run.network->layout());
       begin.parameters = begin.parameters.to(device_);
     }
     const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
@@ -183,7 +183,7 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
              .should_stop = [&, stop_at] { return ++steps == stop_at; }},
             run.options)
         .run(begin);
-    return read(directory.last_checkpoint());
+    return read_file(directory.last_checkpoint());
   };
   const std::string whole = train("whole", -1);
   train("parts", 7);

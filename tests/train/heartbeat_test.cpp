@@ -1,4 +1,4 @@
-#include "heartbeat.h"
+#include "distributed/heartbeat.h"
 
 #include <future>
 

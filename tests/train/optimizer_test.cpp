@@ -32,7 +32,7 @@ class OuterOptimizers : public testing::TestWithParam<std::tuple<at::ScalarType,
 
 TEST_P(OuterOptimizers, AdamStepsAsTorchDoes) {
   const auto [type, tolerance] = GetParam();
-  const OuterOptions options{.learning_rate = 0.01, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6};
+  const run::OuterOptions options{.learning_rate = 0.01, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6};
   const at::Tensor theta = at::ones({kSize}, type), parameter = at::ones({kSize}, type).requires_grad_();
   torch::optim::Adam reference({parameter}, torch::optim::AdamOptions(0.01).betas({0.8, 0.99}).eps(1e-6));
   EXPECT_LT(difference(*make_outer_optimizer(options, theta), theta, reference, parameter), tolerance);
@@ -41,7 +41,7 @@ TEST_P(OuterOptimizers, AdamStepsAsTorchDoes) {
 TEST_P(OuterOptimizers, SgdStepsAsTorchDoes) {
   const auto [type, tolerance] = GetParam();
   for (double momentum : {0.0, 0.9}) {
-    const OuterOptions options{.optimizer = "sgd", .learning_rate = 0.1, .momentum = momentum};
+    const run::OuterOptions options{.optimizer = "sgd", .learning_rate = 0.1, .momentum = momentum};
     const at::Tensor theta = at::ones({kSize}, type), parameter = at::ones({kSize}, type).requires_grad_();
     torch::optim::SGD reference({parameter}, torch::optim::SGDOptions(0.1).momentum(momentum));
     EXPECT_LT(difference(*make_outer_optimizer(options, theta), theta, reference, parameter), tolerance)
@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Types, OuterOptimizers,
 
 TEST(OuterOptimizer, GoesOnFromItsStateWithTheSameBits) {
   for (const char* name : {"adam", "sgd"}) {
-    const OuterOptions options{.optimizer = name, .momentum = 0.9};
+    const run::OuterOptions options{.optimizer = name, .momentum = 0.9};
     const at::Tensor theta = at::ones({kSize});
     const auto first = make_outer_optimizer(options, theta);
     first->step(theta, gradient(0, at::kFloat));

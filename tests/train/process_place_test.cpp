@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
-#include <ufo/train/process_group.h>
+#include <ufo/train/distributed/process_group.h>
 
 namespace ufo::train {
 namespace {

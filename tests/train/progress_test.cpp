@@ -10,7 +10,7 @@ TEST(DurationText, ReadsWell) {
   EXPECT_EQ(duration_text(36.4), "36 s");
   EXPECT_EQ(duration_text(745), "12 min 25 s");
   EXPECT_EQ(duration_text(3 * 3600 + 20 * 60 + 5), "3 h 20 min");
-  EXPECT_EQ(duration_text(kNotANumber), "unknown");
+  EXPECT_EQ(duration_text(run::kNotANumber), "unknown");
 }
 
 TEST(Progress, DrawsABarAndSaysTheEndAndValidations) {

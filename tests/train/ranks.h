@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <ufo/train/process_group.h>
+#include <ufo/train/distributed/process_group.h>
 
 namespace ufo::train {
 

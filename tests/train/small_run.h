@@ -1,9 +1,7 @@
 #pragma once
 
-#include "../data/temporary_folder.h"
+#include "support/temporary_folder.h"
 
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -12,14 +10,9 @@
 #include <ufo/bilevel/estimator.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
-#include <ufo/train/options.h>
+#include <ufo/run/options.h>
 
 namespace ufo::train {
-
-inline std::string read(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// Classes of 8 x 8 patterns that can be told apart: `drawings` images each, a tenth of whose pixels are
 /// flipped.
@@ -52,7 +45,7 @@ inline data::Dataset pattern_dataset(int64_t classes = 24, int64_t drawings = 8)
 
 /// All that a small run needs.
 struct SmallRun {
-  RunOptions options;
+  run::RunOptions options;
   data::Dataset dataset = pattern_dataset();
   std::unique_ptr<nn::Network> network;
   std::unique_ptr<episode::EpisodeSampler> sampler, validation_sampler;

@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <ufo/train/run_directory.h>
-#include <ufo/train/tensorboard.h>
+#include <ufo/run/run_directory.h>
+#include <ufo/run/tensorboard.h>
 #include <ufo/train/trainer.h>
 
 namespace ufo::train {
@@ -19,14 +19,16 @@ class Training : public testing::Test {
   /// Trains in the folder `name`, from its last checkpoint where there is one, until `stop_at` outer steps of
   /// it.
   TrainingResult train(SmallRun& run, const std::string& name, int64_t stop_at = -1) {
-    const RunDirectory directory = RunDirectory::prepare(folder_.path() / name, "{}", IfThereIsARun::resume);
-    Checkpoint start{.parameters = run.network->initial_parameters(static_cast<uint64_t>(run.options.seed)),
-                     .config = "{\"a\": 1}"};
+    const run::RunDirectory directory =
+        run::RunDirectory::prepare(folder_.path() / name, "{}", run::IfThereIsARun::resume);
+    run::Checkpoint start{
+        .parameters = run.network->initial_parameters(static_cast<uint64_t>(run.options.seed)),
+        .config = "{\"a\": 1}"};
     if (std::filesystem::exists(directory.last_checkpoint())) {
-      start = load_checkpoint(directory.last_checkpoint(), run.network->layout());
+      start = run::load_checkpoint(directory.last_checkpoint(), run.network->layout());
     }
-    MetricsFile metrics(directory.metrics_file(), start.step, run.options.log_every);
-    TensorBoardSink tensorboard(directory.tensorboard_folder(), start.step, run.options.log_every);
+    run::MetricsFile metrics(directory.metrics_file(), start.step, run.options.log_every);
+    run::TensorBoardSink tensorboard(directory.tensorboard_folder(), start.step, run.options.log_every);
     const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
     const auto optimizer = make_outer_optimizer(run.options.outer, start.parameters);
     int64_t steps = start.step;
@@ -44,17 +46,17 @@ class Training : public testing::Test {
   }
 
   std::string last(const std::string& name) const {
-    return read(folder_.path() / name / "checkpoints/last.safetensors");
+    return read_file(folder_.path() / name / "checkpoints/last.safetensors");
   }
   std::string best(const std::string& name) const {
-    return read(folder_.path() / name / "checkpoints/best.safetensors");
+    return read_file(folder_.path() / name / "checkpoints/best.safetensors");
   }
 
   /// The content of all checkpoints by their names.
   std::map<std::string, std::string> checkpoints(const std::string& name) const {
     std::map<std::string, std::string> contents;
     for (const auto& file : std::filesystem::directory_iterator(folder_.path() / name / "checkpoints")) {
-      contents[file.path().filename().string()] = read(file.path());
+      contents[file.path().filename().string()] = read_file(file.path());
     }
     return contents;
   }
@@ -62,7 +64,7 @@ class Training : public testing::Test {
   /// The lines of metrics.jsonl without their timing fields.
   std::vector<json> metrics(const std::string& name) const {
     std::vector<json> lines;
-    std::istringstream file(read(folder_.path() / name / "metrics.jsonl"));
+    std::istringstream file(read_file(folder_.path() / name / "metrics.jsonl"));
     for (std::string line; std::getline(file, line);) {
       lines.push_back(json::parse(line));
       lines.back().erase("seconds");
@@ -129,7 +131,8 @@ TEST_F(Training, ResumedAtAnyStepEndsInTheSameBytes) {
       EXPECT_EQ(result.status, TrainingStatus::interrupted);
       EXPECT_EQ(result.checkpoint.step, stop);
       EXPECT_EQ(
-          load_checkpoint(folder_.path() / name / "checkpoints/last.safetensors", run.network->layout()).step,
+          run::load_checkpoint(folder_.path() / name / "checkpoints/last.safetensors", run.network->layout())
+              .step,
           stop);
       EXPECT_EQ(train(run, name).status, TrainingStatus::finished);
       EXPECT_EQ(last(name), last(whole)) << name;
@@ -183,9 +186,10 @@ TEST_F(Training, KeepsTheBestValidation) {
       step = line["step"];
     }
   }
-  EXPECT_EQ(result.checkpoint.best, (std::vector<Validated>{{step, largest}}));
-  EXPECT_EQ(load_checkpoint(folder_.path() / "a/checkpoints/best.safetensors", run.network->layout()).step,
-            step);
+  EXPECT_EQ(result.checkpoint.best, (std::vector<run::Validated>{{step, largest}}));
+  EXPECT_EQ(
+      run::load_checkpoint(folder_.path() / "a/checkpoints/best.safetensors", run.network->layout()).step,
+      step);
 }
 
 TEST_F(Training, KeepsAsManyOfTheBestCheckpointsAsAskedForWhereverItStops) {
@@ -202,12 +206,12 @@ TEST_F(Training, KeepsAsManyOfTheBestCheckpointsAsAskedForWhereverItStops) {
   std::sort(accuracies.rbegin(), accuracies.rend());
   const auto kept = checkpoints("whole");
   EXPECT_EQ(kept.size(), 2u + 3u);
-  EXPECT_TRUE(std::any_of(ranking.begin(), ranking.end(), [](const Validated& v) { return v.step > 3; }))
+  EXPECT_TRUE(std::any_of(ranking.begin(), ranking.end(), [](const run::Validated& v) { return v.step > 3; }))
       << "none of the first three was outranked";
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(ranking[i].accuracy, accuracies[i]);
-    const auto file = RunDirectory::open(folder_.path() / "whole").kept_checkpoint(ranking[i].step);
-    EXPECT_EQ(load_checkpoint(file, run.network->layout()).step, ranking[i].step);
+    const auto file = run::RunDirectory::open(folder_.path() / "whole").kept_checkpoint(ranking[i].step);
+    EXPECT_EQ(run::load_checkpoint(file, run.network->layout()).step, ranking[i].step);
   }
   for (int64_t stop = 1; stop < 12; ++stop) {
     const std::string name = "stopped" + std::to_string(stop);

@@ -22,4 +22,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 void write_file_atomically(const std::filesystem::path& path, size_t size,
                            const std::function<void(std::span<std::byte> content)>& fill);
 
+/// The whole content of the text file `path`. Throws DataError where it cannot be read.
+std::string read_text_file(const std::filesystem::path& path);
+
 }  // namespace ufo

@@ -14,6 +14,9 @@ namespace ufo::train {
 /// ConfigError for another word, and where there is no such device.
 at::Device parse_device(const std::string& name, int64_t local_rank = 0);
 
+/// The name of the GPU that `device` is, or of the processor.
+std::string hardware_name(at::Device device);
+
 /// How CUDA devices multiply from now on: "float32", or "tf32", whose factors have 10 bits of mantissa. The
 /// CPU always takes float32. Throws ConfigError for another word.
 void set_precision(const std::string& name);

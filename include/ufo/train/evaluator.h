@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -12,30 +10,11 @@
 #include <ufo/data/dataset.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
+#include <ufo/run/evaluation.h>
 
 namespace ufo::train {
 
 // N episodes, K inner steps.
-
-/// The seed of the episodes of validation and evaluation unless another is asked for: the same episodes for
-/// every method and every run, so that differences between methods can be taken episode by episode.
-inline constexpr uint64_t kEvaluationSeed = 1000;
-
-/// A mean over episodes with half the width of its 95% interval, 1.96 s / sqrt(N), s the standard deviation
-/// with N - 1.
-struct MeanWithInterval {
-  double mean = 0;
-  double interval = 0;
-};
-
-/// Throws std::invalid_argument for fewer than two values.
-MeanWithInterval mean_with_interval(const std::vector<double>& values);
-
-/// What N episodes gave after 0, 1, ..., K inner steps.
-struct EpisodeCurves {
-  std::vector<std::vector<double>> accuracy;  ///< [K + 1][N] share of the query images
-  std::vector<std::vector<double>> loss;      ///< [K + 1][N] mean cross-entropy of the query images
-};
 
 /// How to evaluate.
 struct EvaluationRequest {
@@ -49,51 +28,15 @@ struct EvaluationRequest {
 /// Adapts `theta` [P] to N episodes. On the CPU an episode a thread; the same bits for any number of threads.
 /// Under BatchNorm::batch the statistics are those of all query images of an episode together: the evaluation
 /// is transductive.
-EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
-                                const episode::EpisodeSampler& sampler, const EvaluationRequest& request);
+run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+                                     const episode::EpisodeSampler& sampler,
+                                     const EvaluationRequest& request);
 
 /// As evaluate_episodes, of an ensemble: each of `thetas` [P] is adapted to an episode, and the class
 /// probabilities of the query images are the means of those that the members give after as many inner steps
 /// (Lakshminarayanan et al., arXiv 1612.01474, section 2.4).
-EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
-                                const episode::EpisodeSampler& sampler, const EvaluationRequest& request);
-
-/// An evaluation as it is kept in evaluation/<split>.json. Accuracies are shares, not per cent.
-struct EvaluationResult {
-  std::string split;
-  std::string estimator;          ///< that trained the parameters
-  std::string checkpoint;         ///< "best", "last", a path or "ensemble"
-  int64_t checkpoint_step = 0;    ///< outer steps before it; of an ensemble, before its best member
-  std::vector<int64_t> ensemble;  ///< outer steps of the members, the best first; empty: one checkpoint
-  uint64_t seed = kEvaluationSeed;
-  int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
-  double inner_learning_rate = 0;
-  std::string batch_norm = "batch";         ///< mode of the network, as nn::to_string gives it
-  std::vector<double> accuracy_after_step;  ///< [K + 1]
-  std::vector<double> interval_after_step;  ///< [K + 1]
-  std::vector<double> loss_after_step;      ///< [K + 1]
-  std::vector<double> task_accuracies;      ///< [N] after K steps, in the order of the episodes
-  std::vector<std::string> notes;           ///< Dataset::notes
-
-  double accuracy() const { return accuracy_after_step.back(); }
-  double interval() const { return interval_after_step.back(); }
-  bool transductive() const { return batch_norm == "batch"; }
-};
-
-/// The means of `curves`; what they do not say (estimator, seed, ways, ...) is left for the caller to fill
-/// in.
-EvaluationResult summarize(const EpisodeCurves& curves);
-
-/// The mean of a - b over the episodes, with its interval. Throws ConfigError where the two saw other
-/// episodes.
-MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b);
-
-/// JSON text: the fields by their names, and `accuracy` and `interval` after K steps and `transductive`.
-std::string to_json(const EvaluationResult& result);
-
-/// Reads evaluation/<split>.json. Throws DataError where the file is missing, damaged or lacks a field; one
-/// without `batch_norm` is older than the modes and was made in that of "batch", one without `ensemble` is of
-/// one checkpoint.
-EvaluationResult load_evaluation(const std::filesystem::path& path);
+run::EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
+                                     const episode::EpisodeSampler& sampler,
+                                     const EvaluationRequest& request);
 
 }  // namespace ufo::train

@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <ufo/train/options.h>
+#include <ufo/run/options.h>
 
 namespace ufo::train {
 
@@ -32,7 +32,8 @@ class OuterOptimizer {
 
 /// Adam (Kingma and Ba, arXiv 1412.6980) or SGD with momentum, as torch.optim computes them, for parameters
 /// like `theta` [P]. Throws ConfigError for another name.
-std::unique_ptr<OuterOptimizer> make_outer_optimizer(const OuterOptions& options, const at::Tensor& theta);
+std::unique_ptr<OuterOptimizer> make_outer_optimizer(const run::OuterOptions& options,
+                                                     const at::Tensor& theta);
 
 /// The 2-norm of `gradient` [P], of no dimension, double, on its device; summed in double precision, on the
 /// CPU in a fixed order, so that it has the same bits for any number of threads.

@@ -5,12 +5,12 @@
 #include <functional>
 #include <string>
 
-#include <ufo/train/metrics.h>
+#include <ufo/run/metrics.h>
 
 namespace ufo::train {
 
 /// Tells a person how the run goes: step, steps/s, smoothed loss and accuracy, time left.
-class Progress final : public MetricSink {
+class Progress final : public run::MetricSink {
  public:
   struct Outputs {
     std::function<void(const std::string&)>
@@ -25,7 +25,7 @@ class Progress final : public MetricSink {
   /// Lines go to the log; the bar to standard error where that is a terminal.
   static Outputs standard_outputs();
 
-  void record(const MetricRecord& record) override;
+  void record(const run::MetricRecord& record) override;
 
   /// Clears the bar, so that other text can follow.
   void finish();
@@ -41,7 +41,7 @@ class Progress final : public MetricSink {
   Outputs outputs_;
   Clock::time_point start_, last_line_, last_bar_;
   double weight_ = 0, loss_ = 0, accuracy_ = 0;  ///< exponential means, to be divided by weight_
-  double validation_ = kNotANumber;
+  double validation_ = run::kNotANumber;
   bool drawn_ = false;
 };
 

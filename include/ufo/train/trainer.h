@@ -11,10 +11,10 @@
 #include <ufo/bilevel/estimator.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
-#include <ufo/train/checkpoint.h>
-#include <ufo/train/communicator.h>
-#include <ufo/train/metrics.h>
-#include <ufo/train/options.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/run/metrics.h>
+#include <ufo/run/options.h>
+#include <ufo/train/distributed/communicator.h>
 #include <ufo/train/outer_optimizer.h>
 
 namespace ufo::train {
@@ -27,7 +27,7 @@ struct TrainerParts {
   const nn::Network& network;
   bilevel::Estimator& estimator;
   OuterOptimizer& optimizer;
-  std::vector<MetricSink*> sinks = {};
+  std::vector<run::MetricSink*> sinks = {};
   std::filesystem::path last;  ///< where the newest checkpoint goes
   std::filesystem::path
       best;  ///< where the one with the best validation goes; others that are kept go beside it
@@ -41,7 +41,7 @@ enum class TrainingStatus { finished, interrupted };
 /// How a run ended.
 struct TrainingResult {
   TrainingStatus status = TrainingStatus::finished;
-  Checkpoint checkpoint;  ///< the content of `last`
+  run::Checkpoint checkpoint;  ///< the content of `last`
 };
 
 /// The outer loop, in each of the processes that train together: estimate the meta-gradient on a meta-batch,
@@ -51,7 +51,7 @@ struct TrainingResult {
 /// fewer tasks than there are threads. ATen then splits each task.)
 class Trainer {
  public:
-  Trainer(TrainerParts parts, RunOptions options);
+  Trainer(TrainerParts parts, run::RunOptions options);
 
   /// Runs from `start` to options.outer.steps. A fresh run starts from a Checkpoint that has only parameters
   /// [P], on the device to train on, and the config; a resumed one from load_checkpoint, its parameters moved
@@ -59,11 +59,11 @@ class Trainer {
   /// changed. Metrics are flushed before each checkpoint, so that metrics.jsonl always reaches the step of
   /// `last`. Throws std::runtime_error where the loss or the gradient is not finite; the checkpoints are then
   /// as before.
-  TrainingResult run(const Checkpoint& start, double seconds_before = 0);
+  TrainingResult run(const run::Checkpoint& start, double seconds_before = 0);
 
  private:
   TrainerParts parts_;
-  RunOptions options_;
+  run::RunOptions options_;
 };
 
 }  // namespace ufo::train

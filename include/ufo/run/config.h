@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ufo/run/options.h>
+
+namespace ufo::run {
+
+/// A config file, read.
+struct Config {
+  RunOptions options;                  ///< every default filled in; dataset.root as it was written
+  std::filesystem::path file;          ///< where it was read
+  std::filesystem::path dataset_root;  ///< where dataset.root was found, absolute
+};
+
+/// What a config file and the --set arguments say, checked and with every default filled in.
+///
+/// Two keys at the top of a file are no options and are passed over: "$schema", by which editors find the
+/// schema, and "provenance", which a run directory's config.json has.
+///
+/// A relative dataset.root is looked for from the current folder, then from the folder of `file` and each
+/// folder above it; the first that exists is meant. A run directory whose data is in none of them uses the
+/// place of its training.
+///
+/// Each of `assignments` is PATH=VALUE, with VALUE in JSON; a VALUE that is no JSON is a string.
+/// Throws ConfigError, one line with path and file.
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& assignments = {});
+
+/// The text of a config file with all of `options`, and below them `provenance`, a JSON object, unless it is
+/// empty.
+std::string print_config(const RunOptions& options, const std::string& provenance = "");
+
+/// The JSON Schema (draft 2020-12) of a config file.
+std::string config_schema();
+
+/// The first option in which two configs differ, as "inner.steps: was 1, is now 5"; none where they agree.
+/// `ignored` are paths that may differ.
+std::optional<std::string> first_difference(const RunOptions& before, const RunOptions& now,
+                                            const std::vector<std::string>& ignored);
+
+}  // namespace ufo::run

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ufo::run {
+
+// N episodes, K inner steps.
+
+/// The seed of the episodes of validation and evaluation unless another is asked for: the same episodes for
+/// every method and every run, so that differences between methods can be taken episode by episode.
+inline constexpr uint64_t kEvaluationSeed = 1000;
+
+/// A mean over episodes with half the width of its 95% interval, 1.96 s / sqrt(N), s the standard deviation
+/// with N - 1.
+struct MeanWithInterval {
+  double mean = 0;
+  double interval = 0;
+};
+
+/// Throws std::invalid_argument for fewer than two values.
+MeanWithInterval mean_with_interval(const std::vector<double>& values);
+
+/// What N episodes gave after 0, 1, ..., K inner steps.
+struct EpisodeCurves {
+  std::vector<std::vector<double>> accuracy;  ///< [K + 1][N] share of the query images
+  std::vector<std::vector<double>> loss;      ///< [K + 1][N] mean cross-entropy of the query images
+};
+
+/// An evaluation as it is kept in evaluation/<split>.json. Accuracies are shares, not per cent.
+struct EvaluationResult {
+  std::string split;
+  std::string estimator;          ///< that trained the parameters
+  std::string checkpoint;         ///< "best", "last", a path or "ensemble"
+  int64_t checkpoint_step = 0;    ///< outer steps before it; of an ensemble, before its best member
+  std::vector<int64_t> ensemble;  ///< outer steps of the members, the best first; empty: one checkpoint
+  uint64_t seed = kEvaluationSeed;
+  int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
+  double inner_learning_rate = 0;
+  std::string batch_norm = "batch";         ///< mode of the network, as nn::to_string gives it
+  std::vector<double> accuracy_after_step;  ///< [K + 1]
+  std::vector<double> interval_after_step;  ///< [K + 1]
+  std::vector<double> loss_after_step;      ///< [K + 1]
+  std::vector<double> task_accuracies;      ///< [N] after K steps, in the order of the episodes
+  std::vector<std::string> notes;           ///< Dataset::notes
+
+  double accuracy() const { return accuracy_after_step.back(); }
+  double interval() const { return interval_after_step.back(); }
+  bool transductive() const { return batch_norm == "batch"; }
+};
+
+/// `name`, of a method or a run, or "MAML, ensemble of 5" where an ensemble of `members` checkpoints was
+/// evaluated; 0: there was none.
+std::string evaluated_name(const std::string& name, size_t members);
+
+/// The means of `curves`; what they do not say (estimator, seed, ways, ...) is left for the caller to fill
+/// in.
+EvaluationResult summarize(const EpisodeCurves& curves);
+
+/// The mean of a - b over the episodes, with its interval. Throws ConfigError where the two saw other
+/// episodes.
+MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b);
+
+/// JSON text: the fields by their names, and `accuracy` and `interval` after K steps and `transductive`.
+std::string to_json(const EvaluationResult& result);
+
+/// Reads evaluation/<split>.json. Throws DataError where the file is missing, damaged or lacks a field; one
+/// without `batch_norm` is older than the modes and was made in that of "batch", one without `ensemble` is of
+/// one checkpoint.
+EvaluationResult load_evaluation(const std::filesystem::path& path);
+
+}  // namespace ufo::run

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <ufo/base/options.h>
+#include <ufo/bilevel/estimator.h>
+#include <ufo/bilevel/inner_loop.h>
+#include <ufo/data/dataset.h>
+#include <ufo/episode/episode.h>
+#include <ufo/nn/network.h>
+
+namespace ufo::run {
+
+/// The outer loop: how the meta-gradient becomes a step of theta.
+struct OuterOptions {
+  std::string optimizer = "adam";
+  double learning_rate = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double momentum = 0;
+  double clip_value = 0;
+  double clip_norm = 0;
+  int64_t meta_batch = 32;
+  int64_t steps = 60000;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("optimizer", self.optimizer, one_of({"adam", "sgd"}), "outer optimizer");
+    field("learning_rate", self.learning_rate, positive(), "outer step size");
+    field("beta1", self.beta1, between(0, 0.9999999), "adam: decay of the mean");
+    field("beta2", self.beta2, between(0, 0.9999999), "adam: decay of the mean square");
+    field("epsilon", self.epsilon, positive(), "adam: added to the root of the mean square");
+    field("momentum", self.momentum, between(0, 0.9999999), "sgd: momentum");
+    field("clip_value", self.clip_value, at_least(0),
+          "clip each element of the whole estimate to +- this (0: off); clipping biases every estimator, "
+          "UFO's too");
+    field("clip_norm", self.clip_norm, at_least(0), "scale the whole estimate down to this norm (0: off)");
+    field("meta_batch", self.meta_batch, at_least(1), "tasks of an outer step (T)");
+    field("steps", self.steps, at_least(1), "outer steps");
+  }
+};
+
+/// Validation while training; the parameters with the best validation accuracy are kept as `best`, and those
+/// with the `keep` best ones for an ensemble.
+struct ValidationOptions {
+  int64_t every = 500;
+  int64_t tasks = 200;
+  int64_t inner_steps = 3;
+  int64_t keep = 1;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("every", self.every, at_least(0), "outer steps between validations (0: none, and best is last)");
+    field("tasks", self.tasks, at_least(1), "validation episodes");
+    field("inner_steps", self.inner_steps, at_least(1), "inner steps before the accuracy is taken");
+    field(
+        "keep", self.keep, between(1, 1000),
+        "checkpoints to keep, those with the best validations (1: best alone), each three times as large as "
+        "the parameters under adam; evaluate --ensemble needs more than one");
+  }
+};
+
+/// Evaluation after training: what `evaluate` does unless told otherwise.
+struct EvaluationOptions {
+  int64_t tasks = 600;
+  int64_t inner_steps = 3;
+  int64_t queries = 15;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("tasks", self.tasks, at_least(2), "test episodes");
+    field("inner_steps", self.inner_steps, at_least(1),
+          "inner steps; the accuracy after each of 0 to this is kept");
+    field("queries", self.queries, at_least(1), "query images a class in validation and evaluation");
+  }
+};
+
+/// Everything that a run depends on. The resolved config of a run directory is this struct, printed.
+struct RunOptions {
+  int64_t seed = 1;
+  std::string device = "auto";
+  std::string precision = "float32";
+  bool cuda_graph = true;
+  std::string engine = "auto";
+  data::DatasetOptions dataset;
+  episode::EpisodeOptions episode;
+  episode::AugmentationOptions augmentation;
+  nn::ModelOptions model;
+  bilevel::InnerOptions inner;
+  bilevel::EstimatorOptions meta_gradient;
+  OuterOptions outer;
+  ValidationOptions validation;
+  EvaluationOptions evaluation;
+  int64_t log_every = 1;
+  int64_t checkpoint_every = 500;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("seed", self.seed, at_least(0), "seed of the initialisation, the episodes and the coins");
+    field("device", self.device, anything(), "auto, cpu, cuda or cuda:N");
+    field(
+        "precision", self.precision, one_of({"float32", "tf32"}),
+        "products of CUDA devices: float32, or the faster tf32, whose factors have 10 bits of mantissa; the "
+        "CPU always takes float32");
+    field("cuda_graph", self.cuda_graph, anything(),
+          "CUDA: record the outer step into CUDA graphs and replay them, where the derivatives are "
+          "hand-written and q is fixed");
+    field("engine", self.engine, one_of({"auto", "hand_written", "autograd"}),
+          "who differentiates the network; auto takes the hand-written derivatives where there are some");
+    field("dataset", self.dataset, anything(), "the images and how their classes are divided");
+    field("episode", self.episode, anything(), "the size of an episode");
+    field("augmentation", self.augmentation, anything(), "random changes of training images");
+    field("model", self.model, anything(), "the network");
+    field("inner", self.inner, anything(), "the inner loop");
+    field("meta_gradient", self.meta_gradient, anything(), "the estimator of the meta-gradient");
+    field("outer", self.outer, anything(), "the outer loop");
+    field("validation", self.validation, anything(), "validation while training");
+    field("evaluation", self.evaluation, anything(), "evaluation after training");
+    field("log_every", self.log_every, at_least(1), "outer steps between lines of metrics.jsonl");
+    field("checkpoint_every", self.checkpoint_every, at_least(1), "outer steps between checkpoints");
+  }
+};
+
+}  // namespace ufo::run

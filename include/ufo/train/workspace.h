@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/bilevel/classification.h>
+#include <ufo/data/dataset.h>
+#include <ufo/episode/sampler.h>
+#include <ufo/nn/network.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/run/config.h>
+#include <ufo/run/options.h>
+
+namespace ufo::train {
+
+/// What every subcommand that computes works with, made from a config. Samplers and problems refer to it: it
+/// must stay where it is.
+class Workspace {
+ public:
+  /// Finds the device, loads the data set and makes the network. `local_rank` is the number of this process
+  /// among those that train together on this machine. Throws ConfigError and DataError.
+  explicit Workspace(const run::Config& config, int64_t local_rank = 0);
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  const run::RunOptions& options() const { return options_; }
+  at::Device device() const { return device_; }
+  bilevel::Engine engine() const { return engine_; }
+  const data::Dataset& dataset() const { return dataset_; }
+  const nn::InputShape& input() const { return input_; }
+  const nn::Network& network() const { return *network_; }
+
+  /// Samplers of training episodes, and of those of validation and evaluation, which have queries of their
+  /// own. Throw ConfigError where the data set has too few classes or images.
+  episode::EpisodeSampler training_sampler() const;
+  episode::EpisodeSampler evaluation_sampler(uint64_t seed) const;
+
+  /// theta [P] on the device: the initialisation of the config's seed.
+  at::Tensor initial_parameters() const;
+
+ private:
+  run::RunOptions options_;
+  at::Device device_;
+  bilevel::Engine engine_;
+  data::Dataset dataset_;
+  nn::InputShape input_;
+  std::unique_ptr<nn::Network> network_;
+};
+
+/// The checkpoint `file`, or one of the initialisation of the config's seed alone where it is empty, in
+/// float32 on the CPU. Throws DataError as load_checkpoint does.
+run::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::string& file);
+
+}  // namespace ufo::train

@@ -1,0 +1,124 @@
+#include "report/chart.h"
+#include "report/html.h"
+#include "report/parts.h"
+
+#include <algorithm>
+
+namespace ufo::report {
+namespace {
+
+/// Points of a curve that is drawn as it is, and of one that is smoothed: at least kSmoothing records go into
+/// a point of the latter where the run is long enough for that.
+constexpr size_t kPoints = 400, kSmoothPoints = 200, kFewestSmoothPoints = 30, kSmoothing = 20;
+
+run::Curve smoothed(const run::Curve& curve) {
+  return run::thinned(curve, std::clamp(curve.size() / kSmoothing, kFewestSmoothPoints, kSmoothPoints));
+}
+
+run::Curve in_percent(run::Curve curve) {
+  for (run::Point& point : curve) {
+    point.y *= 100;
+  }
+  return curve;
+}
+
+/// A figure of one legend and some panels; a caption below.
+std::string figure(const std::vector<Series>& keys, const std::vector<Chart>& charts,
+                   const std::string& caption) {
+  std::string panels;
+  for (const Chart& chart : charts) {
+    panels += to_svg(chart);
+  }
+  if (panels.empty()) {
+    return "";
+  }
+  return element("figure", legend(keys) + element("div", "\n" + panels, "class=\"panels\"") + "\n" +
+                               element("figcaption", escaped(caption))) +
+         "\n";
+}
+
+/// A key for each of the series that has points.
+std::vector<Series> keys_of(const std::vector<Series>& first, const std::vector<Series>& second) {
+  std::vector<Series> keys;
+  for (const auto* all : {&first, &second}) {
+    for (const Series& series : *all) {
+      const bool known = std::any_of(keys.begin(), keys.end(), [&](const Series& key) {
+        return key.name == series.name && key.dashed == series.dashed;
+      });
+      if (!series.points.empty() && !known) {
+        keys.push_back({.name = series.name, .colour = series.colour, .dashed = series.dashed});
+      }
+    }
+  }
+  return keys;
+}
+
+}  // namespace
+
+std::string learning_figure(const std::vector<run::RunRecord>& runs) {
+  Chart validation{.title = "Validation accuracy", .x_label = "outer step", .y_label = "%"};
+  Chart loss{.title = "Training loss", .x_label = "outer step", .y_label = "mean cross-entropy"};
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const run::TrainingRecord& training = runs[i].training;
+    const run::Curve accuracy = in_percent(run::thinned(training.validation_accuracy, kPoints));
+    validation.series.push_back(
+        {.name = runs[i].name, .colour = i, .points = accuracy, .markers = accuracy.size() <= 40});
+    loss.series.push_back({.name = runs[i].name, .colour = i, .points = smoothed(training.loss)});
+  }
+  return figure(keys_of(loss.series, validation.series), {validation, loss},
+                "Training loss: of the query images after the inner loop, means over neighbouring outer "
+                "steps. Validation: the same episodes each time.");
+}
+
+std::string inner_step_figure(const std::vector<run::RunRecord>& runs) {
+  Chart all{.title = "Accuracy", .x_label = "inner step", .y_label = "%", .whole_x = true};
+  Chart adapted = all;  // before the first step accuracy is that of chance, and flattens the rest
+  adapted.title = "Accuracy from the first step on";
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (!runs[i].evaluation) {
+      continue;
+    }
+    const auto& evaluation = *runs[i].evaluation;
+    Series series{.name = runs[i].evaluated(), .colour = i, .points = {}, .markers = true};
+    for (size_t step = 0; step < evaluation.accuracy_after_step.size(); ++step) {
+      series.points.push_back(
+          {.x = static_cast<double>(step), .y = 100 * evaluation.accuracy_after_step[step]});
+      series.half_widths.push_back(100 * evaluation.interval_after_step[step]);
+    }
+    all.series.push_back(series);
+    series.points.erase(series.points.begin());
+    series.half_widths.erase(series.half_widths.begin());
+    adapted.series.push_back(std::move(series));
+  }
+  return figure(keys_of(all.series, {}), {all, adapted}, "Bars: 95% intervals.");
+}
+
+std::string coin_figure(const std::vector<run::RunRecord>& runs) {
+  Chart probability{.title = "Probability of the exact branch",
+                    .x_label = "outer step",
+                    .y_label = "q",
+                    .series = {},
+                    .from_zero = true};
+  Chart moments{.title = "Running means of D² and V²",
+                .x_label = "outer step",
+                .y_label = "",
+                .series = {},
+                .logarithmic_y = true};
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const run::TrainingRecord& training = runs[i].training;
+    probability.series.push_back(
+        {.name = runs[i].name + ": q", .colour = i, .points = run::thinned(training.probability, kPoints)});
+    moments.series.push_back(
+        {.name = runs[i].name + ": V²", .colour = i, .points = run::thinned(training.norm_squared, kPoints)});
+    moments.series.push_back({.name = runs[i].name + ": D²",
+                              .colour = i,
+                              .points = run::thinned(training.bias_squared, kPoints),
+                              .dashed = true});
+  }
+  return figure(
+      keys_of(probability.series, moments.series), {probability, moments},
+      "D²: mean square of the exact minus the first-order gradient; V²: of the exact gradient; both "
+      "over the tasks that took the exact branch. UFO's second moment is V² + (1/q − 1) D².");
+}
+
+}  // namespace ufo::report

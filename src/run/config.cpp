@@ -1,0 +1,142 @@
+#include "run/options_json.h"
+
+#include <algorithm>
+
+#include <ufo/base/error.h>
+#include <ufo/run/config.h>
+
+namespace ufo::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json value_of(const std::string& text) {
+  // A bare word needs no quotes: --set meta_gradient.estimator=exact
+  return Json::accept(text) ? parse_json(text, "--set") : Json(text);
+}
+
+/// inner.steps=3 to {"inner": {"steps": 3}}.
+Json as_object(const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  std::string path = assignment.substr(0, equals);
+  if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
+      path.find("..") != std::string::npos) {
+    throw ConfigError("config: --set needs PATH=VALUE, as in inner.steps=3, got " + assignment);
+  }
+  Json value = value_of(assignment.substr(equals + 1));
+  while (!path.empty()) {
+    const size_t dot = path.rfind('.');
+    const std::string name = dot == std::string::npos ? path : path.substr(dot + 1);
+    value = Json{{name, std::move(value)}};
+    path.resize(dot == std::string::npos ? 0 : dot);
+  }
+  return value;
+}
+
+/// See load_config. Where there is no such folder, the place in the current folder is named by later errors.
+fs::path find_root(const fs::path& root, const fs::path& config_file, const std::string& place_of_training) {
+  std::vector<fs::path> bases = {fs::current_path()};
+  for (fs::path folder = fs::absolute(config_file).parent_path();; folder = folder.parent_path()) {
+    bases.push_back(folder);
+    if (folder == folder.parent_path()) {
+      break;
+    }
+  }
+  std::error_code ignored;
+  for (const fs::path& base : bases) {
+    if (fs::exists(base / root, ignored)) {
+      return fs::weakly_canonical(base / root);
+    }
+  }
+  return place_of_training.empty() ? bases.front() / root : fs::path(place_of_training);
+}
+
+void check_device_name(const std::string& name) {
+  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() <= 8 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (name != "auto" && name != "cpu" && name != "cuda" && !numbered) {
+    throw ConfigError("config: device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
+  }
+}
+
+/// The data set that `json` names, or else `otherwise`; a name of a wrong type is for read_options to refuse.
+std::string dataset_name(const Json& json, const std::string& otherwise) {
+  const Json dataset = json.is_object() ? json.value("dataset", Json::object()) : Json::object();
+  const Json name = dataset.is_object() ? dataset.value("name", Json()) : Json();
+  return name.is_string() ? name.get<std::string>() : otherwise;
+}
+
+/// What concerns more than one option.
+void check_together(const RunOptions& options) {
+  check_device_name(options.device);
+  data::check_dataset_options(options.dataset, "config: dataset");
+}
+
+void collect_differences(const Json& before, const Json& now, const std::string& path,
+                         const std::vector<std::string>& ignored, std::vector<std::string>& found) {
+  if (before.is_object()) {
+    for (const auto& [key, value] : before.items()) {
+      collect_differences(value, now.at(key), Place::joined(path, key), ignored, found);
+    }
+  } else if (before != now && std::find(ignored.begin(), ignored.end(), path) == ignored.end()) {
+    found.push_back(path + ": was " + brief(before) + ", is now " + brief(now));
+  }
+}
+
+}  // namespace
+
+Config load_config(const fs::path& file, const std::vector<std::string>& assignments) {
+  Config config{.options = {}, .file = file, .dataset_root = {}};
+  const std::vector<std::string> known = option_paths(config.options);
+  Json json = read_json_file(file);
+  std::string place_of_training;
+  if (json.is_object()) {
+    const Json provenance = json.value("provenance", Json::object());
+    place_of_training = provenance.is_object() ? provenance.value("dataset_root", "") : "";
+    json.erase("provenance");
+    json.erase("$schema");
+  }
+  std::vector<Json> changes;
+  std::string dataset = dataset_name(json, config.options.dataset.name);
+  for (const std::string& assignment : assignments) {
+    changes.push_back(as_object(assignment));
+    dataset = dataset_name(changes.back(), dataset);
+  }
+  config.options.dataset = data::dataset_defaults(dataset);
+  read_options(json, {"", file.string()}, config.options, known);
+  for (size_t i = 0; i < changes.size(); ++i) {
+    read_options(changes[i], {"", "--set " + assignments[i]}, config.options, known);
+  }
+  check_together(config.options);
+  config.dataset_root = find_root(config.options.dataset.root, file, place_of_training);
+  return config;
+}
+
+std::string print_config(const RunOptions& options, const std::string& provenance) {
+  Json json = print_options(options);
+  if (!provenance.empty()) {
+    json["provenance"] = parse_json(provenance, "provenance");
+  }
+  return json.dump(2) + "\n";
+}
+
+std::string config_schema() {
+  Json schema = {
+      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+      {"title", "UFO-MAML config"},
+      {"description", "What a run depends on; ufo-maml config CONFIG prints one with all defaults."}};
+  schema.update(options_schema(RunOptions{}));
+  schema["properties"]["$schema"] = {{"type", "string"}, {"description", "where editors find this schema"}};
+  schema["properties"]["provenance"] = {{"type", "object"},
+                                        {"description", "written into a run's config.json"}};
+  return schema.dump(2);
+}
+
+std::optional<std::string> first_difference(const RunOptions& before, const RunOptions& now,
+                                            const std::vector<std::string>& ignored) {
+  std::vector<std::string> found;
+  collect_differences(print_options(before), print_options(now), "", ignored, found);
+  return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+}  // namespace ufo::run

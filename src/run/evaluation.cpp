@@ -1,0 +1,61 @@
+#include <cmath>
+#include <functional>
+#include <stdexcept>
+
+#include <ufo/base/error.h>
+#include <ufo/run/evaluation.h>
+
+namespace ufo::run {
+
+MeanWithInterval mean_with_interval(const std::vector<double>& values) {
+  if (values.size() < 2) {
+    throw std::invalid_argument("mean_with_interval: need at least 2 values, got " +
+                                std::to_string(values.size()));
+  }
+  const double count = static_cast<double>(values.size());
+  double sum = 0;
+  for (double value : values) {
+    sum += value;
+  }
+  const double mean = sum / count;
+  double squares = 0;
+  for (double value : values) {
+    squares += (value - mean) * (value - mean);
+  }
+  return {.mean = mean, .interval = 1.96 * std::sqrt(squares / (count - 1)) / std::sqrt(count)};
+}
+
+std::string evaluated_name(const std::string& name, size_t members) {
+  return members == 0 ? name : name + ", ensemble of " + std::to_string(members);
+}
+
+EvaluationResult summarize(const EpisodeCurves& curves) {
+  EvaluationResult result;
+  for (size_t step = 0; step < curves.accuracy.size(); ++step) {
+    const MeanWithInterval accuracy = mean_with_interval(curves.accuracy[step]);
+    result.accuracy_after_step.push_back(accuracy.mean);
+    result.interval_after_step.push_back(accuracy.interval);
+    result.loss_after_step.push_back(mean_with_interval(curves.loss[step]).mean);
+  }
+  result.task_accuracies = curves.accuracy.back();
+  result.tasks = static_cast<int64_t>(result.task_accuracies.size());
+  result.inner_steps = static_cast<int64_t>(curves.accuracy.size()) - 1;
+  return result;
+}
+
+MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b) {
+  const auto episodes = [](const EvaluationResult& result) {
+    return std::tuple(result.split, result.seed, result.tasks, result.ways, result.shots, result.queries);
+  };
+  if (episodes(a) != episodes(b) || a.task_accuracies.size() != b.task_accuracies.size()) {
+    throw ConfigError(
+        "paired difference: need two evaluations on the same episodes; split, seed, tasks, ways, shots "
+        "or queries differ");
+  }
+  std::vector<double> differences(a.task_accuracies.size());
+  std::transform(a.task_accuracies.begin(), a.task_accuracies.end(), b.task_accuracies.begin(),
+                 differences.begin(), std::minus<>());
+  return mean_with_interval(differences);
+}
+
+}  // namespace ufo::run

@@ -1,0 +1,134 @@
+#include "run/record.h"
+
+#include <cmath>
+#include <sstream>
+
+#include <ufo/base/files.h>
+#include <ufo/base/text.h>
+#include <ufo/run/config.h>
+#include <ufo/run/run_directory.h>
+
+namespace ufo::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A number of a record; NaN where it is missing, null or something else.
+double number(const Json& record, const char* name) {
+  const auto found = record.find(name);
+  return found != record.end() && found->is_number() ? found->get<double>()
+                                                     : std::numeric_limits<double>::quiet_NaN();
+}
+
+int64_t count(const Json& record, const char* name) {
+  const double value = number(record, name);
+  return std::isfinite(value) ? std::llround(value) : 0;
+}
+
+void add_point(Curve& curve, int64_t step, double value) {
+  if (std::isfinite(value)) {
+    curve.push_back({.x = static_cast<double>(step), .y = value});
+  }
+}
+
+void add_training_step(TrainingRecord& training, const Json& record, int64_t step) {
+  add_point(training.loss, step, number(record, "loss"));
+  add_point(training.tasks_per_second, step, number(record, "tasks_per_second"));
+  add_point(training.probability, step, number(record, "q"));
+  add_point(training.bias_squared, step, number(record, "d2_mean"));
+  add_point(training.norm_squared, step, number(record, "v2_mean"));
+  ++training.logged_steps;
+  training.gradient_calls += count(record, "gradient_calls");
+  training.hessian_products += count(record, "hessian_products");
+  training.exact_tasks += count(record, "coins");
+}
+
+bool is_record(const Json& record) {
+  return record.is_object() && record.contains("step") && record["step"].is_number_integer() &&
+         record.contains("split") && record["split"].is_string();
+}
+
+void read_training(RunRecord& run, const fs::path& file) {
+  std::error_code unreadable;
+  if (!fs::exists(file, unreadable)) {
+    run.notes.push_back("There is no metrics.jsonl: the run has no curves and no costs.");
+    return;
+  }
+  run.training = parse_metrics(read_text_file(file), run.notes);
+  if (run.training.steps < run.options.outer.steps) {
+    run.notes.push_back("The training is not finished: metrics.jsonl ends after " +
+                        grouped(run.training.steps) + " of " + grouped(run.options.outer.steps) +
+                        " outer steps.");
+  }
+}
+
+}  // namespace
+
+std::string RunRecord::evaluated() const {
+  return evaluated_name(name, evaluation ? evaluation->ensemble.size() : 0);
+}
+
+TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& notes) {
+  TrainingRecord training;
+  std::istringstream lines(text);
+  int64_t unreadable = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json record = Json::parse(line, nullptr, false);
+    if (!is_record(record)) {
+      if (lines.eof()) {
+        notes.push_back("The last line of metrics.jsonl was cut short and is left out.");
+      } else {
+        ++unreadable;
+      }
+      continue;
+    }
+    const int64_t step = record["step"].get<int64_t>();
+    if (record["split"] == "train") {
+      add_training_step(training, record, step);
+    } else if (record["split"] == "validation") {
+      add_point(training.validation_accuracy, step, number(record, "accuracy"));
+    }
+    training.steps = std::max(training.steps, step);
+    const double seconds = number(record, "seconds");
+    training.seconds = std::isfinite(seconds) ? seconds : training.seconds;
+  }
+  if (unreadable > 0) {
+    notes.push_back(grouped(unreadable) +
+                    (unreadable == 1 ? " line of metrics.jsonl is no record and is"
+                                     : " lines of metrics.jsonl are no records and are") +
+                    " left out.");
+  }
+  return training;
+}
+
+RunRecord read_run(const std::string& path, data::Split split) {
+  const auto directory = RunDirectory::open(path);
+  RunRecord run{.path = path,
+                .name = fs::path(path).lexically_normal().filename().string(),
+                .options = load_config(directory.config_file()).options,
+                .provenance = Json::object(),
+                .config_text = directory.config(),
+                .training = {},
+                .evaluation = {},
+                .notes = {}};
+  if (run.name.empty()) {  // a path that ends with a slash
+    run.name = fs::path(path).lexically_normal().parent_path().filename().string();
+  }
+  const Json config = parse_json(run.config_text, directory.config_file().string());
+  if (config.contains("provenance") && config["provenance"].is_object()) {
+    run.provenance = config["provenance"];
+  }
+  read_training(run, directory.metrics_file());
+  const auto evaluation = directory.evaluation_file(split);
+  std::error_code unreadable;
+  if (fs::exists(evaluation, unreadable)) {
+    run.evaluation = load_evaluation(evaluation);
+  } else {
+    const std::string name = data::kSplitNames[static_cast<size_t>(split)];
+    run.notes.push_back("Its " + name + " split was not evaluated: ufo-maml evaluate " + path +
+                        (split == data::Split::test ? "" : " --split " + name));
+  }
+  return run;
+}
+
+}  // namespace ufo::run

@@ -1,0 +1,129 @@
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <ufo/base/error.h>
+#include <ufo/base/files.h>
+#include <ufo/run/run_directory.h>
+
+namespace ufo::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Folders made on the way to a run directory; what is still empty goes again unless keep() was called.
+class NewFolders {
+ public:
+  ~NewFolders() {
+    for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) {
+      std::error_code ignored;
+      fs::remove(*folder, ignored);
+    }
+  }
+
+  void make(const fs::path& folder) {
+    std::error_code error;
+    if (folder.empty() || fs::is_directory(folder, error)) {
+      return;
+    }
+    make(folder.parent_path());
+    if (fs::create_directory(folder, error)) {
+      made_.push_back(folder);
+    } else if (std::error_code ignored; !fs::is_directory(folder, ignored)) {
+      throw ConfigError("run directory: cannot make the folder " + folder.string() + ": " +
+                        (fs::exists(folder, ignored) ? "there is a file of that name" : error.message()));
+    }
+  }
+
+  void keep() { made_.clear(); }
+
+ private:
+  std::vector<fs::path> made_;
+};
+
+/// Locks the folder itself, so that no lock file is left lying about. Released by the kernel however the
+/// process ends.
+std::shared_ptr<void> lock_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) {
+    throw ConfigError("run directory: cannot open " + folder.string() + ": " + std::strerror(errno));
+  }
+  std::shared_ptr<void> lock(nullptr, [descriptor](void*) { ::close(descriptor); });
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    throw ConfigError("run directory: another process is training in " + folder.string());
+  }
+  return lock;
+}
+
+}  // namespace
+
+bool RunDirectory::holds_a_run(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path / "config.json", ignored);
+}
+
+RunDirectory RunDirectory::prepare(const fs::path& path, const std::string& config, IfThereIsARun existing) {
+  const auto refuse_a_run = [&] {
+    if (holds_a_run(path) && existing == IfThereIsARun::refuse) {
+      throw ConfigError("run directory: " + path.string() +
+                        " holds a run already: go on with it (--resume) or name " +
+                        "another folder (--run-dir)");
+    }
+  };
+  refuse_a_run();
+  RunDirectory run(path.lexically_normal());
+  NewFolders folders;
+  try {
+    folders.make(run.path_ / "");
+    run.lock_ = lock_folder(run.path_);
+    refuse_a_run();  // another process may have been quicker
+    folders.make(run.last_checkpoint().parent_path());
+    folders.make(run.tensorboard_folder());
+    if (!holds_a_run(run.path_)) {
+      write_file_atomically(run.config_file(), config);
+    } else if (::access(run.path_.c_str(), W_OK) != 0) {
+      throw ConfigError("run directory: cannot write in " + run.path_.string() + ": " + std::strerror(errno));
+    }
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const UserError& error) {
+    throw ConfigError(std::string("run directory: ") + error.what());
+  }
+  folders.keep();
+  return run;
+}
+
+RunDirectory RunDirectory::open(const fs::path& path) {
+  if (!holds_a_run(path)) {
+    throw ConfigError("run directory: need a folder with a run, got " + path.string() +
+                      ", which has no config.json");
+  }
+  return RunDirectory(path.lexically_normal());
+}
+
+fs::path RunDirectory::evaluation_file(data::Split split) const {
+  return path_ / "evaluation" / (std::string(data::kSplitNames[static_cast<size_t>(split)]) + ".json");
+}
+
+fs::path RunDirectory::find_checkpoint(const std::string& name) const {
+  if (name == "last" || name == "best") {
+    const fs::path file =
+        name == "best" && fs::exists(best_checkpoint()) ? best_checkpoint() : last_checkpoint();
+    if (!fs::exists(file)) {
+      throw DataError(file.string() + ": no such file: the run has not saved a checkpoint yet");
+    }
+    return file;
+  }
+  if (!fs::is_regular_file(name)) {
+    throw DataError("checkpoint: need best, last or a file, got \"" + name + "\"");
+  }
+  return name;
+}
+
+std::string RunDirectory::config() const { return read_text_file(config_file()); }
+
+}  // namespace ufo::run

@@ -1,0 +1,172 @@
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+#include <zlib.h>
+
+#include <ufo/train/distributed/data_parallel.h>
+
+namespace ufo::train {
+namespace {
+
+using Json = nlohmann::json;
+
+/// All of `checkpoint` but what its tensors hold. Its numbers are bit patterns: JSON has no NaN.
+std::string describe(const run::Checkpoint& checkpoint) {
+  const auto bits = [](double value) { return std::bit_cast<uint64_t>(value); };
+  Json optimizer = Json::object(), estimator = Json::object(), best = Json::array();
+  for (const auto& [name, tensor] : checkpoint.optimizer) {
+    optimizer[name] = {{"sizes", tensor.sizes().vec()}, {"type", static_cast<int>(tensor.scalar_type())}};
+  }
+  for (const auto& [name, value] : checkpoint.estimator_state) {
+    estimator[name] = bits(value);
+  }
+  for (const run::Validated& validated : checkpoint.best) {
+    best.push_back({{"step", validated.step}, {"accuracy", bits(validated.accuracy)}});
+  }
+  return Json{{"parameters", checkpoint.parameters.defined() ? checkpoint.parameters.size(0) : 0},
+              {"optimizer", optimizer},
+              {"estimator", estimator},
+              {"step", checkpoint.step},
+              {"best", best},
+              {"config", checkpoint.config}}
+      .dump();
+}
+
+/// A checkpoint like the one described, with tensors that hold nothing yet.
+run::Checkpoint prepare(const std::string& description) {
+  const auto number = [](const Json& bits) { return std::bit_cast<double>(bits.get<uint64_t>()); };
+  const Json json = Json::parse(description);
+  run::Checkpoint checkpoint{.parameters = at::empty({json["parameters"].get<int64_t>()}, at::kFloat),
+                             .optimizer = {},
+                             .step = json["step"],
+                             .best = {},
+                             .estimator_state = {},
+                             .config = json["config"]};
+  for (const auto& [name, tensor] : json["optimizer"].items()) {
+    checkpoint.optimizer[name] =
+        at::empty(tensor["sizes"].get<std::vector<int64_t>>(), static_cast<at::ScalarType>(tensor["type"]));
+  }
+  for (const auto& [name, bits] : json["estimator"].items()) {
+    checkpoint.estimator_state[name] = number(bits);
+  }
+  for (const Json& validated : json["best"]) {
+    checkpoint.best.push_back({.step = validated["step"], .accuracy = number(validated["accuracy"])});
+  }
+  return checkpoint;
+}
+
+}  // namespace
+
+episode::TaskRange share_of(int64_t tasks, const Communicator& communicator) {
+  const int64_t rank = communicator.rank(), size = communicator.size();
+  const int64_t first = rank * tasks / size;
+  return {.first = first, .count = (rank + 1) * tasks / size - first};
+}
+
+std::vector<bool> share_of(const std::vector<bool>& coins, const Communicator& communicator) {
+  const episode::TaskRange share = share_of(static_cast<int64_t>(coins.size()), communicator);
+  const auto first = coins.begin() + share.first;
+  return {first, first + share.count};
+}
+
+void combine(bilevel::MetaGradient& estimate, Communicator& communicator) {
+  if (communicator.size() == 1) {
+    return;
+  }
+  const double tasks = static_cast<double>(estimate.tasks);
+  const double measured = std::isnan(estimate.bias_squared) ? 0 : static_cast<double>(estimate.exact_tasks);
+  const auto weighted = [&](double mean) { return measured > 0 ? mean * measured : 0; };
+  at::Tensor sums = at::tensor(
+      {tasks, estimate.loss * tasks, estimate.accuracy * tasks, static_cast<double>(estimate.exact_tasks),
+       measured, weighted(estimate.bias_squared), weighted(estimate.norm_squared), estimate.exact_seconds,
+       estimate.first_order_seconds, static_cast<double>(estimate.gradient_calls),
+       static_cast<double>(estimate.hessian_products)},
+      at::kDouble);
+  communicator.all_reduce(sums, Reduction::sum);
+  const double* sum = sums.const_data_ptr<double>();
+  const double all = sum[0], all_measured = sum[4];
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  estimate.tasks = static_cast<int64_t>(all);
+  estimate.loss = sum[1] / all;
+  estimate.accuracy = sum[2] / all;
+  estimate.exact_tasks = static_cast<int64_t>(sum[3]);
+  estimate.bias_squared = all_measured > 0 ? sum[5] / all_measured : none;
+  estimate.norm_squared = all_measured > 0 ? sum[6] / all_measured : none;
+  estimate.exact_seconds = sum[7];
+  estimate.first_order_seconds = sum[8];
+  estimate.gradient_calls = static_cast<int64_t>(sum[9]);
+  estimate.hessian_products = static_cast<int64_t>(sum[10]);
+  estimate.gradient = (estimate.gradient * (tasks / all)).contiguous();
+  communicator.all_reduce(estimate.gradient, Reduction::sum);
+}
+
+run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+                                     const episode::EpisodeSampler& sampler, const EvaluationRequest& request,
+                                     Communicator& communicator) {
+  if (communicator.size() == 1) {
+    return evaluate_episodes(network, theta, sampler, request);
+  }
+  const episode::TaskRange share = share_of(request.tasks, communicator);
+  EvaluationRequest part = request;
+  part.first = request.first + share.first;
+  part.tasks = share.count;
+  const run::EpisodeCurves own = evaluate_episodes(network, theta, sampler, part);
+  // The sum of a number and zeros is that number: nothing is rounded.
+  const auto gather = [&](const std::vector<std::vector<double>>& rows) {
+    std::vector<std::vector<double>> all;
+    for (const std::vector<double>& row : rows) {
+      all.emplace_back(static_cast<size_t>(request.tasks), 0.0);
+      std::copy(row.begin(), row.end(), all.back().begin() + share.first);
+      at::Tensor values = at::from_blob(all.back().data(), {request.tasks}, at::kDouble);
+      communicator.all_reduce(values, Reduction::sum);
+    }
+    return all;
+  };
+  return {.accuracy = gather(own.accuracy), .loss = gather(own.loss)};
+}
+
+void broadcast(std::string& text, Communicator& communicator) {
+  at::Tensor size = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
+  communicator.broadcast(size);
+  text.resize(static_cast<size_t>(size.item<int64_t>()));
+  at::Tensor content = at::from_blob(text.data(), {static_cast<int64_t>(text.size())}, at::kByte);
+  communicator.broadcast(content);
+}
+
+void broadcast(run::Checkpoint& checkpoint, Communicator& communicator) {
+  if (communicator.size() == 1) {
+    return;
+  }
+  std::string description = describe(checkpoint);
+  broadcast(description, communicator);
+  run::Checkpoint common = prepare(description);
+  const auto send = [&](const at::Tensor& from, at::Tensor& to) {
+    if (communicator.rank() == 0) {
+      to.copy_(from);
+    }
+    communicator.broadcast(to);
+  };
+  send(checkpoint.parameters, common.parameters);
+  for (auto& [name, tensor] : common.optimizer) {
+    send(communicator.rank() == 0 ? checkpoint.optimizer.at(name) : tensor, tensor);
+  }
+  checkpoint = std::move(common);
+}
+
+void check_equal(const at::Tensor& values, const std::string& what, Communicator& communicator) {
+  if (communicator.size() == 1) {
+    return;
+  }
+  const at::Tensor bytes = values.detach().cpu().contiguous();
+  const double sum = static_cast<double>(
+      crc32_z(0, static_cast<const Bytef*>(bytes.const_data_ptr()), static_cast<z_size_t>(bytes.nbytes())));
+  const double most = max_over_ranks(communicator, sum), least = -max_over_ranks(communicator, -sum);
+  if (most != least) {
+    throw std::runtime_error(what + " differ from one process to another; are their machines of one kind?");
+  }
+}
+
+}  // namespace ufo::train

@@ -1,0 +1,66 @@
+#include <ATen/Parallel.h>
+
+#include <ufo/base/parallel.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/train/device.h>
+#include <ufo/train/workspace.h>
+
+namespace ufo::train {
+namespace {
+
+/// Gives the cores to parallel_tasks: its results do not depend on their number, and ATen's own threads would
+/// spin beside it.
+void share_threads(at::Device device) {
+  if (device.is_cpu() && at::get_num_threads() > 1) {
+    set_task_threads(at::get_num_threads());
+    at::set_num_threads(1);
+  }
+}
+
+data::Dataset load(const run::Config& config) {
+  data::DatasetOptions options = config.options.dataset;
+  options.root = config.dataset_root.string();
+  return data::load_dataset(options);
+}
+
+nn::InputShape input_shape(const data::Dataset& dataset, int64_t ways) {
+  const auto sizes = dataset.images.images.sizes();  // [I, H, W, C]
+  return {.channels = sizes[3], .height = sizes[1], .width = sizes[2], .ways = ways};
+}
+
+}  // namespace
+
+Workspace::Workspace(const run::Config& config, int64_t local_rank)
+    : options_(config.options),
+      device_(train::parse_device(options_.device, local_rank)),
+      engine_(train::parse_engine(options_.engine)),
+      dataset_(load(config)),
+      input_(input_shape(dataset_, options_.episode.ways)),
+      network_(nn::make_network(options_.model, input_)) {
+  share_threads(device_);
+  train::set_precision(options_.precision);
+}
+
+episode::EpisodeSampler Workspace::training_sampler() const {
+  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed), options_.augmentation};
+}
+
+episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
+  episode::EpisodeOptions episode = options_.episode;
+  episode.queries = options_.evaluation.queries;
+  return {dataset_, episode, seed};
+}
+
+at::Tensor Workspace::initial_parameters() const {
+  return network_->initial_parameters(static_cast<uint64_t>(options_.seed)).to(device_);
+}
+
+run::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::string& file) {
+  if (!file.empty()) {
+    return run::load_checkpoint(file, workspace.network().layout());
+  }
+  return {.parameters =
+              workspace.network().initial_parameters(static_cast<uint64_t>(workspace.options().seed))};
+}
+
+}  // namespace ufo::train

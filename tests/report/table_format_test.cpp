@@ -1,0 +1,135 @@
+#include "report/table_format.h"
+
+#include "run/json.h"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ufo::report {
+namespace {
+
+Table example() {
+  const PublishedResult published = published_results("omniglot", 5, 1).front();
+  TableRow maml{.run = "runs/a,b",
+                .dataset = "omniglot (maml)",
+                .method = "MAML",
+                .ensemble = 0,
+                .ways = 5,
+                .shots = 1,
+                .accuracy = 98.5,
+                .interval = 0.25,
+                .tasks = 600,
+                .inner_steps = 3,
+                .queries = 1,
+                .batch_norm = "batch",
+                .outer_steps = 60000,
+                .published = published};
+  TableRow ufo = maml;
+  ufo.method = "UFO-MAML (q=0.1)";
+  ufo.published.reset();
+  return {.rows = {maml, ufo}, .show_published = true, .notes = {"a note"}};
+}
+
+TEST(TableFormat, MarkdownIsAligned) {
+  const std::string text = to_markdown(example());
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_THAT(lines[0],
+              testing::StartsWith("| data set        | ways | shots | method           | accuracy, %  |"));
+  EXPECT_THAT(lines[1],
+              testing::StartsWith("|-----------------|------|-------|------------------|--------------|"));
+  EXPECT_THAT(lines[2],
+              testing::StartsWith("| omniglot (maml) | 5    | 1     | MAML             | 98.50 ± 0.25 |"));
+  EXPECT_THAT(lines[2], testing::EndsWith("| 98.70 ± 0.40 (arXiv 1703.03400) | within  |"));
+  EXPECT_THAT(lines[3], testing::EndsWith("| –                               | –       |"));
+  EXPECT_EQ(lines[5], "- a note");
+}
+
+TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
+  const std::string text = to_csv(example());
+  EXPECT_THAT(
+      text, testing::StartsWith("run,dataset,ways,shots,method,ensemble_size,accuracy,interval,tasks,"
+                                "inner_steps,queries,batch_norm,transductive,outer_steps,published_accuracy,"
+                                "published_interval,published_source,published_comparable,verdict\n\"runs/"
+                                "a,b\",omniglot (maml),5,1,MAML,0,98.5,0.25,"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+}
+
+TEST(TableFormat, LatexEscapesWhatItMust) {
+  const std::string text = to_latex(example());
+  EXPECT_THAT(text, testing::HasSubstr("accuracy, \\%"));
+  EXPECT_THAT(text, testing::HasSubstr("98.50 $\\pm$ 0.25"));
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("±")));
+}
+
+TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
+  Table table = example();
+  table.rows[0].batch_norm = "support";
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| support statistics | 60000"));
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; transductive, not comparable)"));
+  const run::Json row = run::Json::parse(to_json(table)).at("rows")[0];
+  EXPECT_EQ(row.at("batch_norm"), "support");
+  EXPECT_EQ(row.at("transductive"), false);
+  EXPECT_EQ(row.at("published_comparable"), false);
+  EXPECT_EQ(run::Json::parse(to_json(example())).at("rows")[0].at("published_comparable"), true);
+  table.rows[0].batch_norm = "none";
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         | 60000"));
+}
+
+TEST(TableFormat, NamesAnEnsembleAndComparesItWithNoSingleModel) {
+  Table table = example();
+  table.rows[0].ensemble = 5;
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| MAML, ensemble of 5 |"));
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; no ensemble, not comparable) | –"));
+  const run::Json row = run::Json::parse(to_json(table)).at("rows")[0];
+  EXPECT_EQ(row.at("method"), "MAML");
+  EXPECT_EQ(row.at("ensemble_size"), 5);
+  EXPECT_EQ(row.at("published_comparable"), false);
+  EXPECT_TRUE(row.at("verdict").is_null());
+}
+
+TEST(TableFormat, MarksPublishedFiguresOfOtherQueriesWhereTheyAreTransductive) {
+  Table table = example();
+  table.rows[0].queries = 15;
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; with queries = 1, not comparable)"));
+  EXPECT_EQ(run::Json::parse(to_json(table)).at("rows")[0].at("published_comparable"), false);
+  EXPECT_TRUE(run::Json::parse(to_json(table)).at("rows")[0].at("verdict").is_null());
+}
+
+TEST(TableFormat, JsonReadsBack) {
+  const run::Json json = run::Json::parse(to_json(example()));
+  EXPECT_EQ(json.at("rows").size(), 2u);
+  EXPECT_EQ(json.at("rows")[0].at("published_accuracy"), 98.7);
+  EXPECT_EQ(json.at("rows")[0].at("verdict"), "within");
+  EXPECT_TRUE(json.at("rows")[1].at("published_accuracy").is_null());
+  EXPECT_TRUE(json.at("rows")[1].at("verdict").is_null());
+}
+
+TEST(Published, HasTheCellsOfThePapers) {
+  EXPECT_EQ(published_results("omniglot", 20, 1).size(), 5u);
+  EXPECT_EQ(published_results("mini_imagenet", 5, 5).size(), 5u);
+  EXPECT_TRUE(published_results("omniglot", 7, 1).empty());
+}
+
+TEST(Published, SaysWhereAnAccuracyLiesToTheInterval) {
+  PublishedResult published = published_results("omniglot", 20, 1).front();
+  ASSERT_EQ(published.accuracy, 95.8);
+  ASSERT_EQ(published.interval, 0.3);
+  EXPECT_EQ(against_published(published, 95.6), "within");
+  EXPECT_EQ(against_published(published, 96.2), "above");
+  EXPECT_EQ(against_published(published, 95.4), "below");
+  published.interval = 0;
+  EXPECT_EQ(against_published(published, 95.8), "");
+}
+
+}  // namespace
+}  // namespace ufo::report
