@@ -123,6 +123,12 @@ TEST_F(BadInput, ImageFolderWithAClassOfTooFewImages) {
   ::unsetenv("XDG_CACHE_HOME");
 }
 
+TEST_F(BadInput, AnInstructionSetThatTheProcessorLacks) {
+  ::setenv("UFO_CPU", "avx1024", 1);
+  expect_set_refused({}, {"UFO_CPU: need an instruction set of this processor (", "baseline), got 'avx1024'"});
+  ::unsetenv("UFO_CPU");
+}
+
 TEST_F(BadInput, VerifyingNamesEachBrokenImage) {
   folder.write("set/a/0.bmp", bmp_image(1));
   folder.write("set/a/1.bmp", bmp_image(2).substr(0, 150));

@@ -1,7 +1,9 @@
 #include "kernels.h"
 
 #include <cstdlib>
-#include <string_view>
+#include <string>
+
+#include <ufo/base/error.h>
 
 namespace ufo::nn::cpu {
 
@@ -42,12 +44,14 @@ Set choose() {
     {"baseline", true, &baseline::float_kernels, &baseline::double_kernels},
   };
   const char* asked = std::getenv("UFO_CPU");
+  std::string available;
   for (const Set& set : sets) {
-    if (set.available && (!asked || set.name == std::string_view(asked))) {
+    if (set.available && (asked == nullptr || std::string(set.name) == asked)) {
       return set;
     }
+    available += set.available ? std::string(available.empty() ? "" : ", ") + set.name : "";
   }
-  return sets[std::size(sets) - 1];
+  throw UserError("UFO_CPU: need an instruction set of this processor (" + available + "), got '" + asked + "'");
 }
 
 const Set& chosen() {

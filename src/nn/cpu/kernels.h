@@ -115,7 +115,7 @@ struct Kernels {
 };
 
 /// The kernels of the widest instruction set that this processor has. The environment variable UFO_CPU
-/// (avx512, avx2 or baseline) asks for a narrower one.
+/// (avx512, avx2 or baseline) asks for a narrower one; any other word throws UserError.
 template <class T>
 const Kernels<T>& kernels();
 template <>

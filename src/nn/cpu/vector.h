@@ -13,6 +13,9 @@ inline constexpr int kRegisters = 32;
 #elif defined(__AVX__)
 inline constexpr int kVectorBytes = 32;
 inline constexpr int kRegisters = 16;
+#elif defined(__aarch64__)
+inline constexpr int kVectorBytes = 16;
+inline constexpr int kRegisters = 32;
 #else
 inline constexpr int kVectorBytes = 16;
 inline constexpr int kRegisters = 16;
