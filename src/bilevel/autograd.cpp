@@ -29,7 +29,8 @@ class AutogradLinearization final : public Linearization {
     c10::AutoGradMode enable(true);
     theta_ = copies_for_tasks(theta, phi.size(0));
     phi_ = leaf(phi);
-    const bool keep = products == Products::second_order;
+    require_all_or_none(products);
+    const bool keep = products.any();
     // Every loss depends on its own task's row alone, so the gradient of their sum holds each task's
     // gradient.
     graph_ = torch::autograd::grad({inner(theta_, phi_).sum()}, {phi_}, {}, keep, keep)[0];
@@ -48,7 +49,7 @@ class AutogradLinearization final : public Linearization {
  private:
   /// The gradient's adjoint by `by`; undefined where the gradient does not depend on it.
   at::Tensor product(const at::Tensor& v, const at::Tensor& by) {
-    if (products_ != Products::second_order) {
+    if (!products_.any()) {
       throw std::logic_error("a product was asked of a linearization that was made without second_order");
     }
     if (!graph_.requires_grad()) {
@@ -66,6 +67,14 @@ class AutogradLinearization final : public Linearization {
 
 at::Tensor Problem::initial(const at::Tensor& theta) const {
   return theta.detach().unsqueeze(0).expand({tasks(), theta.size(0)});
+}
+
+void require_all_or_none(Products products) {
+  if (products.any() && !products.whole()) {
+    throw std::invalid_argument("need products of all inner variables or none, got those of the last " +
+                                std::to_string(products.blocks()) +
+                                " blocks: this problem's variables have no blocks");
+  }
 }
 
 std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, const at::Tensor& theta,

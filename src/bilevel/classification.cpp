@@ -20,6 +20,26 @@ class TapeLinearization final : public Linearization {
   std::unique_ptr<nn::LossTape> tape_;
 };
 
+/// Another's Hessian products reduced to those of the inner variables from `start` on.
+class ReducedLinearization final : public Linearization {
+ public:
+  ReducedLinearization(std::unique_ptr<Linearization> whole, int64_t start)
+      : whole_(std::move(whole)), start_(start) {}
+
+  const at::Tensor& gradient() const override { return whole_->gradient(); }
+  at::Tensor hessian_product(const at::Tensor& v) override { return kept(whole_->hessian_product(kept(v))); }
+
+ private:
+  at::Tensor kept(const at::Tensor& v) const {
+    at::Tensor result = v.clone();
+    result.narrow(-1, 0, start_).zero_();
+    return result;
+  }
+
+  std::unique_ptr<Linearization> whole_;
+  int64_t start_;
+};
+
 at::Tensor rows(const at::Tensor& tensor, std::span<const int64_t> tasks) {
   const int64_t count = static_cast<int64_t>(tasks.size());
   const bool adjacent = count > 0 && tasks.back() - tasks.front() == count - 1;
@@ -81,17 +101,24 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
                                                                 const at::Tensor& phi,
                                                                 Products products) const {
   if (engine_ == Engine::hand_written) {
-    const auto derivatives =
-        products == Products::second_order ? nn::Derivatives::hessian_products : nn::Derivatives::gradient;
+    const auto derivatives = !products.any()    ? nn::Derivatives::gradient
+                             : products.whole() ? nn::Derivatives::hessian_products
+                                                : nn::Derivatives::hessian_products_of(products.blocks());
     if (auto tape = network_.tape(phi, support_images_, support_labels_, derivatives)) {
       return std::make_unique<TapeLinearization>(std::move(tape));
     }
   }
-  return linearize_by_autograd(
+  const bool reduced = products.any() && !products.whole();
+  const int64_t start = reduced ? network_.layout().start_of_last(products.blocks()) : 0;
+  auto linearization = linearize_by_autograd(
       [&](const at::Tensor&, const at::Tensor& parameters) {
         return cross_entropy(network_.logits(parameters, support_images_), support_labels_);
       },
-      theta, phi, products);
+      theta, phi, reduced ? Products::second_order : products);
+  if (reduced) {
+    return std::make_unique<ReducedLinearization>(std::move(linearization), start);
+  }
+  return linearization;
 }
 
 // A tape sees one batch of images, so the way through the support statistics is left to autograd.

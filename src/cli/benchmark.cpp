@@ -159,7 +159,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   // Reptile takes no gradient of the query images.
   const bool has_outer = options.meta_gradient.estimator != "reptile";
   const int64_t outer_gradients = has_outer ? steps * options.outer.meta_batch : 0;
-  const LayerCosts costs = layer_costs(options.model, workspace.input(), workspace.network().layout());
+  const auto costs = workspace.network().multiply_adds(workspace.input());
   const int64_t support = options.episode.ways * options.episode.shots,
                 query = options.episode.ways * options.episode.queries;
   const bool together = workspace.network().batch_norm_mode() == nn::BatchNorm::support;

@@ -11,36 +11,13 @@
 
 namespace ufo::cli {
 
-LayerCosts layer_costs(const nn::ModelOptions& model, const nn::InputShape& input, const nn::Layout& layout) {
-  const bool pooled = model.downsampling == "max_pool";
-  int64_t height = input.height, width = input.width;
-  LayerCosts costs;
-  for (const auto& entry : layout.entries()) {
-    int64_t products = 0;
-    if (entry.shape.size() == 4) {
-      height = pooled ? height : (height + 1) / 2;
-      width = pooled ? width : (width + 1) / 2;
-      products = entry.size * height * width;
-      height = pooled ? height / 2 : height;
-      width = pooled ? width / 2 : width;
-    } else if (entry.shape.size() == 2) {
-      products = entry.size;
-    }
-    const bool first = costs.forward == 0;
-    costs.forward += products;
-    costs.gradient += (first ? 2 : 3) * products;
-    costs.hessian_product += (first ? 2 : 6) * products;
-  }
-  return costs;
-}
-
-double step_operations(const LayerCosts& costs, const StepWork& work) {
+double step_operations(const nn::NetworkMultiplyAdds& costs, const StepWork& work) {
   const auto product = [](int64_t count, int64_t images, int64_t cost) {
     return static_cast<double>(count) * static_cast<double>(images) * static_cast<double>(cost);
   };
-  return 2 * (product(work.gradient_calls - work.outer_gradients, work.support_images, costs.gradient) +
-              product(work.outer_gradients, work.outer_images, costs.gradient) +
-              product(work.hessian_products, work.support_images, costs.hessian_product));
+  return 2 * (product(work.gradient_calls - work.outer_gradients, work.support_images, costs.gradient()) +
+              product(work.outer_gradients, work.outer_images, costs.gradient()) +
+              product(work.hessian_products, work.support_images, costs.hessian_product()));
 }
 
 double measure_gemm_gflops(at::Device device) {

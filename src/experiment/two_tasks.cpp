@@ -29,7 +29,8 @@ class BowlLinearization final : public bilevel::Linearization {
  public:
   BowlLinearization(const std::vector<Bowl>& bowls, const at::Tensor& phi, bilevel::Products products)
       : gradient_(slopes(bowls, phi)) {
-    if (products == bilevel::Products::second_order) {
+    bilevel::require_all_or_none(products);
+    if (products.any()) {
       hessian_ =
           for_each_task(bowls, phi, [](const Bowl& bowl, double x) { return bowl.second_derivative(x); });
     }

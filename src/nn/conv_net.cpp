@@ -28,6 +28,7 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
                         " blocks with max_pool, got " + std::to_string(options.blocks));
     }
     const std::string prefix = "blocks." + std::to_string(i);
+    layout_.begin_block();
     add(conv2d(prefix + ".conv", channels, filters, kernel, stride()));
     add(batch_norm(prefix + ".norm", filters, options.batch_norm_eps));
     add(relu());
@@ -37,6 +38,7 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
     blocks_.push_back(block);
     channels = filters, height = block.out_height, width = block.out_width;
   }
+  layout_.begin_block();
   add(pooled() ? flatten() : spatial_mean());
   if (pooled()) {
     add(linear("head", channels * height * width, input.ways, {channels, height, width}));

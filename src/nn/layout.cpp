@@ -58,6 +58,21 @@ void Layout::add(std::string name, std::vector<int64_t> shape, std::vector<int64
   entries_.push_back(std::move(entry));
 }
 
+int64_t Layout::depth() const {
+  return block_starts_.empty() ? 0 : static_cast<int64_t>(block_starts_.size()) - 1;
+}
+
+int64_t Layout::start_of_last(int64_t blocks) const {
+  if (blocks == kAllBlocks) {
+    return 0;
+  }
+  if (blocks < 0 || blocks > depth()) {
+    throw std::invalid_argument("layout: need 0 to " + std::to_string(depth()) +
+                                " blocks before the head, got " + std::to_string(blocks));
+  }
+  return block_starts_.empty() ? 0 : block_starts_[depth() - blocks];
+}
+
 const ParameterEntry& Layout::entry(const std::string& name) const {
   for (const auto& entry : entries_) {
     if (entry.name == name) {

@@ -6,10 +6,12 @@ Mlp::Mlp(const ModelOptions& options, const InputShape& input) {
   int64_t width = input.channels * input.height * input.width;
   add(flatten());
   for (size_t i = 0; i < options.hidden.size(); ++i) {
+    layout_.begin_block();
     add(linear("layers." + std::to_string(i), width, options.hidden[i]));
     add(relu());
     width = options.hidden[i];
   }
+  layout_.begin_block();
   add(linear("head", width, input.ways));
 }
 

@@ -23,7 +23,7 @@ class SequentialTape final : public LossTape {
  public:
   SequentialTape(const Sequential& net, const at::Tensor& parameters, const at::Tensor& images,
                  const at::Tensor& labels, Derivatives derivatives)
-      : net_(net) {
+      : net_(net), products_(derivatives.has_products()) {
     c10::NoGradGuard no_grad;
     const Tensors p = net.layout().unpack(parameters);
     at::Tensor x = tasks_second(images);
@@ -35,9 +35,10 @@ class SequentialTape final : public LossTape {
       x = points_.back()->value();
     }
     evaluate_loss(x, labels.transpose(0, 1));
-    if (derivatives == Derivatives::none) {
+    if (!derivatives.has_gradient()) {
       return;
     }
+    stop_ = products_ ? first_layer_from(net.layout().start_of_last(derivatives.blocks())) : points_.size();
     Tensors gradients(p.size());
     at::Tensor dy = dlogits_;
     for (size_t i = points_.size(); i-- > 0;) {
@@ -46,28 +47,45 @@ class SequentialTape final : public LossTape {
       std::move(dp.begin(), dp.end(), gradients.begin() + static_cast<std::ptrdiff_t>(first_[i]));
     }
     gradient = net.layout().pack(gradients);
+    std::fill_n(points_.begin(), stop_, nullptr);  // no Hessian product comes here
   }
 
   at::Tensor hessian_product(const at::Tensor& v) override {
+    if (!products_) {
+      throw std::logic_error("hessian_product: this tape was made without room for it");
+    }
     c10::NoGradGuard no_grad;
     const Tensors p_t = net_.layout().unpack(v);
     at::Tensor x_t;
-    for (size_t i = 0; i < points_.size(); ++i) {
+    for (size_t i = stop_; i < points_.size(); ++i) {
       x_t = points_[i]->tangent(x_t, part(p_t, first_[i], count_[i]));
     }
     // p = softmax(l): p_t = p (l_t - <p, l_t>)
     at::Tensor dy_t =
         probability_ * (x_t - (probability_ * x_t).sum(-1, true)) / static_cast<double>(x_t.size(0));
     Tensors products(p_t.size());
-    for (size_t i = points_.size(); i-- > 0;) {
+    for (size_t i = 0; i < first_[stop_]; ++i) {
+      products[i] = at::zeros_like(p_t[i]);
+    }
+    for (size_t i = points_.size(); i-- > stop_;) {
       Tensors dp_t(count_[i]);
-      dy_t = points_[i]->adjoint_tangent(dy_t, dp_t, i > 0);
+      dy_t = points_[i]->adjoint_tangent(dy_t, dp_t, i > stop_);
       std::move(dp_t.begin(), dp_t.end(), products.begin() + static_cast<std::ptrdiff_t>(first_[i]));
     }
     return net_.layout().pack(products);
   }
 
  private:
+  /// The layer whose parameters begin at `start` of the flat vector.
+  size_t first_layer_from(int64_t start) const {
+    const auto& entries = net_.layout().entries();
+    size_t i = 0;
+    while (i + 1 < points_.size() && (count_[i] == 0 || entries[first_[i]].offset < start)) {
+      ++i;
+    }
+    return i;
+  }
+
   /// logits [S, T, N], labels [S, T].
   void evaluate_loss(const at::Tensor& logits, const at::Tensor& labels) {
     const auto log_probability = logits.log_softmax(-1);
@@ -82,11 +100,16 @@ class SequentialTape final : public LossTape {
   const Sequential& net_;
   std::vector<std::unique_ptr<LayerPoint>> points_;
   std::vector<size_t> first_, count_;
+  bool products_;
+  size_t stop_ = 0;  ///< the first layer that Hessian products move
   at::Tensor probability_, dlogits_;
 };
 
 Sequential::Sequential(std::vector<std::unique_ptr<Layer>> layers) {
   for (auto& layer : layers) {
+    if (layer->parameters() > 0) {
+      layout_.begin_block();
+    }
     add(std::move(layer));
   }
 }
@@ -121,6 +144,28 @@ at::Tensor Sequential::query_logits(const at::Tensor& parameters, const at::Tens
     first += layer->parameters();
   }
   return x.narrow(0, reference, query.size(1)).transpose(0, 1);
+}
+
+NetworkMultiplyAdds Sequential::multiply_adds(const InputShape& input) const {
+  c10::NoGradGuard no_grad;
+  const Tensors p = layout_.unpack(at::zeros({1, layout_.size()}));
+  const auto& starts = layout_.block_starts();
+  NetworkMultiplyAdds result;
+  size_t first = 0;
+  at::Tensor x = at::zeros({1, 1, input.channels, input.height, input.width});
+  for (const auto& layer : layers_) {
+    const size_t next = result.blocks.size();
+    if (layer->parameters() > 0 && next < starts.size() && layout_.entries()[first].offset == starts[next]) {
+      result.blocks.emplace_back();
+    }
+    const auto point = layer->at(x, part(p, first, layer->parameters()));
+    if (!result.blocks.empty()) {
+      result.blocks.back() = result.blocks.back().then(point->multiply_adds());
+    }
+    first += layer->parameters();
+    x = point->value();
+  }
+  return result;
 }
 
 std::unique_ptr<LossTape> Sequential::tape(const at::Tensor& parameters, const at::Tensor& images,

@@ -199,6 +199,26 @@ TEST(Estimators, RefuseBadOptions) {
   EXPECT_THROW(make_estimator({}, {.steps = 0}), ConfigError);
 }
 
+TEST(ProductsOfTheLastBlocks, AreTheSameByAutogradAndByHand) {
+  for (const auto& model : {kStrided, kPooled, kMlp, kBySupport}) {
+    const RandomProblem by_hand({.model = model});
+    const RandomProblem by_autograd({.model = model, .engine = Engine::autograd});
+    const at::Tensor phi = by_hand.problem->initial(by_hand.theta).contiguous();
+    const at::Tensor v = random_normal(phi.sizes(), 7);
+    for (int64_t blocks = 0; blocks <= by_hand.network->layout().depth(); ++blocks) {
+      const auto products = Products::of_last(blocks);
+      const auto one = by_hand.problem->linearize(by_hand.theta, phi, products);
+      const auto other = by_autograd.problem->linearize(by_hand.theta, phi, products);
+      EXPECT_LT(relative_error(one->gradient(), other->gradient()), 1e-10) << model.name << blocks;
+      EXPECT_LT(relative_error(one->hessian_product(v), other->hessian_product(v)), 1e-10)
+          << model.name << blocks;
+    }
+    EXPECT_THROW(by_hand.problem->linearize(by_hand.theta, phi, Products::of_last(9)), std::invalid_argument);
+    EXPECT_THROW(by_autograd.problem->linearize(by_hand.theta, phi, Products::of_last(9)),
+                 std::invalid_argument);
+  }
+}
+
 /// The same problem, all tasks in one call.
 class WholeBatch final : public Problem {
  public:
@@ -289,6 +309,11 @@ class Weighted final : public Problem {
         [&](const at::Tensor& t, const at::Tensor& p) { return outer_value(t, p); }, theta, phi);
   }
 };
+
+TEST(ProductsOfTheLastBlocks, AreRefusedWhereTheInnerVariablesHaveNone) {
+  const auto theta = at::tensor({0.5, 1.5, 3.0});
+  EXPECT_THROW(Weighted().linearize(theta, at::zeros({1, 3}), Products::of_last(1)), std::invalid_argument);
+}
 
 TEST(ExactGradient, FollowsOuterVariablesInsideTheInnerObjective) {
   const Weighted problem;

@@ -52,16 +52,5 @@ TEST_F(SelfCheck, SeesTheBiasOfFirstOrderAndNoneOfUfo) {
   EXPECT_GT(bias.first_order.standard_errors, 4) << bias.first_order.block;
 }
 
-TEST(Workload, CountsTheMultiplyAddsOfTheOmniglotNetwork) {
-  const nn::ModelOptions model;
-  const nn::InputShape input;
-  const auto network = nn::make_network(model, input);
-  const int64_t first = 14 * 14 * 9 * 64, rest = (7 * 7 + 4 * 4 + 2 * 2) * 9 * 64 * 64 + 64 * 5;
-  const LayerCosts costs = layer_costs(model, input, network->layout());
-  EXPECT_EQ(costs.forward, first + rest);
-  EXPECT_EQ(costs.gradient, 2 * first + 3 * rest);
-  EXPECT_EQ(costs.hessian_product, 2 * first + 6 * rest);
-}
-
 }  // namespace
 }  // namespace ufo::cli

@@ -32,11 +32,19 @@ double relative_error(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
 }
 
-/// Loss, gradient and Hessian product of the same point by autograd, and the data to compute them.
+/// `v` [T, P] with zeros in place of all but the parameters of the last `blocks` blocks and the head.
+at::Tensor kept(const Network& network, const at::Tensor& v, int64_t blocks) {
+  at::Tensor result = v.clone();
+  result.narrow(1, 0, network.layout().start_of_last(blocks)).zero_();
+  return result;
+}
+
+/// Loss, gradient and Hessian products of the same point by autograd, and the data to compute them.
 struct Reference {
   std::unique_ptr<Network> network;
   at::Tensor parameters, images, labels, v;
   at::Tensor loss, accuracy, gradient, product;
+  at::Tensor leaf, graph;
 
   explicit Reference(const Case& c) : network(make_network(c.model, c.input)) {
     const int64_t size = network->layout().size();
@@ -45,12 +53,17 @@ struct Reference {
     labels = at::arange(c.tasks * c.images).view({c.tasks, c.images}).remainder(c.input.ways);
     v = normal({c.tasks, size}, 4);
     c10::AutoGradMode enable(true);
-    const auto leaf = parameters.detach().requires_grad_();
+    leaf = parameters.detach().requires_grad_();
     const auto logits = network->logits(leaf, images);
     loss = -logits.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(1);
     accuracy = logits.argmax(-1).eq(labels).to(at::kDouble).mean(1);
-    gradient = torch::autograd::grad({loss.sum()}, {leaf}, {}, true, true)[0];
-    product = torch::autograd::grad({gradient}, {leaf}, {v})[0];
+    graph = torch::autograd::grad({loss.sum()}, {leaf}, {}, true, true)[0];
+    gradient = graph.detach();
+    product = hessian_product(v);
+  }
+
+  at::Tensor hessian_product(const at::Tensor& direction) const {
+    return torch::autograd::grad({graph}, {leaf}, {direction}, true)[0];
   }
 };
 
@@ -85,6 +98,28 @@ TEST_P(TapeOf, OfItsLayersAgreesWithAutograd) {
   EXPECT_LT(relative_error(tape->hessian_product(2 * r.v), 2 * r.product), 1e-10);
 }
 
+TEST_P(TapeOf, HasTheHessianBlockOfItsLastBlocks) {
+  const Reference r(GetParam());
+  const Network& network = *r.network;
+  const auto& layers = dynamic_cast<const Sequential&>(network);
+  const auto whole = network.tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+  for (int64_t blocks = 0; blocks <= network.layout().depth(); ++blocks) {
+    const at::Tensor expected = kept(network, r.hessian_product(kept(network, r.v, blocks)), blocks);
+    const auto derivatives = Derivatives::hessian_products_of(blocks);
+    const auto own = network.tape(r.parameters, r.images, r.labels, derivatives);
+    const auto of_layers = layers.Sequential::tape(r.parameters, r.images, r.labels, derivatives);
+    EXPECT_TRUE(at::equal(own->gradient, whole->gradient)) << blocks << " blocks";
+    for (const auto* tape : {own.get(), of_layers.get()}) {
+      const at::Tensor product = const_cast<LossTape*>(tape)->hessian_product(r.v);
+      EXPECT_LT(relative_error(product, expected), 1e-10) << blocks << " blocks";
+      EXPECT_TRUE(at::equal(product, kept(network, product, blocks))) << blocks << " blocks";
+    }
+    if (blocks == network.layout().depth()) {
+      EXPECT_TRUE(at::equal(own->hessian_product(r.v), whole->hessian_product(r.v)));
+    }
+  }
+}
+
 TEST_P(TapeOf, AgreesWithDoubleInFloat) {
   const Reference r(GetParam());
   const auto tape = r.network->tape(r.parameters.to(at::kFloat), r.images.to(at::kFloat), r.labels,
@@ -107,6 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"pooled", {.filters = 32, .downsampling = "max_pool"}, {3, 84, 84, 5}, 1, 5},
         Case{"pooled_odd", {.filters = 6, .blocks = 3, .downsampling = "max_pool"}, {3, 21, 17, 2}, 2, 5},
         Case{"pooled_48", {.filters = 48, .blocks = 2, .downsampling = "max_pool"}, {1, 11, 10, 3}, 1, 4},
+        Case{"mlp", {.name = "mlp", .hidden = {9, 6}}, {2, 5, 4, 3}, 2, 7},
         Case{"one_block", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3}),
     [](const auto& info) { return std::string(info.param.name); });
 
@@ -131,6 +167,46 @@ TEST(Tape, RefusesHessianProductsWhenMadeForTheGradientAlone) {
   const Reference r({"", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3});
   const auto tape = r.network->tape(r.parameters, r.images, r.labels, Derivatives::gradient);
   EXPECT_THROW(tape->hessian_product(r.v), std::logic_error);
+  const auto& layers = dynamic_cast<const Sequential&>(*r.network);
+  const auto of_layers = layers.Sequential::tape(r.parameters, r.images, r.labels, Derivatives::gradient);
+  EXPECT_THROW(of_layers->hessian_product(r.v), std::logic_error);
+}
+
+TEST(Tape, RefusesHessianProductsOfMoreBlocksThanThereAre) {
+  const Reference r({"", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3});
+  const auto& layers = dynamic_cast<const Sequential&>(*r.network);
+  for (const int64_t blocks : {-1, 2}) {
+    const auto derivatives = Derivatives::hessian_products_of(blocks);
+    EXPECT_THROW(r.network->tape(r.parameters, r.images, r.labels, derivatives), std::invalid_argument);
+    EXPECT_THROW(layers.Sequential::tape(r.parameters, r.images, r.labels, derivatives),
+                 std::invalid_argument);
+  }
+}
+
+TEST(MultiplyAdds, AreThoseOfTheOmniglotNetwork) {
+  const InputShape input;
+  const auto costs = make_network(ModelOptions{}, input)->multiply_adds(input);
+  const int64_t first = 14 * 14 * 9 * 64, block = 9 * 64 * 64, head = 64 * 5;
+  const int64_t rest = (7 * 7 + 4 * 4 + 2 * 2) * block + head;
+  EXPECT_EQ(costs.value(), first + rest);
+  EXPECT_EQ(costs.gradient(), 2 * first + 3 * rest);
+  EXPECT_EQ(costs.hessian_product(), 2 * first + 6 * rest);
+  EXPECT_EQ(costs.hessian_product(0), 2 * head);
+  EXPECT_EQ(costs.hessian_product(1), 2 * 4 * block + 6 * head);
+  EXPECT_EQ(costs.hessian_product(2), 2 * 16 * block + 6 * (4 * block + head));
+  EXPECT_EQ(costs.hessian_product(4), costs.hessian_product());
+  EXPECT_THROW(costs.hessian_product(5), std::invalid_argument);
+}
+
+TEST(MultiplyAdds, AreThoseOfThePooledNetworkAndTheMlp) {
+  const InputShape input{.channels = 3, .height = 21, .width = 17, .ways = 2};
+  const auto pooled = make_network({.filters = 6, .blocks = 2, .downsampling = "max_pool"}, input);
+  const int64_t first = 21 * 17 * 9 * 3 * 6, second = 10 * 8 * 9 * 6 * 6, head = 5 * 4 * 6 * 2;
+  EXPECT_EQ(pooled->multiply_adds(input).value(), first + second + head);
+  EXPECT_EQ(pooled->multiply_adds(input).hessian_product(1), 2 * second + 6 * head);
+  const auto mlp = make_network({.name = "mlp", .hidden = {9, 6}}, input);
+  EXPECT_EQ(mlp->multiply_adds(input).gradient(), 2 * 21 * 17 * 3 * 9 + 3 * (9 * 6 + 6 * 2));
+  EXPECT_EQ(mlp->multiply_adds(input).hessian_product(1), 2 * 9 * 6 + 6 * 6 * 2);
 }
 
 TEST(Tape, TakesImagesInAnyMemoryOrder) {

@@ -13,7 +13,33 @@ namespace ufo::bilevel {
 // initialisation of phi.
 
 /// Which products a caller will ask of a Linearization.
-enum class Products { none, second_order };
+class Products {
+ public:
+  static const Products none, second_order;
+
+  /// Products with P H P, where P keeps the inner variables of a network's head and of the last `blocks`
+  /// blocks before it and sets all others to zero: with the Hessian's block of these variables. The rest
+  /// costs nothing. Only for problems that tell such blocks apart (ClassificationProblem).
+  static constexpr Products of_last(int64_t blocks) { return Products(Kind::some, blocks); }
+
+  bool any() const { return kind_ != Kind::none; }
+  bool whole() const { return kind_ == Kind::whole; }
+
+  /// The argument of of_last.
+  int64_t blocks() const { return blocks_; }
+
+ private:
+  enum class Kind { none, some, whole };
+  explicit constexpr Products(Kind kind, int64_t blocks = 0) : kind_(kind), blocks_(blocks) {}
+
+  Kind kind_;
+  int64_t blocks_;
+};
+
+inline constexpr Products Products::none{Kind::none}, Products::second_order{Kind::whole};
+
+/// For problems whose inner variables have no blocks. Throws std::invalid_argument for products of_last.
+void require_all_or_none(Products products);
 
 /// The inner objective of T tasks linearised at one point: its gradient there, and products with its second
 /// derivatives at the same point.
@@ -24,7 +50,8 @@ class Linearization {
   /// d L_inner / d phi, [T, P].
   virtual const at::Tensor& gradient() const = 0;
 
-  /// (d^2 L_inner / d phi^2) v for v [T, P]: [T, P]. Only where second_order products were asked for.
+  /// (d^2 L_inner / d phi^2) v for v [T, P], or P times that of P v (Products::of_last): [T, P]. Only where
+  /// such products were asked for.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 
   /// (d^2 L_inner / d theta d phi)^T v for v [T, P]: [T, S]; an undefined tensor where the inner objective
@@ -72,6 +99,7 @@ class Problem {
   /// does not depend on theta. By default v itself.
   virtual at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const { return v; }
 
+  /// Throws std::invalid_argument for products of blocks that the problem does not have.
   virtual std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
                                                    Products products) const = 0;
 
@@ -85,7 +113,8 @@ class Problem {
 using Objective = std::function<at::Tensor(const at::Tensor& theta, const at::Tensor& phi)>;
 
 /// Linearizes any twice differentiable inner objective by autograd. theta [S], phi [T, P].
-/// The graph of the gradient is kept only for second_order.
+/// The graph of the gradient is kept only for second_order. Throws std::invalid_argument for products
+/// of_last.
 std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, const at::Tensor& theta,
                                                      const at::Tensor& phi, Products products);
 

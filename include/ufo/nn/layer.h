@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/nn/layout.h>
+#include <ufo/nn/multiply_adds.h>
 
 namespace ufo::nn {
 
@@ -36,6 +37,9 @@ class LayerPoint {
 
   /// dy_t to dx_t; fills `dp_t`.
   virtual at::Tensor adjoint_tangent(const at::Tensor& dy_t, Tensors& dp_t, bool needs_dx) = 0;
+
+  /// Those of the value, all images and tasks together; none for a layer that multiplies no matrices.
+  virtual MultiplyAdds multiply_adds() const { return {}; }
 
  protected:
   explicit LayerPoint(at::Tensor value) : value_(std::move(value)) {}

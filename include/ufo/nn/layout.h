@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct ParameterEntry {
   int64_t size = 0;
 };
 
+/// Every block of a network.
+inline constexpr int64_t kAllBlocks = std::numeric_limits<int64_t>::max();
+
 /// Where each parameter of a network lies in a flat vector of P numbers. The bilevel solvers see only flat
 /// vectors, [P] or [T, P] for T tasks; files and users see named tensors in PyTorch's shapes. The order in
 /// memory is the one that the kernels like (channels last), so that no step of a training run reorders
@@ -28,6 +32,20 @@ class Layout {
   /// Appends a parameter; `axes` defaults to `shape`, `memory` to the order as given.
   void add(std::string name, std::vector<int64_t> shape, std::vector<int64_t> axes = {},
            std::vector<int64_t> memory = {});
+
+  /// The parameters added from here on belong to a new block; those of the last one are the head's.
+  void begin_block() { block_starts_.push_back(size_); }
+
+  /// Where each block begins in the flat vector, the head last.
+  const std::vector<int64_t>& block_starts() const { return block_starts_; }
+
+  /// The number of blocks before the head; 0 where no block was ever begun.
+  int64_t depth() const;
+
+  /// Where the parameters of the last `blocks` blocks before the head, and of the head, begin in the flat
+  /// vector; they reach to its end. 0 for kAllBlocks.
+  /// Throws std::invalid_argument where there are fewer blocks.
+  int64_t start_of_last(int64_t blocks) const;
 
   const std::vector<ParameterEntry>& entries() const { return entries_; }
 
@@ -47,6 +65,7 @@ class Layout {
 
  private:
   std::vector<ParameterEntry> entries_;
+  std::vector<int64_t> block_starts_;
   int64_t size_ = 0;
 };
 

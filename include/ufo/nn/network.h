@@ -9,6 +9,7 @@
 
 #include <ufo/base/options.h>
 #include <ufo/nn/layout.h>
+#include <ufo/nn/multiply_adds.h>
 
 namespace ufo::nn {
 
@@ -60,7 +61,29 @@ enum class BatchNorm { none, batch, support };
 const char* to_string(BatchNorm mode);
 
 /// Which derivatives a caller will ask of a LossTape.
-enum class Derivatives { none, gradient, hessian_products };
+class Derivatives {
+ public:
+  static const Derivatives none, gradient, hessian_products;
+
+  /// Hessian products of the head and the last `blocks` blocks before it (Layout::begin_block) alone: P H P
+  /// v, where P keeps the parameters of these and sets all others to zero. So it is a product with the
+  /// Hessian's block of these parameters. What lies below is neither moved nor asked for, and costs nothing.
+  static constexpr Derivatives hessian_products_of(int64_t blocks) { return Derivatives(2, blocks); }
+
+  bool has_gradient() const { return order_ >= 1; }
+  bool has_products() const { return order_ >= 2; }
+
+  /// The blocks beside the head that products take part of; kAllBlocks for the whole Hessian.
+  int64_t blocks() const { return blocks_; }
+
+ private:
+  explicit constexpr Derivatives(int order, int64_t blocks = kAllBlocks) : order_(order), blocks_(blocks) {}
+
+  int order_;
+  int64_t blocks_;
+};
+
+inline constexpr Derivatives Derivatives::none{0}, Derivatives::gradient{1}, Derivatives::hessian_products{2};
 
 /// The mean cross-entropy of T tasks at one point, differentiated by hand: the values, the gradient and,
 /// from the activations that the gradient left behind, products with the Hessian at the same point.
@@ -72,8 +95,8 @@ class LossTape {
   at::Tensor accuracy;  ///< [T] share of the images whose largest logit is their label's
   at::Tensor gradient;  ///< [T, P]; undefined where no derivatives were asked for
 
-  /// H v, where H is the Hessian of each task's loss and v is [T, P]. Only for tapes made with
-  /// hessian_products.
+  /// H v, where H is the Hessian of each task's loss, or its block that the tape was made for, and v is [T,
+  /// P]. Only for tapes made with hessian_products.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 };
 
@@ -103,10 +126,15 @@ class Network {
 
   /// The hand-written derivatives of the mean cross-entropy, or nullptr where this network has none for the
   /// device and dtype of `parameters`. labels [T, S] int64.
+  /// Throws std::invalid_argument where `derivatives` names more blocks than there are.
   virtual std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                          const at::Tensor& labels, Derivatives derivatives) const {
     return nullptr;
   }
+
+  /// The multiply-adds of each block and of the head for an image of shape `input`; no blocks where the
+  /// network does not count them.
+  virtual NetworkMultiplyAdds multiply_adds(const InputShape& input) const { return {}; }
 
   /// A fresh initialisation [P] float32, a pure function of `seed`: weights uniform with Glorot's bound
   /// (AISTATS 2010), biases 0, batch norm 1 and 0.

@@ -9,7 +9,8 @@
 namespace ufo::nn {
 
 /// Layers one behind the other, on images [T, S, C, H, W]; the last gives logits. Its tapes take every
-/// layer's own derivatives, on any device and in any floating dtype.
+/// layer's own derivatives, on any device and in any floating dtype. Every layer with parameters is a block
+/// of its own, the last of them the head.
 class Sequential : public Network {
  public:
   explicit Sequential(std::vector<std::unique_ptr<Layer>> layers);
@@ -22,8 +23,11 @@ class Sequential : public Network {
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 
+  NetworkMultiplyAdds multiply_adds(const InputShape& input) const override;
+
  protected:
   Sequential() = default;
+  /// A network that adds its layers itself says where its blocks begin: layout_.begin_block().
   void add(std::unique_ptr<Layer> layer);
 
  private:

@@ -13,7 +13,7 @@ namespace {
 /// A tape with its parameters in the padded order, where that is not the Layout's own.
 template <class T>
 struct PooledTape {
-  PooledTape(const TaskPlan& plan, bool hessian) : tape(plan, hessian) {
+  PooledTape(const TaskPlan& plan, size_t first) : tape(plan, first) {
     if (!plan.parameters->same_as_layout()) {
       for (auto* buffer : {&parameters, &gradient, &direction}) {
         *buffer = arena.make<T>(plan.parameters->size());
@@ -35,12 +35,23 @@ class Engine final : public ConvNetEngine {
 
   const PaddedParameters& parameters() const { return parameters_; }
 
-  /// A tape for `images` images that nobody uses, made where there is none.
-  std::unique_ptr<PooledTape<T>> acquire(int64_t images, bool hessian) {
+  /// The block from which on `derivatives` asks for Hessian products.
+  size_t first_block(Derivatives derivatives) const {
+    const int64_t depth = net_.layout().depth(), blocks = derivatives.blocks();
+    if (!derivatives.has_products()) {
+      return kNoProducts;
+    }
+    net_.layout().start_of_last(blocks);  // throws where there are fewer
+    return blocks == kAllBlocks ? 0 : depth - blocks;
+  }
+
+  /// A tape for `images` images and Hessian products from block `first` on that nobody uses, made where there
+  /// is none.
+  std::unique_ptr<PooledTape<T>> acquire(int64_t images, size_t first) {
     Shelf* shelf;
     {
       std::lock_guard lock(mutex_);
-      shelf = &shelves_[{images, hessian}];
+      shelf = &shelves_[{images, first}];
       if (!shelf->free.empty()) {
         auto tape = std::move(shelf->free.back());
         shelf->free.pop_back();
@@ -50,12 +61,12 @@ class Engine final : public ConvNetEngine {
         shelf->plan = std::make_unique<TaskPlan>(make_plan(images));
       }
     }
-    return std::make_unique<PooledTape<T>>(*shelf->plan, hessian);
+    return std::make_unique<PooledTape<T>>(*shelf->plan, first);
   }
 
-  void give_back(int64_t images, bool hessian, std::unique_ptr<PooledTape<T>> tape) {
+  void give_back(int64_t images, size_t first, std::unique_ptr<PooledTape<T>> tape) {
     std::lock_guard lock(mutex_);
-    shelves_[{images, hessian}].free.push_back(std::move(tape));
+    shelves_[{images, first}].free.push_back(std::move(tape));
   }
 
  private:
@@ -80,7 +91,7 @@ class Engine final : public ConvNetEngine {
   const ConvNet& net_;
   PaddedParameters parameters_;
   std::mutex mutex_;
-  std::map<std::pair<int64_t, bool>, Shelf> shelves_;
+  std::map<std::pair<int64_t, size_t>, Shelf> shelves_;
 };
 
 template <class T>
@@ -90,18 +101,18 @@ class EngineTape final : public LossTape {
              const at::Tensor& labels, Derivatives derivatives)
       : engine_(engine),
         images_(images.size(1)),
-        hessian_(derivatives == Derivatives::hessian_products),
+        first_(engine.first_block(derivatives)),
         parameters_(parameters.contiguous()) {
     const int64_t tasks = parameters.size(0);
     const auto pixels = images.permute({0, 1, 3, 4, 2}).contiguous();
     const auto classes = labels.contiguous();
     loss = at::empty({tasks}, parameters.options());
     accuracy = at::empty({tasks}, parameters.options());
-    if (derivatives != Derivatives::none) {
+    if (derivatives.has_gradient()) {
       gradient = at::empty_like(parameters_);
     }
     for (int64_t t = 0; t < tasks; ++t) {
-      tapes_.push_back(engine.acquire(images_, hessian_));
+      tapes_.push_back(engine.acquire(images_, first_));
       const auto result = run(*tapes_.back(), row(parameters_, t), row(pixels, t),
                               classes.const_data_ptr<int64_t>() + t * images_,
                               gradient.defined() ? writable_row(gradient, t) : nullptr);
@@ -112,12 +123,12 @@ class EngineTape final : public LossTape {
 
   ~EngineTape() override {
     for (auto& tape : tapes_) {
-      engine_.give_back(images_, hessian_, std::move(tape));
+      engine_.give_back(images_, first_, std::move(tape));
     }
   }
 
   at::Tensor hessian_product(const at::Tensor& v) override {
-    if (!hessian_) {
+    if (first_ == kNoProducts) {
       throw std::logic_error("hessian_product: this tape was made without room for it");
     }
     const auto directions = v.contiguous();
@@ -165,7 +176,7 @@ class EngineTape final : public LossTape {
 
   Engine<T>& engine_;
   int64_t images_;
-  bool hessian_;
+  size_t first_;  ///< the block from which on there are Hessian products
   at::Tensor parameters_;
   std::vector<std::unique_ptr<PooledTape<T>>> tapes_;
 };

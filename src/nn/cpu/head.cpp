@@ -102,30 +102,35 @@ void head_tangent(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T>
   const auto& k = kernels<T>();
   const int64_t size = n.features();
   const T* features = n.spatial_mean ? b.features : b.out;
-  const T* features_t = pool(n, b.out_t, b.features_t);
-  T* d_features_t = gathered(n, b.d_out_t, b.d_features_t);
+  const bool moved = b.out_t != nullptr;
+  const T* features_t = moved ? pool(n, b.out_t, b.features_t) : nullptr;
+  T* d_features_t = moved ? gathered(n, b.d_out_t, b.d_features_t) : nullptr;
   std::fill_n(g.weight, n.ways * size, T(0));
   std::fill_n(g.bias, n.ways, T(0));
   for (int64_t i = 0; i < n.images; ++i) {
     const T *probability = b.probability + i * n.ways, *dl = b.dl + i * n.ways;
-    const T *f = features + i * size, *f_t = features_t + i * size;
+    const T *f = features + i * size, *f_t = moved ? features_t + i * size : nullptr;
     T* logits_t = b.logits_t + i * n.ways;
     T mean = 0;
     for (int64_t j = 0; j < n.ways; ++j) {
-      logits_t[j] = k.dot(f_t, p.weight + j * size, size) + k.dot(f, direction.weight + j * size, size) +
-                    direction.bias[j];
+      const T from_features = moved ? k.dot(f_t, p.weight + j * size, size) : T(0);
+      logits_t[j] = from_features + k.dot(f, direction.weight + j * size, size) + direction.bias[j];
       mean += probability[j] * logits_t[j];
     }
     for (int64_t j = 0; j < n.ways; ++j) {
       const T dl_t = probability[j] * (logits_t[j] - mean) / static_cast<T>(n.images);
       g.bias[j] += dl_t;
       k.add_scaled(g.weight + j * size, dl_t, f, size);
-      k.add_scaled(g.weight + j * size, dl[j], f_t, size);
-      k.add_scaled(d_features_t + i * size, dl_t, p.weight + j * size, size);
-      k.add_scaled(d_features_t + i * size, dl[j], direction.weight + j * size, size);
+      if (moved) {
+        k.add_scaled(g.weight + j * size, dl[j], f_t, size);
+        k.add_scaled(d_features_t + i * size, dl_t, p.weight + j * size, size);
+        k.add_scaled(d_features_t + i * size, dl[j], direction.weight + j * size, size);
+      }
     }
   }
-  spread(n, d_features_t, b.d_out_t);
+  if (moved) {
+    spread(n, d_features_t, b.d_out_t);
+  }
 }
 
 template LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<float>&, HeadParameters<float>,

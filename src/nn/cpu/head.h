@@ -27,7 +27,7 @@ struct HeadBuffers {
   T* d_features;   ///< [images, features]; unused without spatial mean
   T* d_out;        ///< [images, pixels, channels]
 
-  const T* out_t;
+  const T* out_t;  ///< null where no direction moves the last block: then nobody asks for d_out_t either
   T* features_t;
   T* logits_t;  ///< [images, ways]
   T* d_features_t;

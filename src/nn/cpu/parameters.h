@@ -19,6 +19,8 @@ class PaddedParameters {
   PaddedParameters(const ConvNet& net, int64_t lanes);
 
   const std::vector<Block>& blocks() const { return blocks_; }
+  /// Where the parameters of block l begin; those of the head for the number of blocks.
+  int64_t begin(size_t l) const { return l < blocks_.size() ? blocks_[l].weight : head_weight_; }
   int64_t head_weight() const { return head_weight_; }
   int64_t head_bias() const { return head_bias_; }
   int64_t size() const { return size_; }

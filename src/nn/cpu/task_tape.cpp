@@ -41,14 +41,14 @@ T* Arena::make(int64_t count) {
 }
 
 template <class T>
-TaskTape<T>::TaskTape(const TaskPlan& plan, bool hessian)
+TaskTape<T>::TaskTape(const TaskPlan& plan, size_t first)
     : plan_(plan),
       kernels_(kernels<T>()),
-      hessian_(hessian),
+      first_(first),
       blocks_(plan.blocks.size()),
       du_(plan.blocks.size()) {
   allocate(arena_);
-  if (hessian) {
+  if (first != kNoProducts) {
     allocate_tangents(arena_);
   }
 }
@@ -76,7 +76,7 @@ void TaskTape<T>::allocate(Arena& arena) {
     b.scale = arena.make<T>(f);
     block.squares = arena.make<T>(f);
     block.dy = arena.make<T>(n * g.out_image());
-    du_[l] = arena.make<T>((hessian_ ? n : g.chunk) * g.gradient_image());
+    du_[l] = arena.make<T>((keeps_gradient(l) ? n : g.chunk) * g.gradient_image());
   }
   const HeadSizes& n = plan_.head;
   head_ = {.out = blocks_.back().buffers.y,
@@ -89,12 +89,12 @@ void TaskTape<T>::allocate(Arena& arena) {
 
 template <class T>
 void TaskTape<T>::allocate_tangents(Arena& arena) {
-  for (size_t l = 0; l < blocks_.size(); ++l) {
+  for (size_t l = first_; l < blocks_.size(); ++l) {
     const BlockGeometry& g = plan_.blocks[l];
     Block& block = blocks_[l];
     BlockBuffers<T>& b = block.buffers;
     const int64_t n = g.sizes.images, f = g.sizes.channels;
-    if (l > 0) {
+    if (l > first_) {
       block.x_t = blocks_[l - 1].buffers.y_t;
       block.transposed_t = arena.make<T>(g.taps() * g.in_channels * f);
     }
@@ -117,7 +117,7 @@ void TaskTape<T>::allocate_tangents(Arena& arena) {
 
 template <class T>
 T* TaskTape<T>::gradient_chunk(size_t l, int64_t begin) const {
-  return du_[l] + (hessian_ ? begin * plan_.blocks[l].gradient_image() : 0);
+  return du_[l] + (keeps_gradient(l) ? begin * plan_.blocks[l].gradient_image() : 0);
 }
 
 template <class T>
@@ -209,7 +209,7 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
   b.beta_gradient = gradient + at.norm_bias;
   b.gamma_gradient = gradient + at.norm_weight;
   timed(Part::normalisation, [&] { kernels_.adjoint_sums(g.sizes, b); });
-  if (hessian_) {  // its tangents will want the sums again
+  if (l >= first_ && first_ != kNoProducts) {  // its tangents will want the sums again
     std::copy_n(b.beta_gradient, g.sizes.channels, block.buffers.beta_gradient);
     std::copy_n(b.gamma_gradient, g.sizes.channels, block.buffers.gamma_gradient);
   }
@@ -266,7 +266,7 @@ void TaskTape<T>::block_tangent(size_t l, const T* v) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     T* u_t = b.u_t + i * g.conv_image();
     multiply_rows(g.value, images, block.x + i * g.input_image(), v + at.weight, u_t, false);
-    if (l > 0) {
+    if (l > first_) {
       multiply_rows(g.value, images, block.x_t + i * g.input_image(), parameters_ + at.weight, u_t, true);
     }
   }
@@ -293,7 +293,7 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product) {
     T* weights = product + at.weight;
     timed(Part::normalisation, [&] { kernels_.tangent_adjoint(g.sizes, b, i, i + images); });
     multiply_weights(g.weights, images, block.x + i * g.input_image(), b.du_t, weights, i > 0);
-    if (l > 0) {
+    if (l > first_) {
       T* dx_t = blocks_[l - 1].dy_t + i * g.input_gradient_image();
       multiply_weights(g.weights, images, block.x_t + i * g.input_image(), du, weights, true);
       multiply_rows(g.gradients, images, b.du_t, block.transposed, dx_t, false);
@@ -306,19 +306,20 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product) {
 template <class T>
 void TaskTape<T>::hessian_product(const T* v, T* product) {
   const PaddedParameters& at = *plan_.parameters;
-  for (size_t l = 0; l < blocks_.size(); ++l) {
+  for (size_t l = first_; l < blocks_.size(); ++l) {
     block_tangent(l, v);
   }
   timed(Part::head, [&] {
     head_tangent<T>(plan_.head, head_, head_parameters(parameters_), head_parameters(v),
                     {product + at.head_weight(), product + at.head_bias()});
   });
-  for (size_t l = blocks_.size(); l-- > 0;) {
-    if (l > 0) {
+  for (size_t l = blocks_.size(); l-- > first_;) {
+    if (l > first_) {
       transpose_weights(l, v + at.blocks()[l].weight, blocks_[l].transposed_t);
     }
     block_tangent_adjoint(l, v, product);
   }
+  std::fill_n(product, at.begin(first_), T(0));
 }
 
 template float* Arena::make<float>(int64_t);

@@ -4,6 +4,7 @@
 #include "head.h"
 #include "parameters.h"
 
+#include <limits>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -29,6 +30,9 @@ class Arena {
   std::vector<at::Tensor> storage_;
 };
 
+/// In place of a block's number: no Hessian product will be asked for.
+inline constexpr size_t kNoProducts = std::numeric_limits<size_t>::max();
+
 /// One task's network at one point: the activations that the gradient leaves behind, and products with the
 /// Hessian from them (Pearlmutter, Neural Computation 1994). The order of work within a block is: convolution
 /// and statistics chunk by chunk, then the normalisation; on the way back the gradient of the block's output
@@ -37,8 +41,9 @@ class Arena {
 template <class T>
 class TaskTape {
  public:
-  /// `hessian` makes room for hessian_product().
-  TaskTape(const TaskPlan& plan, bool hessian);
+  /// With room for Hessian products of the blocks from `first` on and of the head; of the head alone where
+  /// that is the number of blocks.
+  TaskTape(const TaskPlan& plan, size_t first);
 
   /// images [S, H, W, C] contiguous, labels [S]; parameters in the padded order.
   LossAndAccuracy value(const T* parameters, const T* images, const int64_t* labels);
@@ -47,15 +52,17 @@ class TaskTape {
   /// where they are until the last hessian_product().
   LossAndAccuracy gradient(const T* parameters, const T* images, const int64_t* labels, T* gradient);
 
-  /// product = H v at the point of the last gradient().
+  /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first`
+  /// on and sets those below to zero: a product with the Hessian's block of these parameters.
   void hessian_product(const T* v, T* product);
 
  private:
   /// Buffers of one block beside BlockBuffers.
   struct Block {
     BlockBuffers<T> buffers{};
-    T* x = nullptr;    ///< padded input
-    T* x_t = nullptr;  ///< its tangent; none for the images
+    T* x = nullptr;  ///< padded input
+    T* x_t =
+        nullptr;  ///< its tangent; none for what no direction moves: the images, and blocks below the first
     T* squares = nullptr;
     T* transposed = nullptr;    ///< the weights, tap by tap [F, C]
     T* transposed_t = nullptr;  ///< those of a direction
@@ -79,12 +86,14 @@ class TaskTape {
                      bool accumulate) const;
   void multiply_weights(const std::vector<WeightsPlan>& plans, int64_t images, const T* x, const T* du,
                         T* weights, bool accumulate) const;
-  /// du of the images from `begin` on: all images have their own where Hessian products will need them.
+  /// Whether Hessian products will need the du of block l again: above the first block that they move.
+  bool keeps_gradient(size_t l) const { return first_ != kNoProducts && l > first_; }
+  /// du of the images from `begin` on.
   T* gradient_chunk(size_t l, int64_t begin) const;
 
   const TaskPlan& plan_;
   const Kernels<T>& kernels_;
-  bool hessian_;
+  size_t first_;  ///< the first block that Hessian products move
   Arena arena_;
   std::vector<Block> blocks_;
   std::vector<T*> du_;

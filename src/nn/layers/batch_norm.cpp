@@ -29,8 +29,9 @@ class Point final : public LayerPoint {
 
   at::Tensor tangent(const at::Tensor& x_t, const Tensors& p_t) override {
     gamma_t_ = wide(p_t[0]);
-    const at::Tensor q = batch_mean(h_ * x_t);
-    h_t_ = r_ * (x_t - batch_mean(x_t) - h_ * q);
+    const at::Tensor moved = x_t.defined() ? x_t : at::zeros_like(h_);
+    const at::Tensor q = batch_mean(h_ * moved);
+    h_t_ = r_ * (moved - batch_mean(moved) - h_ * q);
     r_t_ = -r_ * r_ * q;
     return gamma_t_ * h_ + gamma_ * h_t_ + wide(p_t[1]);
   }

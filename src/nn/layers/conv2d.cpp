@@ -60,6 +60,11 @@ class Point final : public LayerPoint {
     return dx_t;
   }
 
+  MultiplyAdds multiply_adds() const override {
+    const int64_t products = value().numel() * w_[0][0].numel();
+    return {products, products};
+  }
+
  private:
   static at::Tensor sum(const at::Tensor& dy) { return dy.sum({0, 3, 4}); }
 

@@ -45,6 +45,11 @@ class Point final : public LayerPoint {
     return needs_dx ? times_transposed(dy_t, w_) + times_transposed(dy_, w_t_) : at::Tensor();
   }
 
+  MultiplyAdds multiply_adds() const override {
+    const int64_t products = value().numel() * w_.size(-1);
+    return {products, products};
+  }
+
  private:
   at::Tensor x_, w_, dy_, x_t_, w_t_;
 };
