@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pickle
+import struct
 import tarfile
 import unittest
 from unittest import mock
@@ -15,6 +16,24 @@ from building import array_pickle
 from building.image_folder import Published
 
 FILES = ("train", "val", "test")
+
+
+def python_2_list(contents):
+    """A list of arrays of bytes, [n, 1] each, as pickle of Python 2 writes it: with strings of bytes, all memoized."""
+    memo = iter(range(1_000_000))
+
+    def noted(opcodes):
+        return opcodes + b"r" + struct.pack("<I", next(memo))
+
+    data = noted(b"\x80\x02]") + b"("
+    for content in contents:
+        data += noted(b"cnumpy.core.multiarray\n_reconstruct\n") + noted(b"cnumpy\nndarray\n")
+        data += noted(noted(b"K\x00\x85") + noted(b"U\x01b") + b"\x87") + noted(b"R") + b"(K\x01"
+        data += noted(b"M" + struct.pack("<H", len(content)) + b"K\x01\x86")
+        data += noted(noted(noted(b"cnumpy\ndtype\n") + noted(b"U\x02u1") + b"K\x00K\x01\x87") + b"R")
+        data += noted(b"(K\x03" + noted(b"U\x01|") + b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00t") + b"b\x89"
+        data += noted(noted(b"T" + struct.pack("<I", len(content)) + content) + b"t") + b"b"
+    return data + b"e."
 
 
 class Tiered(Folder):
@@ -77,6 +96,13 @@ class FromPickles(Tiered):
         self.assertEqual(sum(name.endswith(".png") for name in files), 18)
         self.assertIn("non-commercial research", out)
         self.assertIn("data verify configs/tiered_imagenet_5way_1shot_maml.json", out)
+
+    def test_reads_what_python_2_wrote(self):
+        for split in FILES:
+            (self.source / f"{split}_images_png.pkl").write_bytes(python_2_list(self.images[split]))
+        code, _, err = self.run_script(self.source)
+        self.assertEqual(code, 0, err)
+        self.assertEqual(self.files()["train001_crane/000003.png"], self.images["train"][3])
 
     def test_the_tar_gives_the_same_files_as_its_folder(self):
         self.run_script(self.source)
