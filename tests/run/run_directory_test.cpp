@@ -48,7 +48,8 @@ TEST(RunDirectory, RefusesAFolderThatCannotBeMadeAndLeavesNothing) {
               testing::StartsWith("run directory: cannot make the folder "));
   EXPECT_THAT(refusal(folder.path() / "file"), testing::HasSubstr("there is a file of that name"));
   EXPECT_THAT(refusal("/proc/run"), testing::StartsWith("run directory: cannot make the folder /proc/run: "));
-  fs::create_directories(folder.path() / "half" / "config.json.tmp");  // so that the last write fails
+  fs::create_directories(folder.path() / "half");
+  fs::create_symlink("none/file", folder.path() / "half" / "config.json");  // so that the last write fails
   EXPECT_NE(refusal(folder.path() / "half"), "");
   EXPECT_FALSE(fs::exists(folder.path() / "half" / "checkpoints"));
   EXPECT_FALSE(fs::exists(folder.path() / "half" / "config.json"));
