@@ -1,4 +1,5 @@
 #include <array>
+#include <charconv>
 #include <cstdint>
 
 #include <ufo/base/printable.h>
@@ -56,6 +57,39 @@ std::string printable(std::string_view text) {
     text.remove_prefix(bytes);
   }
   return result;
+}
+
+std::string from_printable(std::string_view text) {
+  std::string result;
+  for (size_t at = 0; at < text.size();) {
+    unsigned byte = 0;
+    const char* const digits = text.data() + at + 2;
+    if (text.substr(at).starts_with("\\x") && at + 4 <= text.size() &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      result += static_cast<char>(byte);
+      at += 4;
+    } else {
+      result += text[at++];
+    }
+  }
+  return result;
+}
+
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string quoted(1, '\'');
+  for (const char letter : text) {
+    if (letter == '\'') {
+      quoted.append("'\\'");
+    }
+    quoted.push_back(letter);
+  }
+  quoted.push_back('\'');
+  return quoted;
 }
 
 }  // namespace ufo

@@ -27,5 +27,19 @@ TEST(Printable, BytesThatAreNotUtf8AreEscaped) {
   EXPECT_EQ(printable("\xf5\x80\x80\x80"), R"(\xf5\x80\x80\x80)");  // beyond Unicode
 }
 
+TEST(Printable, CanBeTurnedBack) {
+  for (const std::string& text :
+       {std::string("caf\xe9 \\x"), std::string("a\nb\0c", 5), std::string("caf\u00e9")}) {
+    EXPECT_EQ(from_printable(printable(text)), text);
+  }
+}
+
+TEST(ShellWord, IsQuotedWhereTheShellWouldTakeItApart) {
+  EXPECT_EQ(shell_word("runs/q_0.2"), "runs/q_0.2");
+  EXPECT_EQ(shell_word("my runs/a"), "'my runs/a'");
+  EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
 }  // namespace
 }  // namespace ufo
