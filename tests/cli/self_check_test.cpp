@@ -1,7 +1,5 @@
 #include "cli/self_check.h"
 
-#include "cli/workload.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
