@@ -1,10 +1,11 @@
+#include "random_numbers.h"
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <ufo/base/parallel.h>
-#include <ufo/base/random.h>
 #include <ufo/nn/sequential.h>
 
 namespace ufo::nn {
@@ -18,19 +19,6 @@ struct Case {
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
-
-at::Tensor normal(at::IntArrayRef sizes, uint64_t seed) {
-  at::Tensor values = at::empty(sizes, at::kDouble);
-  RandomStream random(seed, Purpose::test, 0);
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    values.mutable_data_ptr<double>()[i] = random.normal();
-  }
-  return values;
-}
-
-double relative_error(const at::Tensor& a, const at::Tensor& b) {
-  return ((a.to(at::kDouble) - b.to(at::kDouble)).norm() / b.to(at::kDouble).norm()).item<double>();
-}
 
 /// `v` [T, P] with zeros in place of all but the parameters of the last `blocks` blocks and the head.
 at::Tensor kept(const Network& network, const at::Tensor& v, int64_t blocks) {
@@ -109,8 +97,8 @@ TEST_P(TapeOf, HasTheHessianBlockOfItsLastBlocks) {
     const auto own = network.tape(r.parameters, r.images, r.labels, derivatives);
     const auto of_layers = layers.Sequential::tape(r.parameters, r.images, r.labels, derivatives);
     EXPECT_TRUE(at::equal(own->gradient, whole->gradient)) << blocks << " blocks";
-    for (const auto* tape : {own.get(), of_layers.get()}) {
-      const at::Tensor product = const_cast<LossTape*>(tape)->hessian_product(r.v);
+    for (LossTape* tape : {own.get(), of_layers.get()}) {
+      const at::Tensor product = tape->hessian_product(r.v);
       EXPECT_LT(relative_error(product, expected), 1e-10) << blocks << " blocks";
       EXPECT_TRUE(at::equal(product, kept(network, product, blocks))) << blocks << " blocks";
     }

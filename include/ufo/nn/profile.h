@@ -14,7 +14,8 @@ inline constexpr std::array<const char*, 4> kPartNames = {"convolution", "normal
 /// What the CPU engine did between start_profile() and stop_profile(), all threads together.
 struct Profile {
   std::array<double, 4> seconds{};  ///< by Part
-  double convolution_flops = 0;     ///< two a multiply-add, padding counted as any other number
+  double convolution_flops = 0;     ///< two a multiply-add, without the transforms of Winograd's algorithm
+  double direct_convolution_flops = 0;  ///< of the same convolutions by the definition, without padding
 };
 
 /// Begins to measure. Costs well under a percent of the engine's time.

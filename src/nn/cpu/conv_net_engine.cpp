@@ -64,6 +64,25 @@ class Engine final : public ConvNetEngine {
     return std::make_unique<PooledTape<T>>(*shelf->plan, first);
   }
 
+  /// Calls work(scratch) with memory that no other thread works in.
+  template <class Work>
+  void with_scratch(Work&& work) {
+    std::unique_ptr<Scratch<T>> scratch;
+    {
+      std::lock_guard lock(mutex_);
+      if (!scratch_.empty()) {
+        scratch = std::move(scratch_.back());
+        scratch_.pop_back();
+      }
+    }
+    if (!scratch) {
+      scratch = std::make_unique<Scratch<T>>();
+    }
+    work(*scratch);
+    std::lock_guard lock(mutex_);
+    scratch_.push_back(std::move(scratch));
+  }
+
   void give_back(int64_t images, size_t first, std::unique_ptr<PooledTape<T>> tape) {
     std::lock_guard lock(mutex_);
     shelves_[{images, first}].free.push_back(std::move(tape));
@@ -92,6 +111,7 @@ class Engine final : public ConvNetEngine {
   PaddedParameters parameters_;
   std::mutex mutex_;
   std::map<std::pair<int64_t, size_t>, Shelf> shelves_;
+  std::vector<std::unique_ptr<Scratch<T>>> scratch_;  ///< that nobody works in
 };
 
 template <class T>
@@ -111,14 +131,16 @@ class EngineTape final : public LossTape {
     if (derivatives.has_gradient()) {
       gradient = at::empty_like(parameters_);
     }
-    for (int64_t t = 0; t < tasks; ++t) {
-      tapes_.push_back(engine.acquire(images_, first_));
-      const auto result = run(*tapes_.back(), row(parameters_, t), row(pixels, t),
-                              classes.const_data_ptr<int64_t>() + t * images_,
-                              gradient.defined() ? writable_row(gradient, t) : nullptr);
-      loss.mutable_data_ptr<T>()[t] = static_cast<T>(result.loss);
-      accuracy.mutable_data_ptr<T>()[t] = static_cast<T>(result.accuracy);
-    }
+    engine.with_scratch([&](Scratch<T>& scratch) {
+      for (int64_t t = 0; t < tasks; ++t) {
+        tapes_.push_back(engine.acquire(images_, first_));
+        const auto result = run(*tapes_.back(), scratch, row(parameters_, t), row(pixels, t),
+                                classes.const_data_ptr<int64_t>() + t * images_,
+                                gradient.defined() ? writable_row(gradient, t) : nullptr);
+        loss.mutable_data_ptr<T>()[t] = static_cast<T>(result.loss);
+        accuracy.mutable_data_ptr<T>()[t] = static_cast<T>(result.accuracy);
+      }
+    });
   }
 
   ~EngineTape() override {
@@ -134,23 +156,25 @@ class EngineTape final : public LossTape {
     const auto directions = v.contiguous();
     auto product = at::empty_like(directions);
     const PaddedParameters& order = engine_.parameters();
-    for (size_t t = 0; t < tapes_.size(); ++t) {
-      PooledTape<T>& pooled = *tapes_[t];
-      if (order.same_as_layout()) {
-        pooled.tape.hessian_product(row(directions, t), writable_row(product, t));
-      } else {
-        order.pad(row(directions, t), pooled.direction);
-        pooled.tape.hessian_product(pooled.direction, pooled.gradient);
-        order.trim(pooled.gradient, writable_row(product, t));
+    engine_.with_scratch([&](Scratch<T>& scratch) {
+      for (size_t t = 0; t < tapes_.size(); ++t) {
+        PooledTape<T>& pooled = *tapes_[t];
+        if (order.same_as_layout()) {
+          pooled.tape.hessian_product(row(directions, t), writable_row(product, t), scratch);
+        } else {
+          order.pad(row(directions, t), pooled.direction);
+          pooled.tape.hessian_product(pooled.direction, pooled.gradient, scratch);
+          order.trim(pooled.gradient, writable_row(product, t));
+        }
       }
-    }
+    });
     return product;
   }
 
  private:
   /// The gradient goes to `result` unless that is null.
-  LossAndAccuracy run(PooledTape<T>& pooled, const T* parameters, const T* images, const int64_t* labels,
-                      T* result) {
+  LossAndAccuracy run(PooledTape<T>& pooled, Scratch<T>& scratch, const T* parameters, const T* images,
+                      const int64_t* labels, T* result) {
     const PaddedParameters& order = engine_.parameters();
     const bool padded = !order.same_as_layout();
     if (padded) {
@@ -158,9 +182,10 @@ class EngineTape final : public LossTape {
       parameters = pooled.parameters;
     }
     if (result == nullptr) {
-      return pooled.tape.value(parameters, images, labels);
+      return pooled.tape.value(parameters, images, labels, scratch);
     }
-    const auto outcome = pooled.tape.gradient(parameters, images, labels, padded ? pooled.gradient : result);
+    const auto outcome =
+        pooled.tape.gradient(parameters, images, labels, padded ? pooled.gradient : result, scratch);
     if (padded) {
       order.trim(pooled.gradient, result);
     }

@@ -61,15 +61,14 @@ UFO_INLINE void rows_tile(const RowsProduct& p, int64_t first, const T* a, const
   }
 }
 
-/// The last rows, fewer than a tile has.
-template <class T, int rows, int vectors>
-UFO_INLINE void rows_rest(int64_t count, const RowsProduct& p, int64_t first, const T* a, const T* b, T* c,
-                          bool accumulate) {
-  if constexpr (rows > 0) {
-    if (count == rows) {
-      rows_tile<T, rows, vectors>(p, first, a, b, c, accumulate);
+/// Calls tile<rows>() with rows = count, which is at most `most`; nothing for 0.
+template <int most, class Tile>
+UFO_INLINE void call_with_rows(int64_t count, Tile&& tile) {
+  if constexpr (most > 0) {
+    if (count == most) {
+      tile.template operator()<most>();
     } else {
-      rows_rest<T, rows - 1, vectors>(count, p, first, a, b, c, accumulate);
+      call_with_rows<most - 1>(count, tile);
     }
   }
 }
@@ -83,7 +82,8 @@ UFO_NOINLINE void rows_panel(const RowsProduct& p, int64_t begin, int64_t end, c
   for (; i + rows <= end; i += rows) {
     rows_tile<T, rows, vectors>(p, i, a, b, c, accumulate);
   }
-  rows_rest<T, rows - 1, vectors>(end - i, p, i, a, b, c, accumulate);
+  call_with_rows<rows - 1>(
+      end - i, [&]<int rest>() UFO_FORCE { rows_tile<T, rest, vectors>(p, i, a, b, c, accumulate); });
 }
 
 /// Calls panel<vectors>(first column) for panels that cover `columns`, the widest first.
@@ -141,18 +141,6 @@ UFO_INLINE void weights_tile(const WeightsProduct& p, int64_t first, int64_t beg
   }
 }
 
-template <class T, int rows, int vectors>
-UFO_INLINE void weights_rest(int64_t count, const WeightsProduct& p, int64_t first, int64_t begin,
-                             int64_t end, const T* a, const T* b, T* c, bool accumulate) {
-  if constexpr (rows > 0) {
-    if (count == rows) {
-      weights_tile<T, rows, vectors>(p, first, begin, end, a, b, c, accumulate);
-    } else {
-      weights_rest<T, rows - 1, vectors>(count, p, first, begin, end, a, b, c, accumulate);
-    }
-  }
-}
-
 /// Pixels that one sweep over the weights takes, so that their rows of A and B stay in the first-level cache.
 inline constexpr int64_t kPixelBlock = 256;
 
@@ -167,7 +155,9 @@ UFO_NOINLINE void weights_panel(const WeightsProduct& p, int64_t pixels, const T
     for (; i + rows <= p.rows; i += rows) {
       weights_tile<T, rows, vectors>(p, i, begin, end, a, b, c, add);
     }
-    weights_rest<T, rows - 1, vectors>(p.rows - i, p, i, begin, end, a, b, c, add);
+    call_with_rows<rows - 1>(p.rows - i, [&]<int rest>() UFO_FORCE {
+      weights_tile<T, rest, vectors>(p, i, begin, end, a, b, c, add);
+    });
   }
 }
 

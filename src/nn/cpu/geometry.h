@@ -2,8 +2,10 @@
 
 #include "../conv_net.h"
 #include "kernels.h"
+#include "part_timer.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace ufo::nn::cpu {
@@ -33,6 +35,29 @@ struct WeightsPlan {
   }
 };
 
+/// A convolution by Winograd's algorithm: its tiles, and how many rows of them are worked on at once, so that
+/// their points stay in the second-level cache.
+struct TilesPlan {
+  int64_t size;           ///< m: tiles of m x m outputs
+  int64_t height, width;  ///< of the outputs, as of the inputs
+  int64_t rows, columns;  ///< tiles of an image
+  int64_t units;          ///< rows of tiles at once
+  int64_t line;           ///< numbers in a cache line
+
+  int64_t points() const { return (size + 2) * (size + 2); }
+
+  /// From one point's matrix of `numbers` numbers to the next: a cache line beside the power of two that it
+  /// would often be, at which all points would want the same few places of the cache.
+  int64_t matrix(int64_t numbers) const { return numbers + line; }
+
+  Tiles tiles(int64_t channels, int64_t units_at_once) const {
+    return {height, width, channels, rows, columns, matrix(units_at_once * columns * channels)};
+  }
+
+  /// Of `count` rows of tiles and so many pairs of channels.
+  Flops flops(int64_t count, int64_t channel_pairs) const;
+};
+
 /// One block of the conv net for some number of images: sizes with channels rounded up to whole vectors, and
 /// the index lists of its three products, each for one chunk of images. A chunk is as many images as keep a
 /// convolution's result in the second-level cache while batch norm and the products next to it pass over it.
@@ -47,6 +72,7 @@ struct BlockGeometry {
   std::vector<RowsPlan> value;       ///< x with w to u
   std::vector<RowsPlan> gradients;   ///< du with the transposed w to dx
   std::vector<WeightsPlan> weights;  ///< x with du to dw
+  std::optional<TilesPlan> tiles;    ///< in place of the three
 
   /// Where tap (row, column) of the kernel lies in the transposed weights, in units of one tap. Taps that
   /// serve the same class of input pixels are neighbours there, so that one class reads runs of several taps.

@@ -5,7 +5,9 @@
 
 #include "block_kernels.h"
 #include "convolution_kernels.h"
+#include "points_kernels.h"
 #include "vector.h"
+#include "winograd_kernels.h"
 
 namespace ufo::nn::cpu {
 inline namespace UFO_INSTRUCTION_SET {
@@ -185,6 +187,9 @@ constexpr Kernels<T> table() {
           kTileRows<kTileVectors>,
           rows_product<T>,
           weights_product<T>,
+          points_product<T>,
+          points_weights<T>,
+          {tile_transforms<T, 3>(), tile_transforms<T, 4>()},
           statistics<T>,
           value<T>,
           adjoint_sums<T>,

@@ -32,6 +32,45 @@ struct WeightsProduct {
   int64_t columns;
 };
 
+/// A product with a matrix of its own at each of some points, as Winograd's algorithm makes them of a
+/// convolution:
+///   C[p] = A[p] B[p] (+ A2[p] B2[p]),  A[p] [rows, depth], B[p] [depth, columns], C[p] [rows, columns].
+struct PointsProduct {
+  int64_t rows;
+  int64_t depth, columns;             ///< multiples of the vector length
+  int64_t a_point, b_point, c_point;  ///< from one point's matrix to the next, in numbers
+};
+
+/// The m x m outputs into which Winograd's algorithm cuts what a 3x3 kernel makes of an image at stride 1. A
+/// tile sees n x n inputs, n = m + 2, and has n x n points, each a row of `channels` numbers: rows of tiles
+/// lie one behind the other in the matrix of a point, and tiles at the right and lower edge may reach beyond
+/// the image.
+struct Tiles {
+  int64_t height, width;  ///< of the outputs; inputs and gradients have a border of one pixel of zeros
+  int64_t channels;
+  int64_t rows, columns;  ///< of tiles
+  int64_t point;          ///< from one point's matrix to the next, in numbers
+};
+
+inline constexpr int64_t kSmallestTile = 3;
+
+/// The transforms between images and points. Rows of tiles [begin, end) are counted through all images, and
+/// the points begin with those of `begin`.
+template <class T>
+struct TileTransforms {
+  int64_t size;  ///< m
+
+  void (*inputs)(const Tiles&, int64_t begin, int64_t end, const T* x, T* points);
+  /// The adjoint of `outputs`.
+  void (*gradients)(const Tiles&, int64_t begin, int64_t end, const T* du, T* points);
+  void (*outputs)(const Tiles&, int64_t begin, int64_t end, const T* points, T* u);
+
+  /// Weights [3, 3, numbers] to their points, `point` numbers apart.
+  void (*filter)(const T* w, int64_t numbers, int64_t point, T* points);
+  /// Its adjoint.
+  void (*filter_gradient)(const T* points, int64_t numbers, int64_t point, T* dw);
+};
+
 /// The sizes of batch norm, ReLU and pooling behind a convolution: u and its derivatives are
 /// [images, height, width, F], y and its derivatives [images, out_height, out_width, F].
 struct BlockSizes {
@@ -86,6 +125,16 @@ struct Kernels {
 
   /// A WeightsProduct over the first `pixels` pixels.
   void (*weights)(const WeightsProduct&, int64_t pixels, const T* a, const T* b, T* c, bool accumulate);
+
+  /// Points [begin, end) of a PointsProduct; A2 and B2 may be null.
+  void (*points)(const PointsProduct&, int64_t begin, int64_t end, const T* a, const T* b, const T* a2,
+                 const T* b2, T* c);
+
+  /// The transposed product B[p] (+)= A[p]' C[p].
+  void (*points_weights)(const PointsProduct&, int64_t begin, int64_t end, const T* a, const T* c, T* b,
+                         bool accumulate);
+
+  TileTransforms<T> tiles[2];  ///< of sizes kSmallestTile and one more
 
   /// The mean and the sum of squared distances from it of `pixels` more rows u [pixels, F], merged with those
   /// of the `seen` rows before (Chan, Golub and LeVeque, 1983).

@@ -4,8 +4,6 @@
 
 #include <ATen/ATen.h>
 
-#include <ufo/base/parallel.h>
-
 namespace ufo::nn::cpu {
 namespace {
 
@@ -13,23 +11,6 @@ template <class Work>
 void timed(Part part, Work&& work) {
   const PartTimer timer(part);
   work();
-}
-
-/// Calls work(begin, end) on parts of [0, count), each a multiple of `grain` but the last: in one piece
-/// unless threads are idle and every piece is worth waking one.
-template <class Work>
-void split(int64_t count, int64_t grain, double flops, Work&& work) {
-  constexpr double kWorthAThread = 4e6;
-  const int64_t threads = inside_parallel_tasks() ? 1 : task_threads();
-  const int64_t pieces = std::min({threads, static_cast<int64_t>(flops / kWorthAThread), count / grain});
-  if (pieces <= 1) {
-    work(0, count);
-    return;
-  }
-  const auto bound = [&](int64_t piece) {
-    return piece == pieces ? count : count * piece / pieces / grain * grain;
-  };
-  parallel_tasks(pieces, [&](int64_t piece) { work(bound(piece), bound(piece + 1)); });
 }
 
 }  // namespace
@@ -145,47 +126,18 @@ void TaskTape<T>::transpose_weights(size_t l, const T* weights, T* transposed) c
 }
 
 template <class T>
-void TaskTape<T>::multiply_rows(const std::vector<RowsPlan>& plans, int64_t images, const T* a, const T* b,
-                                T* c, bool accumulate) const {
-  for (const RowsPlan& plan : plans) {
-    const RowsProduct product = plan.product();
-    const int64_t rows = plan.image_rows * images;
-    const double flops =
-        2.0 * static_cast<double>(rows * product.segments * product.length * product.columns);
-    const PartTimer timer(Part::convolution, flops);
-    split(rows, kernels_.tile_rows, flops,
-          [&](int64_t begin, int64_t end) { kernels_.rows(product, begin, end, a, b, c, accumulate); });
-  }
-}
-
-template <class T>
-void TaskTape<T>::multiply_weights(const std::vector<WeightsPlan>& plans, int64_t images, const T* x,
-                                   const T* du, T* weights, bool accumulate) const {
-  for (const WeightsPlan& plan : plans) {
-    const WeightsProduct product = plan.product();
-    const int64_t pixels = plan.image_pixels * images;
-    const double flops = 2.0 * static_cast<double>(product.rows * pixels * product.columns);
-    const PartTimer timer(Part::convolution, flops);
-    split(product.rows, kernels_.tile_rows, flops, [&](int64_t begin, int64_t end) {
-      WeightsProduct part = product;
-      part.row += begin;
-      part.rows = end - begin;
-      kernels_.weights(part, pixels, x, du, weights + (plan.first_row + begin) * product.columns, accumulate);
-    });
-  }
-}
-
-template <class T>
-void TaskTape<T>::block_value(size_t l, const T* parameters) {
+void TaskTape<T>::block_value(size_t l, const T* parameters, Scratch<T>& scratch) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
   BlockBuffers<T>& b = block.buffers;
   const int64_t n = g.sizes.images, f = g.sizes.channels;
+  Convolution<T> convolution(g, scratch);
+  const T* filters = convolution.filters(parameters + at.weight);
   for (int64_t i = 0; i < n; i += g.chunk) {
     const int64_t images = std::min(g.chunk, n - i);
     T* u = b.u + i * g.conv_image();
-    multiply_rows(g.value, images, block.x + i * g.input_image(), parameters + at.weight, u, false);
+    convolution.value(images, {block.x + i * g.input_image(), filters}, {}, u);
     timed(Part::normalisation, [&] {
       kernels_.statistics(u, images * g.conv_pixels(), f, i * g.conv_pixels(), b.mean, block.squares);
     });
@@ -200,7 +152,7 @@ void TaskTape<T>::block_value(size_t l, const T* parameters) {
 }
 
 template <class T>
-void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
+void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient, Scratch<T>& scratch) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
@@ -213,26 +165,30 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient) {
     std::copy_n(b.beta_gradient, g.sizes.channels, block.buffers.beta_gradient);
     std::copy_n(b.gamma_gradient, g.sizes.channels, block.buffers.gamma_gradient);
   }
+  Convolution<T> convolution(g, scratch);
+  const T* filters = l > 0 ? convolution.filters(block.transposed) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     b.du = gradient_chunk(l, i);
     timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
-    multiply_weights(g.weights, images, block.x + i * g.input_image(), b.du, gradient + at.weight, i > 0);
+    convolution.weight_gradient(images, block.x + i * g.input_image(), b.du, gradient + at.weight, i > 0);
     if (l > 0) {
-      multiply_rows(g.gradients, images, b.du, block.transposed,
-                    blocks_[l - 1].dy + i * g.input_gradient_image(), false);
+      convolution.input_gradient(images, {b.du, filters}, {},
+                                 blocks_[l - 1].dy + i * g.input_gradient_image());
     }
   }
+  convolution.finish_weights(gradient + at.weight);
   // Batch norm subtracts whatever bias the convolution adds.
   std::fill_n(gradient + at.weight + g.taps() * g.in_channels * g.sizes.channels, g.sizes.channels, T(0));
 }
 
 template <class T>
-LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const int64_t* labels) {
+LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const int64_t* labels,
+                                   Scratch<T>& scratch) {
   parameters_ = parameters;
   load_images(images);
   for (size_t l = 0; l < blocks_.size(); ++l) {
-    block_value(l, parameters);
+    block_value(l, parameters, scratch);
   }
   const PartTimer timer(Part::head);
   return head_value<T>(plan_.head, head_, head_parameters(parameters), labels);
@@ -240,9 +196,9 @@ LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const i
 
 template <class T>
 LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, const int64_t* labels,
-                                      T* gradient) {
+                                      T* gradient, Scratch<T>& scratch) {
   const PaddedParameters& at = *plan_.parameters;
-  const LossAndAccuracy result = value(parameters, images, labels);
+  const LossAndAccuracy result = value(parameters, images, labels, scratch);
   timed(Part::head, [&] {
     head_adjoint<T>(plan_.head, head_, head_parameters(parameters), labels,
                     {gradient + at.head_weight(), gradient + at.head_bias()});
@@ -251,24 +207,25 @@ LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, cons
     if (l > 0) {
       transpose_weights(l, parameters + at.blocks()[l].weight, blocks_[l].transposed);
     }
-    block_adjoint(l, parameters, gradient);
+    block_adjoint(l, parameters, gradient, scratch);
   }
   return result;
 }
 
 template <class T>
-void TaskTape<T>::block_tangent(size_t l, const T* v) {
+void TaskTape<T>::block_tangent(size_t l, const T* v, Scratch<T>& scratch) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
   BlockBuffers<T>& b = block.buffers;
+  Convolution<T> convolution(g, scratch);
+  const T* filters_t = convolution.filters(v + at.weight);
+  const T* filters = l > first_ ? convolution.second_filters(parameters_ + at.weight) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
-    T* u_t = b.u_t + i * g.conv_image();
-    multiply_rows(g.value, images, block.x + i * g.input_image(), v + at.weight, u_t, false);
-    if (l > first_) {
-      multiply_rows(g.value, images, block.x_t + i * g.input_image(), parameters_ + at.weight, u_t, true);
-    }
+    const T* x_t = l > first_ ? block.x_t + i * g.input_image() : nullptr;
+    convolution.value(images, {block.x + i * g.input_image(), filters_t}, {x_t, filters},
+                      b.u_t + i * g.conv_image());
   }
   b.gamma_t = v + at.norm_weight;
   b.beta_t = v + at.norm_bias;
@@ -277,7 +234,7 @@ void TaskTape<T>::block_tangent(size_t l, const T* v) {
 }
 
 template <class T>
-void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product) {
+void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Scratch<T>& scratch) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
@@ -287,27 +244,30 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product) {
   b.beta_gradient_t = product + at.norm_bias;
   b.gamma_gradient_t = product + at.norm_weight;
   timed(Part::normalisation, [&] { kernels_.tangent_adjoint_sums(g.sizes, b); });
+  T* weights = product + at.weight;
+  Convolution<T> convolution(g, scratch);
+  const T* filters = l > first_ ? convolution.filters(block.transposed) : nullptr;
+  const T* filters_t = l > first_ ? convolution.second_filters(block.transposed_t) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     const T* du = gradient_chunk(l, i);
-    T* weights = product + at.weight;
     timed(Part::normalisation, [&] { kernels_.tangent_adjoint(g.sizes, b, i, i + images); });
-    multiply_weights(g.weights, images, block.x + i * g.input_image(), b.du_t, weights, i > 0);
+    convolution.weight_gradient(images, block.x + i * g.input_image(), b.du_t, weights, i > 0);
     if (l > first_) {
-      T* dx_t = blocks_[l - 1].dy_t + i * g.input_gradient_image();
-      multiply_weights(g.weights, images, block.x_t + i * g.input_image(), du, weights, true);
-      multiply_rows(g.gradients, images, b.du_t, block.transposed, dx_t, false);
-      multiply_rows(g.gradients, images, du, block.transposed_t, dx_t, true);
+      convolution.weight_gradient(images, block.x_t + i * g.input_image(), du, weights, true);
+      convolution.input_gradient(images, {b.du_t, filters}, {du, filters_t},
+                                 blocks_[l - 1].dy_t + i * g.input_gradient_image());
     }
   }
+  convolution.finish_weights(weights);
   std::fill_n(product + at.weight + g.taps() * g.in_channels * g.sizes.channels, g.sizes.channels, T(0));
 }
 
 template <class T>
-void TaskTape<T>::hessian_product(const T* v, T* product) {
+void TaskTape<T>::hessian_product(const T* v, T* product, Scratch<T>& scratch) {
   const PaddedParameters& at = *plan_.parameters;
   for (size_t l = first_; l < blocks_.size(); ++l) {
-    block_tangent(l, v);
+    block_tangent(l, v, scratch);
   }
   timed(Part::head, [&] {
     head_tangent<T>(plan_.head, head_, head_parameters(parameters_), head_parameters(v),
@@ -317,7 +277,7 @@ void TaskTape<T>::hessian_product(const T* v, T* product) {
     if (l > first_) {
       transpose_weights(l, v + at.blocks()[l].weight, blocks_[l].transposed_t);
     }
-    block_tangent_adjoint(l, v, product);
+    block_tangent_adjoint(l, v, product, scratch);
   }
   std::fill_n(product, at.begin(first_), T(0));
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "geometry.h"
+#include "convolution.h"
 #include "head.h"
 #include "parameters.h"
 
@@ -46,15 +46,16 @@ class TaskTape {
   TaskTape(const TaskPlan& plan, size_t first);
 
   /// images [S, H, W, C] contiguous, labels [S]; parameters in the padded order.
-  LossAndAccuracy value(const T* parameters, const T* images, const int64_t* labels);
+  LossAndAccuracy value(const T* parameters, const T* images, const int64_t* labels, Scratch<T>& scratch);
 
   /// With the gradient, in the padded order too, every element of which is written. The parameters must stay
   /// where they are until the last hessian_product().
-  LossAndAccuracy gradient(const T* parameters, const T* images, const int64_t* labels, T* gradient);
+  LossAndAccuracy gradient(const T* parameters, const T* images, const int64_t* labels, T* gradient,
+                           Scratch<T>& scratch);
 
   /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first`
   /// on and sets those below to zero: a product with the Hessian's block of these parameters.
-  void hessian_product(const T* v, T* product);
+  void hessian_product(const T* v, T* product, Scratch<T>& scratch);
 
  private:
   /// Buffers of one block beside BlockBuffers.
@@ -77,15 +78,10 @@ class TaskTape {
     return {parameters + plan_.parameters->head_weight(), parameters + plan_.parameters->head_bias()};
   }
   void transpose_weights(size_t l, const T* weights, T* transposed) const;
-  void block_value(size_t l, const T* parameters);
-  void block_adjoint(size_t l, const T* parameters, T* gradient);
-  void block_tangent(size_t l, const T* v);
-  void block_tangent_adjoint(size_t l, const T* v, T* product);
-  /// c (+)= a with b by all of `plans`, for the first `images` images of a chunk.
-  void multiply_rows(const std::vector<RowsPlan>& plans, int64_t images, const T* a, const T* b, T* c,
-                     bool accumulate) const;
-  void multiply_weights(const std::vector<WeightsPlan>& plans, int64_t images, const T* x, const T* du,
-                        T* weights, bool accumulate) const;
+  void block_value(size_t l, const T* parameters, Scratch<T>& scratch);
+  void block_adjoint(size_t l, const T* parameters, T* gradient, Scratch<T>& scratch);
+  void block_tangent(size_t l, const T* v, Scratch<T>& scratch);
+  void block_tangent_adjoint(size_t l, const T* v, T* product, Scratch<T>& scratch);
   /// Whether Hessian products will need the du of block l again: above the first block that they move.
   bool keeps_gradient(size_t l) const { return first_ != kNoProducts && l > first_; }
   /// du of the images from `begin` on.

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "geometry.h"
+#include "scratch.h"
+
+namespace ufo::nn::cpu {
+
+/// The three products of one block's convolution, for chunks of images: by the index lists of its geometry,
+/// or by Winograd's algorithm where the geometry has a plan of tiles. Where threads are idle each product is
+/// dealt out among them, which changes no byte of it.
+template <class T>
+class Convolution {
+ public:
+  Convolution(const BlockGeometry& geometry, Scratch<T>& scratch);
+
+  /// An image and the weights that it is multiplied with, as filters() gives them.
+  struct Factors {
+    const T* image = nullptr;
+    const T* filters = nullptr;
+  };
+
+  /// Weights [K, K, C, F], or the transposed ones [K, K, F, C], as the products take them. Kept for both
+  /// factors of a sum of two, until the next call for the same.
+  const T* filters(const T* weights) { return filters(weights, Scratch<T>::filters); }
+  const T* second_filters(const T* weights) { return filters(weights, Scratch<T>::second_filters); }
+
+  /// u = x * w (+ x2 * w2) for the first images of a chunk.
+  void value(int64_t images, Factors x, Factors x2, T* u) const;
+
+  /// dx = du * w' (+ du2 * w2') with transposed weights.
+  void input_gradient(int64_t images, Factors du, Factors du2, T* dx) const;
+
+  /// dw (+)= x' * du. dw is complete after finish_weights().
+  void weight_gradient(int64_t images, const T* x, const T* du, T* dw, bool accumulate) const;
+  void finish_weights(T* dw) const;
+
+ private:
+  const T* filters(const T* weights, typename Scratch<T>::Slot slot);
+  void multiply_rows(const std::vector<RowsPlan>& plans, int64_t images, Factors factors, T* c,
+                     bool accumulate) const;
+  void multiply_rows(const std::vector<WeightsPlan>& plans, int64_t images, const T* x, const T* du, T* dw,
+                     bool accumulate) const;
+  void multiply_tiles(int64_t images, int64_t in, int64_t out, Factors first, Factors second, T* c) const;
+  void multiply_tiles(int64_t images, const T* x, const T* du, bool accumulate) const;
+  /// Rows of tiles that are worked on at once.
+  int64_t tile_step(int64_t units) const;
+  int64_t filter_size() const { return geometry_.in_channels * geometry_.sizes.channels; }
+  const TileTransforms<T>& transforms() const {
+    return kernels_.tiles[geometry_.tiles->size - kSmallestTile];
+  }
+
+  const BlockGeometry& geometry_;
+  const Kernels<T>& kernels_;
+  Scratch<T>& scratch_;
+};
+
+}  // namespace ufo::nn::cpu
