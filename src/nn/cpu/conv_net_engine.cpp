@@ -48,51 +48,57 @@ class Engine final : public ConvNetEngine {
   /// A tape for `images` images and Hessian products from block `first` on that nobody uses, made where there
   /// is none.
   std::unique_ptr<PooledTape<T>> acquire(int64_t images, size_t first) {
-    Shelf* shelf;
+    const TaskPlan* plan;
     {
       std::lock_guard lock(mutex_);
-      shelf = &shelves_[{images, first}];
-      if (!shelf->free.empty()) {
-        auto tape = std::move(shelf->free.back());
-        shelf->free.pop_back();
+      if (auto tape = taken_from(tapes_[{images, first}])) {
         return tape;
       }
-      if (!shelf->plan) {
-        shelf->plan = std::make_unique<TaskPlan>(make_plan(images));
-      }
+      plan = &plan_for(images);
     }
-    return std::make_unique<PooledTape<T>>(*shelf->plan, first);
-  }
-
-  /// Calls work(scratch) with memory that no other thread works in.
-  template <class Work>
-  void with_scratch(Work&& work) {
-    std::unique_ptr<Scratch<T>> scratch;
-    {
-      std::lock_guard lock(mutex_);
-      if (!scratch_.empty()) {
-        scratch = std::move(scratch_.back());
-        scratch_.pop_back();
-      }
-    }
-    if (!scratch) {
-      scratch = std::make_unique<Scratch<T>>();
-    }
-    work(*scratch);
-    std::lock_guard lock(mutex_);
-    scratch_.push_back(std::move(scratch));
+    return std::make_unique<PooledTape<T>>(*plan, first);
   }
 
   void give_back(int64_t images, size_t first, std::unique_ptr<PooledTape<T>> tape) {
     std::lock_guard lock(mutex_);
-    shelves_[{images, first}].free.push_back(std::move(tape));
+    tapes_[{images, first}].push_back(std::move(tape));
+  }
+
+  /// Calls work(workspace) with memory for `images` images that no other thread works in.
+  template <class Work>
+  void with_workspace(int64_t images, Work&& work) {
+    std::unique_ptr<Workspace<T>> workspace;
+    {
+      std::lock_guard lock(mutex_);
+      workspace = taken_from(workspaces_[images]);
+      if (!workspace) {
+        workspace = std::make_unique<Workspace<T>>(plan_for(images));
+      }
+    }
+    work(*workspace);
+    std::lock_guard lock(mutex_);
+    workspaces_[images].push_back(std::move(workspace));
   }
 
  private:
-  struct Shelf {
-    std::unique_ptr<TaskPlan> plan;
-    std::vector<std::unique_ptr<PooledTape<T>>> free;
-  };
+  /// The last of `free`; null where there is none.
+  template <class Object>
+  static std::unique_ptr<Object> taken_from(std::vector<std::unique_ptr<Object>>& free) {
+    if (free.empty()) {
+      return nullptr;
+    }
+    auto object = std::move(free.back());
+    free.pop_back();
+    return object;
+  }
+
+  const TaskPlan& plan_for(int64_t images) {
+    auto& plan = plans_[images];
+    if (!plan) {
+      plan = std::make_unique<TaskPlan>(make_plan(images));
+    }
+    return *plan;
+  }
 
   TaskPlan make_plan(int64_t images) const {
     TaskPlan plan{.parameters = &parameters_,
@@ -110,8 +116,10 @@ class Engine final : public ConvNetEngine {
   const ConvNet& net_;
   PaddedParameters parameters_;
   std::mutex mutex_;
-  std::map<std::pair<int64_t, size_t>, Shelf> shelves_;
-  std::vector<std::unique_ptr<Scratch<T>>> scratch_;  ///< that nobody works in
+  std::map<int64_t, std::unique_ptr<TaskPlan>> plans_;  ///< by the number of images
+  std::map<std::pair<int64_t, size_t>, std::vector<std::unique_ptr<PooledTape<T>>>>
+      tapes_;                                                                 ///< that nobody uses
+  std::map<int64_t, std::vector<std::unique_ptr<Workspace<T>>>> workspaces_;  ///< likewise
 };
 
 template <class T>
@@ -131,10 +139,10 @@ class EngineTape final : public LossTape {
     if (derivatives.has_gradient()) {
       gradient = at::empty_like(parameters_);
     }
-    engine.with_scratch([&](Scratch<T>& scratch) {
+    engine.with_workspace(images_, [&](Workspace<T>& workspace) {
       for (int64_t t = 0; t < tasks; ++t) {
         tapes_.push_back(engine.acquire(images_, first_));
-        const auto result = run(*tapes_.back(), scratch, row(parameters_, t), row(pixels, t),
+        const auto result = run(*tapes_.back(), workspace, row(parameters_, t), row(pixels, t),
                                 classes.const_data_ptr<int64_t>() + t * images_,
                                 gradient.defined() ? writable_row(gradient, t) : nullptr);
         loss.mutable_data_ptr<T>()[t] = static_cast<T>(result.loss);
@@ -156,14 +164,14 @@ class EngineTape final : public LossTape {
     const auto directions = v.contiguous();
     auto product = at::empty_like(directions);
     const PaddedParameters& order = engine_.parameters();
-    engine_.with_scratch([&](Scratch<T>& scratch) {
+    engine_.with_workspace(images_, [&](Workspace<T>& workspace) {
       for (size_t t = 0; t < tapes_.size(); ++t) {
         PooledTape<T>& pooled = *tapes_[t];
         if (order.same_as_layout()) {
-          pooled.tape.hessian_product(row(directions, t), writable_row(product, t), scratch);
+          pooled.tape.hessian_product(row(directions, t), writable_row(product, t), workspace);
         } else {
           order.pad(row(directions, t), pooled.direction);
-          pooled.tape.hessian_product(pooled.direction, pooled.gradient, scratch);
+          pooled.tape.hessian_product(pooled.direction, pooled.gradient, workspace);
           order.trim(pooled.gradient, writable_row(product, t));
         }
       }
@@ -173,7 +181,7 @@ class EngineTape final : public LossTape {
 
  private:
   /// The gradient goes to `result` unless that is null.
-  LossAndAccuracy run(PooledTape<T>& pooled, Scratch<T>& scratch, const T* parameters, const T* images,
+  LossAndAccuracy run(PooledTape<T>& pooled, Workspace<T>& workspace, const T* parameters, const T* images,
                       const int64_t* labels, T* result) {
     const PaddedParameters& order = engine_.parameters();
     const bool padded = !order.same_as_layout();
@@ -182,10 +190,10 @@ class EngineTape final : public LossTape {
       parameters = pooled.parameters;
     }
     if (result == nullptr) {
-      return pooled.tape.value(parameters, images, labels, scratch);
+      return pooled.tape.value(parameters, images, labels, workspace);
     }
     const auto outcome =
-        pooled.tape.gradient(parameters, images, labels, padded ? pooled.gradient : result, scratch);
+        pooled.tape.gradient(parameters, images, labels, padded ? pooled.gradient : result, workspace);
     if (padded) {
       order.trim(pooled.gradient, result);
     }

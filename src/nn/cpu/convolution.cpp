@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include <ATen/ATen.h>
-
 #include <ufo/base/parallel.h>
 
 namespace ufo::nn::cpu {
@@ -34,15 +32,6 @@ void split(int64_t count, int64_t grain, double flops, Work&& work) {
 constexpr double kTransformShare = 0.15;
 
 }  // namespace
-
-template <class T>
-T* Scratch<T>::at(Slot slot, int64_t count) {
-  at::Tensor& memory = slots_[slot];
-  if (!memory.defined() || memory.numel() < count) {
-    memory = at::empty({count}, c10::CppTypeToScalarType<T>::value);
-  }
-  return memory.template mutable_data_ptr<T>();
-}
 
 template <class T>
 Convolution<T>::Convolution(const BlockGeometry& geometry, Scratch<T>& scratch)
@@ -202,8 +191,6 @@ void Convolution<T>::multiply_tiles(int64_t images, const T* x, const T* du, boo
   }
 }
 
-template class Scratch<float>;
-template class Scratch<double>;
 template class Convolution<float>;
 template class Convolution<double>;
 

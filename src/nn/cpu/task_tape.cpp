@@ -2,6 +2,8 @@
 
 #include "part_timer.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 namespace ufo::nn::cpu {
@@ -16,89 +18,55 @@ void timed(Part part, Work&& work) {
 }  // namespace
 
 template <class T>
-T* Arena::make(int64_t count) {
-  storage_.push_back(at::zeros({count}, c10::CppTypeToScalarType<T>::value));
-  return storage_.back().template mutable_data_ptr<T>();
-}
-
-template <class T>
 TaskTape<T>::TaskTape(const TaskPlan& plan, size_t first)
-    : plan_(plan),
-      kernels_(kernels<T>()),
-      first_(first),
-      blocks_(plan.blocks.size()),
-      du_(plan.blocks.size()) {
-  allocate(arena_);
-  if (first != kNoProducts) {
-    allocate_tangents(arena_);
-  }
-}
-
-template <class T>
-void TaskTape<T>::allocate(Arena& arena) {
-  for (size_t l = 0; l < blocks_.size(); ++l) {
-    const BlockGeometry& g = plan_.blocks[l];
-    Block& block = blocks_[l];
-    BlockBuffers<T>& b = block.buffers;
-    const int64_t n = g.sizes.images, f = g.sizes.channels;
-    if (l == 0) {
-      block.x = arena.make<T>(n * g.input_image());
-    } else {
-      block.x = blocks_[l - 1].buffers.y;
-      block.transposed = arena.make<T>(g.taps() * g.in_channels * f);
-    }
-    b.u = arena.make<T>(n * g.conv_image());
-    b.y = arena.make<T>(n * g.padded_out_image());
-    if (g.sizes.pooled) {
-      b.winner = arena.make<uint8_t>(n * g.out_image());
-      b.winner_h = arena.make<T>(n * g.out_image());
-    }
-    b.mean = arena.make<T>(f);
-    b.scale = arena.make<T>(f);
-    block.squares = arena.make<T>(f);
-    block.dy = arena.make<T>(n * g.out_image());
-    du_[l] = arena.make<T>((keeps_gradient(l) ? n : g.chunk) * g.gradient_image());
-  }
-  const HeadSizes& n = plan_.head;
-  head_ = {.out = blocks_.back().buffers.y,
-           .features = arena.make<T>(n.images * n.features()),
-           .probability = arena.make<T>(n.images * n.ways),
-           .dl = arena.make<T>(n.images * n.ways),
-           .d_features = arena.make<T>(n.images * n.features()),
-           .d_out = blocks_.back().dy};
-}
-
-template <class T>
-void TaskTape<T>::allocate_tangents(Arena& arena) {
+    : plan_(plan), kernels_(kernels<T>()), first_(first), blocks_(plan.blocks.size()) {
   for (size_t l = first_; l < blocks_.size(); ++l) {
-    const BlockGeometry& g = plan_.blocks[l];
-    Block& block = blocks_[l];
-    BlockBuffers<T>& b = block.buffers;
-    const int64_t n = g.sizes.images, f = g.sizes.channels;
-    if (l > first_) {
-      block.x_t = blocks_[l - 1].buffers.y_t;
-      block.transposed_t = arena.make<T>(g.taps() * g.in_channels * f);
-    }
-    b.u_t = arena.make<T>(n * g.conv_image());
-    b.y_t = arena.make<T>(n * g.padded_out_image());
-    b.mean_t = arena.make<T>(f);
-    b.mean_hu_t = arena.make<T>(f);
-    b.beta_gradient = arena.make<T>(f);
-    b.gamma_gradient = arena.make<T>(f);
-    block.dy_t = arena.make<T>(n * g.out_image());
-    b.du_t = arena.make<T>(g.chunk * g.gradient_image());
+    blocks_[l].memory = BlockMemory<T>::make(plan.blocks[l], l == 0, arena_);
+  }
+  if (first_ > 0 && first_ <= blocks_.size()) {
+    const BlockGeometry& below = plan.blocks[first_ - 1];
+    first_input_ = arena_.make<T>(below.sizes.images * below.padded_out_image());
   }
   const HeadSizes& n = plan_.head;
-  head_.out_t = blocks_.back().buffers.y_t;
-  head_.features_t = arena.make<T>(n.images * n.features());
-  head_.logits_t = arena.make<T>(n.images * n.ways);
-  head_.d_features_t = arena.make<T>(n.images * n.features());
-  head_.d_out_t = blocks_.back().dy_t;
+  head_.features = arena_.make<T>(n.images * n.features());
+  head_.probability = arena_.make<T>(n.images * n.ways);
+  head_.dl = arena_.make<T>(n.images * n.ways);
+  head_.d_features = arena_.make<T>(n.images * n.features());
 }
 
 template <class T>
-T* TaskTape<T>::gradient_chunk(size_t l, int64_t begin) const {
-  return du_[l] + (keeps_gradient(l) ? begin * plan_.blocks[l].gradient_image() : 0);
+void TaskTape<T>::use_memory(Workspace<T>& workspace) {
+  for (size_t l = 0; l < blocks_.size(); ++l) {
+    Block& block = blocks_[l];
+    if (l < first_) {
+      block.memory = workspace.block(l);
+    }
+    if (l + 1 == first_) {
+      block.memory.buffers.y = first_input_;
+    }
+    block.buffers = block.memory.buffers;
+    block.x = l == 0 ? block.memory.images : blocks_[l - 1].buffers.y;
+  }
+  head_.out = blocks_.back().buffers.y;
+  head_.d_out = blocks_.back().memory.dy;
+}
+
+template <class T>
+void TaskTape<T>::use_tangents(Workspace<T>& workspace) {
+  head_.out_t = nullptr;
+  for (size_t l = first_; l < blocks_.size(); ++l) {
+    const BlockTangents<T>& t = workspace.tangents(l);
+    Block& block = blocks_[l];
+    block.x_t = l > first_ ? blocks_[l - 1].buffers.y_t : nullptr;
+    block.buffers.u_t = t.u_t, block.buffers.y_t = t.y_t;
+    block.buffers.mean_t = t.mean_t, block.buffers.mean_hu_t = t.mean_hu_t;
+    block.buffers.du_t = t.du_t;
+    block.transposed_t = t.transposed_t;
+    block.dy_t = t.dy_t;
+    head_.out_t = t.y_t, head_.d_out_t = t.dy_t;  // of the last block in the end
+  }
+  const HeadTangents<T>& t = workspace.head_tangents();
+  head_.features_t = t.features_t, head_.logits_t = t.logits_t, head_.d_features_t = t.d_features_t;
 }
 
 template <class T>
@@ -107,9 +75,9 @@ void TaskTape<T>::load_images(const T* images) {
   const int64_t row = g.in_width * g.in_channels, padded_row = (g.in_width + 2 * g.padding) * g.in_channels;
   for (int64_t i = 0; i < g.sizes.images; ++i) {
     for (int64_t y = 0; y < g.in_height; ++y) {
-      std::copy_n(
-          images + (i * g.in_height + y) * row, row,
-          blocks_[0].x + i * g.input_image() + (y + g.padding) * padded_row + g.padding * g.in_channels);
+      std::copy_n(images + (i * g.in_height + y) * row, row,
+                  blocks_[0].memory.images + i * g.input_image() + (y + g.padding) * padded_row +
+                      g.padding * g.in_channels);
     }
   }
 }
@@ -126,25 +94,25 @@ void TaskTape<T>::transpose_weights(size_t l, const T* weights, T* transposed) c
 }
 
 template <class T>
-void TaskTape<T>::block_value(size_t l, const T* parameters, Scratch<T>& scratch) {
+void TaskTape<T>::block_value(size_t l, const T* parameters, Workspace<T>& workspace) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
   BlockBuffers<T>& b = block.buffers;
   const int64_t n = g.sizes.images, f = g.sizes.channels;
-  Convolution<T> convolution(g, scratch);
+  Convolution<T> convolution(g, workspace.scratch());
   const T* filters = convolution.filters(parameters + at.weight);
   for (int64_t i = 0; i < n; i += g.chunk) {
     const int64_t images = std::min(g.chunk, n - i);
     T* u = b.u + i * g.conv_image();
     convolution.value(images, {block.x + i * g.input_image(), filters}, {}, u);
     timed(Part::normalisation, [&] {
-      kernels_.statistics(u, images * g.conv_pixels(), f, i * g.conv_pixels(), b.mean, block.squares);
+      kernels_.statistics(u, images * g.conv_pixels(), f, i * g.conv_pixels(), b.mean, block.memory.squares);
     });
   }
   const T count = static_cast<T>(n * g.conv_pixels()), eps = static_cast<T>(plan_.batch_norm_eps);
   for (int64_t c = 0; c < f; ++c) {
-    b.scale[c] = T(1) / std::sqrt(block.squares[c] / count + eps);
+    b.scale[c] = T(1) / std::sqrt(block.memory.squares[c] / count + eps);
   }
   b.gamma = parameters + at.norm_weight;
   b.beta = parameters + at.norm_bias;
@@ -152,29 +120,28 @@ void TaskTape<T>::block_value(size_t l, const T* parameters, Scratch<T>& scratch
 }
 
 template <class T>
-void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient, Scratch<T>& scratch) {
+void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient, Workspace<T>& workspace) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
   BlockBuffers<T> b = block.buffers;
-  b.dy = block.dy;
+  b.dy = block.memory.dy;
   b.beta_gradient = gradient + at.norm_bias;
   b.gamma_gradient = gradient + at.norm_weight;
   timed(Part::normalisation, [&] { kernels_.adjoint_sums(g.sizes, b); });
-  if (l >= first_ && first_ != kNoProducts) {  // its tangents will want the sums again
-    std::copy_n(b.beta_gradient, g.sizes.channels, block.buffers.beta_gradient);
-    std::copy_n(b.gamma_gradient, g.sizes.channels, block.buffers.gamma_gradient);
-  }
-  Convolution<T> convolution(g, scratch);
-  const T* filters = l > 0 ? convolution.filters(block.transposed) : nullptr;
+  // A Hessian product will want the sums again.
+  std::copy_n(b.beta_gradient, g.sizes.channels, block.buffers.beta_gradient);
+  std::copy_n(b.gamma_gradient, g.sizes.channels, block.buffers.gamma_gradient);
+  Convolution<T> convolution(g, workspace.scratch());
+  const T* filters = l > 0 ? convolution.filters(block.memory.transposed) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
-    b.du = gradient_chunk(l, i);
+    b.du = workspace.gradient(l);
     timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
     convolution.weight_gradient(images, block.x + i * g.input_image(), b.du, gradient + at.weight, i > 0);
     if (l > 0) {
       convolution.input_gradient(images, {b.du, filters}, {},
-                                 blocks_[l - 1].dy + i * g.input_gradient_image());
+                                 blocks_[l - 1].memory.dy + i * g.input_gradient_image());
     }
   }
   convolution.finish_weights(gradient + at.weight);
@@ -184,11 +151,12 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient, Scra
 
 template <class T>
 LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const int64_t* labels,
-                                   Scratch<T>& scratch) {
+                                   Workspace<T>& workspace) {
   parameters_ = parameters;
+  use_memory(workspace);
   load_images(images);
   for (size_t l = 0; l < blocks_.size(); ++l) {
-    block_value(l, parameters, scratch);
+    block_value(l, parameters, workspace);
   }
   const PartTimer timer(Part::head);
   return head_value<T>(plan_.head, head_, head_parameters(parameters), labels);
@@ -196,29 +164,29 @@ LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const i
 
 template <class T>
 LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, const int64_t* labels,
-                                      T* gradient, Scratch<T>& scratch) {
+                                      T* gradient, Workspace<T>& workspace) {
   const PaddedParameters& at = *plan_.parameters;
-  const LossAndAccuracy result = value(parameters, images, labels, scratch);
+  const LossAndAccuracy result = value(parameters, images, labels, workspace);
   timed(Part::head, [&] {
     head_adjoint<T>(plan_.head, head_, head_parameters(parameters), labels,
                     {gradient + at.head_weight(), gradient + at.head_bias()});
   });
   for (size_t l = blocks_.size(); l-- > 0;) {
     if (l > 0) {
-      transpose_weights(l, parameters + at.blocks()[l].weight, blocks_[l].transposed);
+      transpose_weights(l, parameters + at.blocks()[l].weight, blocks_[l].memory.transposed);
     }
-    block_adjoint(l, parameters, gradient, scratch);
+    block_adjoint(l, parameters, gradient, workspace);
   }
   return result;
 }
 
 template <class T>
-void TaskTape<T>::block_tangent(size_t l, const T* v, Scratch<T>& scratch) {
+void TaskTape<T>::block_tangent(size_t l, const T* v, Workspace<T>& workspace) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
   BlockBuffers<T>& b = block.buffers;
-  Convolution<T> convolution(g, scratch);
+  Convolution<T> convolution(g, workspace.scratch());
   const T* filters_t = convolution.filters(v + at.weight);
   const T* filters = l > first_ ? convolution.second_filters(parameters_ + at.weight) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
@@ -234,28 +202,30 @@ void TaskTape<T>::block_tangent(size_t l, const T* v, Scratch<T>& scratch) {
 }
 
 template <class T>
-void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Scratch<T>& scratch) {
+void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Workspace<T>& workspace) {
   const BlockGeometry& g = plan_.blocks[l];
   const auto& at = plan_.parameters->blocks()[l];
   Block& block = blocks_[l];
   BlockBuffers<T> b = block.buffers;
-  b.dy = block.dy;
+  b.dy = block.memory.dy;
   b.dy_t = block.dy_t;
   b.beta_gradient_t = product + at.norm_bias;
   b.gamma_gradient_t = product + at.norm_weight;
   timed(Part::normalisation, [&] { kernels_.tangent_adjoint_sums(g.sizes, b); });
   T* weights = product + at.weight;
-  Convolution<T> convolution(g, scratch);
-  const T* filters = l > first_ ? convolution.filters(block.transposed) : nullptr;
+  Convolution<T> convolution(g, workspace.scratch());
+  const T* filters = l > first_ ? convolution.filters(block.memory.transposed) : nullptr;
   const T* filters_t = l > first_ ? convolution.second_filters(block.transposed_t) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
-    const T* du = gradient_chunk(l, i);
     timed(Part::normalisation, [&] { kernels_.tangent_adjoint(g.sizes, b, i, i + images); });
     convolution.weight_gradient(images, block.x + i * g.input_image(), b.du_t, weights, i > 0);
     if (l > first_) {
-      convolution.weight_gradient(images, block.x_t + i * g.input_image(), du, weights, true);
-      convolution.input_gradient(images, {b.du_t, filters}, {du, filters_t},
+      // Made again: the pass is cheap, and kept for all images du would be the largest part of a tape.
+      b.du = workspace.gradient(l);
+      timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
+      convolution.weight_gradient(images, block.x_t + i * g.input_image(), b.du, weights, true);
+      convolution.input_gradient(images, {b.du_t, filters}, {b.du, filters_t},
                                  blocks_[l - 1].dy_t + i * g.input_gradient_image());
     }
   }
@@ -264,10 +234,11 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Scratc
 }
 
 template <class T>
-void TaskTape<T>::hessian_product(const T* v, T* product, Scratch<T>& scratch) {
+void TaskTape<T>::hessian_product(const T* v, T* product, Workspace<T>& workspace) {
   const PaddedParameters& at = *plan_.parameters;
+  use_tangents(workspace);
   for (size_t l = first_; l < blocks_.size(); ++l) {
-    block_tangent(l, v, scratch);
+    block_tangent(l, v, workspace);
   }
   timed(Part::head, [&] {
     head_tangent<T>(plan_.head, head_, head_parameters(parameters_), head_parameters(v),
@@ -277,13 +248,10 @@ void TaskTape<T>::hessian_product(const T* v, T* product, Scratch<T>& scratch) {
     if (l > first_) {
       transpose_weights(l, v + at.blocks()[l].weight, blocks_[l].transposed_t);
     }
-    block_tangent_adjoint(l, v, product, scratch);
+    block_tangent_adjoint(l, v, product, workspace);
   }
   std::fill_n(product, at.begin(first_), T(0));
 }
-
-template float* Arena::make<float>(int64_t);
-template double* Arena::make<double>(int64_t);
 
 template class TaskTape<float>;
 template class TaskTape<double>;
