@@ -111,9 +111,9 @@ TEST(Config, RefusesBadJsonWithLineAndColumn) {
 }
 
 TEST(Config, RefusesAKeyThatStandsTwice) {
-  EXPECT_EQ(refusal(R"({"inner": {"steps": 1, "steps": 2}})"), "config: inner.steps stands twice in FILE");
+  EXPECT_EQ(refusal(R"({"inner": {"steps": 1, "steps": 2}})"), "config: FILE: inner.steps stands twice");
   EXPECT_EQ(refusal(R"({"inner": {"steps": 1}, "seed": 1, "inner": {}})"),
-            "config: inner stands twice in FILE");
+            "config: FILE: inner stands twice");
 }
 
 TEST(Config, RefusesAFileThatIsNotThere) {
