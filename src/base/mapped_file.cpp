@@ -1,3 +1,5 @@
+#include <csignal>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,7 +14,16 @@ namespace {
 /// start need not wait for the disk.
 constexpr size_t kPopulated = size_t{256} << 20;
 
+void end_at_once(int) {
+  constexpr char kLine[] =
+      "ufo-maml: a mapped file, such as the cache of images, was cut while it was in use; start again\n";
+  (void)!::write(STDERR_FILENO, kLine, sizeof kLine - 1);  // nothing else is safe here
+  ::_exit(1);
+}
+
 }  // namespace
+
+void end_at_cut_files() { std::signal(SIGBUS, &end_at_once); }
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);

@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <optional>
 
+#include <ATen/ATen.h>
+
 #include <ufo/base/error.h>
+#include <ufo/base/mapped_file.h>
 #include <ufo/base/safetensors.h>
 
 namespace ufo {
@@ -19,7 +23,7 @@ constexpr uint64_t kLargestHeader = 100'000'000;  // the limit of the reference 
 /// A safetensors file as it is read: the path for messages, and the bytes.
 struct Source {
   const std::filesystem::path& path;
-  std::vector<std::byte> bytes = {};
+  std::span<const std::byte> bytes;
 
   [[noreturn]] void fail(const std::string& what) const { throw DataError(path.string() + ": " + what); }
 };
@@ -32,17 +36,19 @@ struct Slot {
   uint64_t begin, end;
 };
 
-void read_file(Source& source) {
+std::vector<std::byte> read_file(const std::filesystem::path& path) {
+  const Source source{path, {}};
   std::error_code error;
-  const auto size = std::filesystem::file_size(source.path, error);
-  std::ifstream stream(source.path, std::ios::binary);
+  const auto size = std::filesystem::file_size(path, error);
+  std::ifstream stream(path, std::ios::binary);
   if (error || !stream) {
-    source.fail(std::filesystem::exists(source.path) ? "cannot read the file" : "no such file");
+    source.fail(std::filesystem::exists(path) ? "cannot read the file" : "no such file");
   }
-  source.bytes.resize(size);
-  if (!stream.read(reinterpret_cast<char*>(source.bytes.data()), static_cast<std::streamsize>(size))) {
+  std::vector<std::byte> bytes(size);
+  if (!stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
     source.fail("cannot read the file");
   }
+  return bytes;
 }
 
 /// The header's length, checked against the file's.
@@ -66,18 +72,17 @@ std::optional<uint64_t> as_size(const Json& value) {
   return value.get<uint64_t>();
 }
 
-/// The number of bytes of a tensor of this kind, or nothing where it does not fit 63 bits.
+/// The number of bytes of a tensor of this kind, or nothing where it does not fit 63 bits, or the strides of
+/// an empty one do not.
 std::optional<uint64_t> byte_count(const std::vector<int64_t>& shape, at::ScalarType type) {
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
-    return 0;
-  }
   uint64_t count = c10::elementSize(type);
   for (int64_t extent : shape) {
-    if (__builtin_mul_overflow(count, static_cast<uint64_t>(extent), &count) || count >> 63) {
+    const auto factor = static_cast<uint64_t>(std::max<int64_t>(extent, 1));
+    if (__builtin_mul_overflow(count, factor, &count) || count >> 63) {
       return std::nullopt;
     }
   }
-  return count;
+  return std::find(shape.begin(), shape.end(), 0) != shape.end() ? 0 : count;
 }
 
 Slot parse_slot(const Source& source, const std::string& name, const Json& value) {
@@ -154,13 +159,12 @@ void check_coverage(const Source& source, std::vector<Slot>& slots, uint64_t pay
   }
 }
 
-}  // namespace
-
-TensorFile load_safetensors(const std::filesystem::path& path) {
-  Source source{path};
-  read_file(source);
+/// Gives each tensor's slot and data to `make`, after everything was checked; the checksum where it is asked
+/// for.
+TensorFile parse(const Source& source, bool check_sum,
+                 const std::function<at::Tensor(const Slot& slot, const std::byte* data)>& make) {
   const uint64_t length = header_length(source);
-  const std::span<const std::byte> payload = std::span(source.bytes).subspan(sizeof length + length);
+  const std::span<const std::byte> payload = source.bytes.subspan(sizeof length + length);
   const char* text = reinterpret_cast<const char*>(source.bytes.data()) + sizeof length;
   const Json header = Json::parse(text, text + length, nullptr, false);
   if (!header.is_object()) {
@@ -177,20 +181,47 @@ TensorFile load_safetensors(const std::filesystem::path& path) {
     }
   }
   check_coverage(source, slots, payload.size());
-  if (const auto expected = file.metadata.extract(kChecksumKey); !expected.empty()) {
+  const auto expected = file.metadata.extract(kChecksumKey);
+  if (!expected.empty() && check_sum) {
     const std::string found = safetensors_checksum(header, std::span(&payload, 1));
     if (found != expected.mapped()) {
       source.fail("damaged: need the checksum " + expected.mapped() + ", got " + found);
     }
   }
   for (const Slot& slot : slots) {
-    at::Tensor tensor = at::empty(slot.shape, slot.type);
-    if (slot.end > slot.begin) {
-      std::memcpy(tensor.mutable_data_ptr(), payload.data() + slot.begin, slot.end - slot.begin);
-    }
-    file.tensors[slot.name] = std::move(tensor);
+    file.tensors[slot.name] = make(slot, payload.data() + slot.begin);
   }
   return file;
+}
+
+at::Tensor copy(const Slot& slot, const std::byte* data) {
+  at::Tensor tensor = at::empty(slot.shape, slot.type);
+  if (slot.end > slot.begin) {
+    std::memcpy(tensor.mutable_data_ptr(), data, slot.end - slot.begin);
+  }
+  return tensor;
+}
+
+}  // namespace
+
+TensorFile load_safetensors(const std::filesystem::path& path) {
+  const std::vector<std::byte> bytes = read_file(path);
+  return parse({path, bytes}, true, &copy);
+}
+
+TensorFile map_safetensors(const std::filesystem::path& path, size_t most_checked) {
+  std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  const Source source{path, file ? std::span(file->data(), file->size()) : std::span<const std::byte>()};
+  if (!file) {
+    source.fail(std::filesystem::exists(path) ? "cannot read the file" : "no such file");
+  }
+  return parse(source, file->size() <= most_checked, [&](const Slot& slot, const std::byte* data) {
+    if (slot.begin == slot.end || reinterpret_cast<uintptr_t>(data) % c10::elementSize(slot.type) != 0) {
+      return copy(slot, data);  // of another writer, who did not align it
+    }
+    return at::from_blob(
+        const_cast<std::byte*>(data), slot.shape, [file](void*) mutable { file.reset(); }, slot.type);
+  });
 }
 
 }  // namespace ufo

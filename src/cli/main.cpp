@@ -9,6 +9,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/logging.h>
+#include <ufo/base/mapped_file.h>
 
 namespace {
 
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
   }
   try {
     ufo::log_to_standard_error();
+    ufo::end_at_cut_files();
     return action();
   } catch (const ufo::UserError& error) {
     return report(error.what(), kBadUsage);

@@ -130,6 +130,7 @@ TEST_F(Safetensors, RefusesHostileSlots) {
       {{{"x", slot("U8", {-8}, 0, 8)}}, "need a shape of sizes"},
       {{{"x", slot("U8", {8.0}, 0, 8)}}, "need a shape of sizes"},
       {{{"x", slot("F32", {huge, 4, 4}, 0, 8)}}, "another number of bytes"},
+      {{{"x", slot("F32", {0, huge, huge}, 0, 0)}}, "another number of bytes"},
       {{{"x", slot("F32", {3}, 0, 8)}}, "another number of bytes"},
       {{{"x", slot("U8", "abc", 0, 8)}}, "need a shape"},
       {{{"x", {{"dtype", "U8"}, {"shape", {8}}, {"data_offsets", {8, 0}}}}}, "need data_offsets"},
@@ -147,6 +148,53 @@ TEST_F(Safetensors, RefusesHostileSlots) {
   const uint64_t length = nested.size();
   EXPECT_THAT(complaint(std::string(reinterpret_cast<const char*>(&length), 8) + nested),
               testing::HasSubstr("no JSON object"));
+}
+
+TEST_F(Safetensors, MapsWhatWasSaved) {
+  save_safetensors(path(), example());
+  TensorFile mapped = map_safetensors(path(), 1 << 20);
+  const TensorFile loaded = load_safetensors(path());
+  EXPECT_EQ(mapped.metadata, loaded.metadata);
+  ASSERT_EQ(mapped.tensors.size(), loaded.tensors.size());
+  for (const auto& [name, tensor] : loaded.tensors) {
+    EXPECT_TRUE(mapped.tensors.at(name).equal(tensor)) << name;
+    EXPECT_EQ(mapped.tensors.at(name).scalar_type(), tensor.scalar_type()) << name;
+  }
+  const at::Tensor bytes = mapped.tensors.at("bytes");
+  mapped = {};
+  std::filesystem::remove(path());
+  EXPECT_TRUE(
+      bytes.equal(at::tensor({1, 2, 255}, at::kByte)));  // the mapping lives as long as a tensor of it
+}
+
+TEST_F(Safetensors, ChecksWhatItMapsUpToASize) {
+  save_safetensors(path(), example());
+  std::string bytes = read_file(path());
+  bytes.back() ^= 1;
+  std::ofstream(path(), std::ios::binary) << bytes;
+  EXPECT_THROW(map_safetensors(path(), bytes.size()), DataError);
+  EXPECT_NO_THROW(map_safetensors(path(), bytes.size() - 1));
+  std::ofstream(path(), std::ios::binary) << bytes.substr(0, bytes.size() - 1);
+  EXPECT_THROW(map_safetensors(path(), 0), DataError);
+}
+
+TEST_F(Safetensors, FillsTensorsInTheFileAsIfTheyHadBeenSaved) {
+  const TensorFile whole = example();
+  save_safetensors(path(), whole);
+  const std::string expected = read_file(path());
+  std::vector<TensorPlan> plans;
+  for (const auto& [name, tensor] : whole.tensors) {
+    plans.push_back({name, tensor.scalar_type(), tensor.sizes().vec()});
+  }
+  save_safetensors(path(), plans, whole.metadata, [&](const std::map<std::string, at::Tensor>& tensors) {
+    for (const auto& [name, tensor] : tensors) {
+      tensor.copy_(whole.tensors.at(name));
+    }
+  });
+  EXPECT_EQ(read_file(path()), expected);
+  const auto fail = [](const std::map<std::string, at::Tensor>&) { throw DataError("no images"); };
+  EXPECT_THROW(save_safetensors(path(), plans, {}, fail), DataError);
+  EXPECT_EQ(read_file(path()), expected);
 }
 
 TEST_F(Safetensors, NamesAMissingFileAndAFolder) {

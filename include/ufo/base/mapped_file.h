@@ -26,4 +26,8 @@ class MappedFile {
   size_t size_;
 };
 
+/// Has the program end with status 1 and a line on standard error where a mapped file, such as the cache of
+/// images, was cut while it is in use: the system says so by SIGBUS, and the pages cannot be had back.
+void end_at_cut_files();
+
 }  // namespace ufo

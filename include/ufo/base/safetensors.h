@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -21,9 +24,26 @@ struct TensorFile {
 /// Throws std::invalid_argument for another dtype, UserError where the file cannot be written.
 void save_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
+/// A tensor of a file that is still to be filled.
+struct TensorPlan {
+  std::string name;
+  at::ScalarType type;
+  std::vector<int64_t> sizes;
+};
+
+/// The same for tensors that `fill` writes straight into the file's pages, where they begin as zeros, so that
+/// large ones are never in memory twice. What `fill` throws passes through; there is no file then.
+void save_safetensors(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
+                      const std::map<std::string, std::string>& metadata,
+                      const std::function<void(const std::map<std::string, at::Tensor>& tensors)>& fill);
+
 /// Reads a safetensors file onto the CPU. Nothing in it is trusted: every length, offset, shape and type is
 /// checked, the checksum too where there is one (it is not part of the metadata that comes back).
 /// Throws DataError with the path and what is wrong.
 TensorFile load_safetensors(const std::filesystem::path& path);
+
+/// The same with tensors that lie in the file's pages, read-only, for as long as one of them is held. Of a
+/// file above `most_checked` bytes the checksum is not computed, which would read it through.
+TensorFile map_safetensors(const std::filesystem::path& path, size_t most_checked);
 
 }  // namespace ufo
