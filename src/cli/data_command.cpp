@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <ufo/base/error.h>
@@ -45,12 +46,19 @@ void print_source(const data::SourceReport& source) {
               release);
 }
 
+void print_notes(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    std::printf("note         %s\n", line.c_str());
+  }
+}
+
 int verify(const DataArguments& arguments) {
   const auto report = data::verify_dataset(located(load(arguments)));
   for (const auto& source : report.sources) {
     print_source(source);
   }
   print_splits(report.classes);
+  print_notes(report.remarks);
   for (const auto* lines : {&report.oddities, &report.broken}) {
     for (const std::string& line : *lines) {
       std::puts(line.c_str());
@@ -60,7 +68,9 @@ int verify(const DataArguments& arguments) {
     throw DataError("need whole images, found " + std::to_string(report.broken.size()) + " broken in " +
                     report.sources.front().path.string());
   }
-  std::puts("all images are there and whole");
+  const bool all = std::none_of(report.remarks.begin(), report.remarks.end(),
+                                [](const std::string& line) { return line.starts_with("passed over"); });
+  std::puts(all ? "all images are there and whole" : "all images that were read are whole");
   return 0;
 }
 
@@ -77,9 +87,8 @@ int summary(const DataArguments& arguments) {
   if (!found.cache.empty()) {
     std::printf("cache        %s\n", found.cache.c_str());
   }
-  for (const std::string& note : dataset.notes) {
-    std::printf("note         %s\n", note.c_str());
-  }
+  print_notes(dataset.notes);
+  print_notes(dataset.remarks);
   return 0;
 }
 

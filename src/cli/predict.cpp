@@ -151,6 +151,12 @@ void log_accuracy(const std::vector<std::string>& paths, const std::vector<std::
   }
 }
 
+void log_passed_over(const std::string& option, const data::LooseImages& images) {
+  if (!images.passed_over.empty()) {
+    log(LogLevel::warning, option + ": " + images.passed_over);
+  }
+}
+
 int predict(const PredictArguments& arguments) {
   const auto run = run::RunDirectory::open(arguments.run);
   const run::RunOptions options = run::load_config(run.config_file()).options;
@@ -159,6 +165,8 @@ int predict(const PredictArguments& arguments) {
   const data::ImageForm form = form_of(run, options);
   const auto support = data::read_labelled_images("predict: --support", arguments.support, form);
   const auto query = data::read_loose_images("predict: --query", arguments.query, form);
+  log_passed_over("--support", support.images);
+  log_passed_over("--query", query);
   const auto ways = static_cast<int64_t>(support.class_names.size());
   const Model model = load_model(options, run.find_checkpoint(arguments.checkpoint),
                                  static_cast<int64_t>(form.mean.size()), ways);

@@ -1,7 +1,6 @@
 #include "cache.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <span>
@@ -10,84 +9,22 @@
 
 #include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
-#include <ufo/base/files.h>
-#include <ufo/base/mapped_file.h>
+#include <ufo/base/file_lock.h>
 #include <ufo/base/parallel.h>
+#include <ufo/base/printable.h>
+#include <ufo/base/safetensors.h>
 
 namespace ufo::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The file: a Header; class_offsets; ChannelSums; the key's content; the attachment; the class names, each
-// ended by a newline; zeros up to a multiple of kAlignment; the pixels.
-constexpr std::array<char, 8> kMagic = {'U', 'F', 'O', 'I', 'M', 'G', 'S', '\n'};
-constexpr uint32_t kVersion = 2;
-constexpr int64_t kAlignment = 64;
-constexpr int64_t kChecksummedPixels = int64_t{256} << 20;  // bytes; see read_cache
+// The file is one of safetensors: images [I, H, W, C] uint8; files [I, 3], class_offsets [N + 1], sums
+// [N, C, 2] and splits [N or 0] int64; class_names, each ended by a zero byte, and attachment as bytes.
+constexpr const char* kVersion = "4";
+constexpr size_t kMostChecked = size_t{256} << 20;  // see read_cache
 
-struct Header {
-  std::array<char, 8> magic = kMagic;
-  uint32_t version = kVersion;
-  uint32_t checksum =
-      0;  // of all before the pixels, with this field zero, and of the pixels unless they are many
-  int64_t images = 0, height = 0, width = 0, channels = 0;
-  int64_t classes = 0, key_bytes = 0, attachment_bytes = 0, name_bytes = 0;
-};
-static_assert(sizeof(Header) == 80 && std::is_trivially_copyable_v<Header>);
-
-/// Where the parts of a file lie, in bytes from its beginning.
-struct Layout {
-  int64_t offsets, sums, key, attachment, names, pixels, end;
-
-  explicit Layout(const Header& header)
-      : offsets(sizeof(Header)),
-        sums(offsets + (header.classes + 1) * static_cast<int64_t>(sizeof(int64_t))),
-        key(sums + header.classes * header.channels * static_cast<int64_t>(sizeof(ChannelSums))),
-        attachment(key + header.key_bytes),
-        names(attachment + header.attachment_bytes),
-        pixels((names + header.name_bytes + kAlignment - 1) / kAlignment * kAlignment),
-        end(pixels + header.images * header.height * header.width * header.channels) {}
-};
-
-/// False where the sizes are no sizes, so that nothing is computed from them; the checksum finds all else.
-bool plausible(const Header& header, size_t file_size) {
-  const int64_t limit = static_cast<int64_t>(file_size);
-  for (int64_t size :
-       {header.images, header.classes, header.key_bytes, header.attachment_bytes, header.name_bytes}) {
-    if (size < 0 || size > limit) {
-      return false;
-    }
-  }
-  for (int64_t size : {header.height, header.width, header.channels}) {
-    if (size < 1 || size > (1 << 14)) {
-      return false;
-    }
-  }
-  const double pixels = static_cast<double>(header.images) * static_cast<double>(header.height) *
-                        static_cast<double>(header.width) * static_cast<double>(header.channels);
-  return pixels <= static_cast<double>(limit) && Layout(header).end == limit;
-}
-
-std::vector<std::string> split_lines(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
-uint32_t checksum_of(Header header, const std::byte* file, const Layout& layout) {
-  header.checksum = 0;
-  Checksum checksum;
-  checksum.add(&header, sizeof(Header));
-  const bool pixels_too = layout.end - layout.pixels <= kChecksummedPixels;
-  checksum.add(file + sizeof(Header),
-               static_cast<size_t>(pixels_too ? layout.end : layout.pixels) - sizeof(Header));
-  return checksum.value();
-}
+using Tensors = std::map<std::string, at::Tensor>;
 
 /// The sums of each class in each channel of `images` [I, H, W, C].
 std::vector<ChannelSums> sum_classes(const at::Tensor& images, const std::vector<int64_t>& class_offsets) {
@@ -118,12 +55,82 @@ CachedImages decode_into_memory(const ImagePlan& plan) {
                                      at::kByte),
                  .class_offsets = plan.class_offsets,
                  .class_names = plan.class_names},
+      .files = at::zeros({plan.class_offsets.back(), 3}, at::kLong),
       .sums = {},
       .attachment = plan.attachment,
-      .cache = {}};
-  plan.decode(result.images.images);
+      .splits = plan.splits,
+      .passed_over = plan.passed_over,
+      .cache = {},
+      .remark = {}};
+  plan.decode({result.images.images, result.files});
   result.sums = sum_classes(result.images.images, plan.class_offsets);
   return result;
+}
+
+/// The bytes of a tensor as items of another type.
+template <class T>
+std::vector<T> items_of(const at::Tensor& tensor) {
+  std::vector<T> items(tensor.nbytes() / sizeof(T));
+  if (!items.empty()) {
+    std::memcpy(items.data(), tensor.const_data_ptr(), tensor.nbytes());
+  }
+  return items;
+}
+
+template <class Items>
+void put(const at::Tensor& tensor, const Items& items) {
+  const auto bytes = std::as_bytes(std::span(items));
+  std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(tensor.mutable_data_ptr()));
+}
+
+std::string text_of(const at::Tensor& tensor) {
+  const auto bytes = items_of<char>(tensor);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += name + '\0';
+  }
+  return text;
+}
+
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\0'), text.size());
+    names.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
+}
+
+/// Whether `tensors` are those of a cache, of sizes that fit each other, and every offset leads to an image.
+bool fits(const Tensors& tensors) {
+  const auto is = [&](const char* name, at::ScalarType type, int64_t dimensions) {
+    const auto found = tensors.find(name);
+    return found != tensors.end() && found->second.scalar_type() == type && found->second.dim() == dimensions;
+  };
+  if (!is("images", at::kByte, 4) || !is("files", at::kLong, 2) || !is("class_offsets", at::kLong, 1) ||
+      !is("sums", at::kLong, 3) || !is("splits", at::kLong, 1) || !is("class_names", at::kByte, 1) ||
+      !is("attachment", at::kByte, 1)) {
+    return false;
+  }
+  const at::Tensor& images = tensors.at("images");
+  const int64_t count = images.size(0), classes = tensors.at("class_offsets").numel() - 1;
+  const auto offsets = items_of<int64_t>(tensors.at("class_offsets"));
+  const auto splits = items_of<int64_t>(tensors.at("splits"));
+  return classes >= 0 && images.size(3) >= 1 && tensors.at("files").sizes() == at::IntArrayRef({count, 3}) &&
+         tensors.at("sums").sizes() == at::IntArrayRef({classes, images.size(3), 2}) &&
+         std::is_sorted(offsets.begin(), offsets.end()) && offsets.front() == 0 && offsets.back() == count &&
+         std::ssize(split_names(text_of(tensors.at("class_names")))) == classes &&
+         (splits.empty() || std::ssize(splits) == classes) &&
+         std::all_of(splits.begin(), splits.end(), [](int64_t split) { return split >= 0 && split < 3; });
+}
+
+std::map<std::string, std::string> metadata_of(const CacheKey& key) {
+  return {{"cache of images", kVersion}, {"key", printable(key.content)}};
 }
 
 }  // namespace
@@ -142,81 +149,52 @@ fs::path cache_path(const CacheKey& key) {
   }
   Checksum checksum;
   checksum.add(key.content.data(), key.content.size());
-  return folder / "ufo-maml" / (key.name + "-" + checksum.text() + ".images");
+  return folder / "ufo-maml" / (key.name + "-" + checksum.text() + ".safetensors");
 }
 
 std::optional<CachedImages> read_cache(const fs::path& path, const CacheKey& key) {
-  std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  Header header;
-  if (!file || file->size() < sizeof(Header)) {
+  TensorFile file;
+  try {
+    file = map_safetensors(path, kMostChecked);
+  } catch (const DataError&) {
     return std::nullopt;
   }
-  const std::byte* const bytes = file->data();
-  std::memcpy(&header, bytes, sizeof(Header));
-  if (header.magic != kMagic || header.version != kVersion || !plausible(header, file->size())) {
+  const auto passed_over = file.metadata.extract("passed_over");
+  if (file.metadata != metadata_of(key) || passed_over.empty() || !fits(file.tensors)) {
     return std::nullopt;
   }
-  const Layout layout(header);
-  const auto text = [&](int64_t start, int64_t size) {
-    return std::string_view(reinterpret_cast<const char*>(bytes) + start, static_cast<size_t>(size));
-  };
-  if (checksum_of(header, bytes, layout) != header.checksum ||
-      text(layout.key, header.key_bytes) != key.content) {
-    return std::nullopt;
-  }
-
-  CachedImages result{.images = {},
-                      .sums = std::vector<ChannelSums>(static_cast<size_t>(header.classes * header.channels)),
-                      .attachment = std::string(text(layout.attachment, header.attachment_bytes)),
-                      .cache = path};
-  ImageSet& set = result.images;
-  set.class_offsets.resize(static_cast<size_t>(header.classes) + 1);
-  std::memcpy(set.class_offsets.data(), bytes + layout.offsets, set.class_offsets.size() * sizeof(int64_t));
-  std::memcpy(result.sums.data(), bytes + layout.sums, result.sums.size() * sizeof(ChannelSums));
-  set.class_names = split_lines(text(layout.names, header.name_bytes));
-  if (set.classes() != header.classes) {
-    return std::nullopt;
-  }
-  void* const pixels = const_cast<std::byte*>(bytes + layout.pixels);
-  set.images = at::from_blob(
-      pixels, {header.images, header.height, header.width, header.channels},
-      [file](void*) mutable { file.reset(); }, at::kByte);
-  return result;
+  return CachedImages{.images = {.images = file.tensors.at("images"),
+                                 .class_offsets = items_of<int64_t>(file.tensors.at("class_offsets")),
+                                 .class_names = split_names(text_of(file.tensors.at("class_names")))},
+                      .files = file.tensors.at("files"),
+                      .sums = items_of<ChannelSums>(file.tensors.at("sums")),
+                      .attachment = text_of(file.tensors.at("attachment")),
+                      .splits = items_of<int64_t>(file.tensors.at("splits")),
+                      .passed_over = passed_over.mapped(),
+                      .cache = path,
+                      .remark = {}};
 }
 
 void write_cache(const fs::path& path, const CacheKey& key, const ImagePlan& plan) {
-  std::error_code ignored;  // the write names the folder where it cannot be made
-  fs::create_directories(path.parent_path(), ignored);
-  std::string names;
-  for (const std::string& name : plan.class_names) {
-    names += name + '\n';
-  }
-  Header header;
-  header.images = plan.class_offsets.back();
-  header.height = plan.height;
-  header.width = plan.width;
-  header.channels = plan.channels;
-  header.classes = static_cast<int64_t>(plan.class_names.size());
-  header.key_bytes = static_cast<int64_t>(key.content.size());
-  header.attachment_bytes = static_cast<int64_t>(plan.attachment.size());
-  header.name_bytes = static_cast<int64_t>(names.size());
-  const Layout layout(header);
-  write_file_atomically(path, static_cast<size_t>(layout.end), [&](std::span<std::byte> file) {
-    const at::Tensor images =
-        at::from_blob(file.data() + layout.pixels,
-                      {header.images, header.height, header.width, header.channels}, at::kByte);
-    plan.decode(images);
-    const auto put = [&](int64_t start, const auto& items) {
-      const auto part = std::as_bytes(std::span(items));
-      std::copy(part.begin(), part.end(), file.begin() + start);
-    };
-    put(layout.offsets, plan.class_offsets);
-    put(layout.sums, sum_classes(images, plan.class_offsets));
-    put(layout.key, key.content);
-    put(layout.attachment, plan.attachment);
-    put(layout.names, names);
-    header.checksum = checksum_of(header, file.data(), layout);
-    std::memcpy(file.data(), &header, sizeof(Header));
+  const int64_t images = plan.class_offsets.back(), classes = std::ssize(plan.class_names);
+  const std::string names = join(plan.class_names);
+  auto metadata = metadata_of(key);
+  metadata["passed_over"] = plan.passed_over;
+  const std::vector<TensorPlan> plans = {
+      {"images", at::kByte, {images, plan.height, plan.width, plan.channels}},
+      {"files", at::kLong, {images, 3}},
+      {"class_offsets", at::kLong, {classes + 1}},
+      {"sums", at::kLong, {classes, plan.channels, 2}},
+      {"splits", at::kLong, {std::ssize(plan.splits)}},
+      {"class_names", at::kByte, {std::ssize(names)}},
+      {"attachment", at::kByte, {std::ssize(plan.attachment)}}};
+  save_safetensors(path, plans, metadata, [&](const Tensors& tensors) {
+    plan.decode({tensors.at("images"), tensors.at("files")});
+    put(tensors.at("class_offsets"), plan.class_offsets);
+    put(tensors.at("sums"), sum_classes(tensors.at("images"), plan.class_offsets));
+    put(tensors.at("splits"), plan.splits);
+    put(tensors.at("class_names"), names);
+    put(tensors.at("attachment"), plan.attachment);
   });
 }
 
@@ -229,15 +207,27 @@ CachedImages load_through_cache(const CacheKey& key, const std::function<ImagePl
   if (path.empty()) {
     return decode_into_memory(plan);
   }
+  std::error_code ignored;  // the write names the folder where it cannot be made
+  fs::create_directories(path.parent_path(), ignored);
+  const FileLock lock(path.string() + ".lock");
+  if (auto images = read_cache(path, key)) {  // another process was first
+    return std::move(*images);
+  }
+  const std::string damaged =
+      fs::exists(path, ignored) ? "made the cache " + printable(path.string()) + " anew: it was damaged" : "";
   try {
     write_cache(path, key, plan);
   } catch (const DataError&) {
     throw;  // the images are at fault, not the cache
-  } catch (const UserError&) {
-    return decode_into_memory(plan);
+  } catch (const UserError& error) {
+    CachedImages images = decode_into_memory(plan);
+    images.remark = std::string("images are held in memory without a cache: ") + error.what();
+    return images;
   }
   auto images = read_cache(path, key);
-  return images ? std::move(*images) : decode_into_memory(plan);
+  CachedImages result = images ? std::move(*images) : decode_into_memory(plan);
+  result.remark = damaged;
+  return result;
 }
 
 }  // namespace ufo::data

@@ -8,10 +8,11 @@
 #include <mutex>
 #include <string_view>
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
 #include <opencv2/core.hpp>
 
 #include <ufo/base/checksum.h>
+#include <ufo/base/printable.h>
 
 namespace ufo::data {
 namespace {
@@ -51,30 +52,61 @@ std::vector<int64_t> places_of(const ClassedImages& images) {
   return places;
 }
 
-/// "a.png has the same pixels as b.png, of another class" and "c.png has 5x4 pixels, ...".
-void find_oddities(const ClassedImages& images, const std::vector<Seen>& seen, int64_t size,
-                   std::vector<std::string>& oddities) {
+/// "a.png has the same pixels as b.png, of another class".
+std::vector<std::string> find_twins(const ClassedImages& images, const std::vector<Seen>& seen) {
+  std::vector<std::string> twins;
   std::map<decltype(Seen().key()), size_t> first;
   for (size_t i = 0; i < seen.size(); ++i) {
     if (seen[i].height == 0) {
       continue;  // broken
     }
     const ImageFile& file = images.files[i];
-    if (2 * std::min(seen[i].height, seen[i].width) < size) {
-      oddities.push_back("tiny: " + file.path + " has " + std::to_string(seen[i].width) + "x" +
-                         std::to_string(seen[i].height) + " pixels, less than half of " +
-                         std::to_string(size));
-    }
     const auto [twin, is_new] = first.try_emplace(seen[i].key(), i);
     if (!is_new) {
       const ImageFile& other = images.files[twin->second];
       const std::string whose = other.image_class == file.image_class ? "" : ", of another class";
-      oddities.push_back("duplicate: " + file.path + " has the pixels of " + other.path + whose);
+      twins.push_back("duplicate: " + printable(file.path) + " has the pixels of " + printable(other.path) +
+                      whose);
     }
   }
+  return twins;
+}
+
+/// As ImageTarget::files, where the sizes are asked for alone.
+at::Tensor sizes_of(const std::vector<Seen>& seen) {
+  at::Tensor files = at::zeros({std::ssize(seen), 3}, at::kLong);
+  auto* value = files.mutable_data_ptr<int64_t>();
+  for (const Seen& image : seen) {
+    *value++ = image.height;
+    *value++ = image.width;
+    *value++ = 0;
+  }
+  return files;
+}
+
+/// Of each class, from the checksums of its files in their order.
+std::vector<uint32_t> checksums_of(const CachedImages& cached) {
+  const auto* const files = cached.files.const_data_ptr<int64_t>();
+  std::vector<uint32_t> checksums;
+  for (int64_t c = 0; c < cached.images.classes(); ++c) {
+    Checksum checksum;
+    for (int64_t i = cached.images.class_offsets[static_cast<size_t>(c)];
+         i < cached.images.class_offsets[static_cast<size_t>(c) + 1]; ++i) {
+      const auto own = static_cast<uint32_t>(files[3 * i + 2]);
+      checksum.add(&own, sizeof own);
+    }
+    checksums.push_back(checksum.value());
+  }
+  return checksums;
 }
 
 }  // namespace
+
+void add_line(std::vector<std::string>& lines, std::string line) {
+  if (!line.empty()) {
+    lines.push_back(std::move(line));
+  }
+}
 
 ClassedImages classify(std::shared_ptr<const FileTree> tree, std::vector<std::string> class_names,
                        std::vector<ImageFile> files) {
@@ -86,7 +118,11 @@ ClassedImages classify(std::shared_ptr<const FileTree> tree, std::vector<std::st
   for (size_t c = 1; c < offsets.size(); ++c) {
     offsets[c] += offsets[c - 1];
   }
-  return {std::move(tree), std::move(class_names), std::move(files), std::move(offsets)};
+  return {.tree = std::move(tree),
+          .class_names = std::move(class_names),
+          .files = std::move(files),
+          .class_offsets = std::move(offsets),
+          .passed_over = {}};
 }
 
 ImagePlan plan_images(ClassedImages images, int64_t size, int64_t channels) {
@@ -96,11 +132,24 @@ ImagePlan plan_images(ClassedImages images, int64_t size, int64_t channels) {
                  .width = size,
                  .channels = channels,
                  .attachment = {},
+                 .splits = {},
+                 .passed_over = images.passed_over.line(),
                  .decode = {}};
-  plan.decode = [images = std::move(images)](const at::Tensor& pixels) {
-    read_images(*images.tree, paths_of(images), {.places = places_of(images)}, pixels);
+  plan.decode = [images = std::move(images)](const ImageTarget& target) {
+    read_images(*images.tree, paths_of(images), {.places = places_of(images)}, target);
   };
   return plan;
+}
+
+Dataset dataset_of(CachedImages cached) {
+  Dataset dataset;
+  dataset.class_checksums = checksums_of(cached);
+  add_line(dataset.remarks, std::move(cached.passed_over));
+  add_line(dataset.remarks, std::move(cached.remark));
+  add_line(dataset.remarks, line_of_sizes(cached.files, cached.images.images.size(1)));
+  dataset.images = std::move(cached.images);
+  dataset.cache = std::move(cached.cache);
+  return dataset;
 }
 
 void normalize(Dataset& dataset, const std::vector<ChannelSums>& sums) {
@@ -136,7 +185,7 @@ VerificationReport verify_images(const ClassedImages& images, int64_t size, int6
   std::mutex mutex;
   decode_images(
       *images.tree, paths_of(images), channels,
-      [&](size_t index, cv::Mat& image) { seen[index] = look_at(image); },
+      [&](size_t index, const ReadImage& image) { seen[index] = look_at(image.pixels); },
       [&](size_t index, const std::string& message) {
         const std::lock_guard lock(mutex);
         broken[index] = message;
@@ -145,7 +194,9 @@ VerificationReport verify_images(const ClassedImages& images, int64_t size, int6
   for (const auto& [index, message] : broken) {
     report.broken.push_back(message);
   }
-  find_oddities(images, seen, size, report.oddities);
+  report.oddities = find_twins(images, seen);
+  add_line(report.remarks, images.passed_over.line());
+  add_line(report.remarks, line_of_sizes(sizes_of(seen), size));
   Checksum all;
   for (const Seen& image : seen) {
     all.add(&image.checksum, sizeof(image.checksum));

@@ -24,6 +24,7 @@ struct ClassedImages {
   std::vector<std::string> class_names;
   std::vector<ImageFile> files;        ///< sorted by path
   std::vector<int64_t> class_offsets;  ///< as in ImageSet; the images of a class are sorted by path
+  PassedOver passed_over;
 };
 
 /// Sorts `files`, whose paths all differ, and counts the classes.
@@ -32,6 +33,13 @@ ClassedImages classify(std::shared_ptr<const FileTree> tree, std::vector<std::st
 
 /// How to decode `images` to `size` x `size` pixels.
 ImagePlan plan_images(ClassedImages images, int64_t size, int64_t channels);
+
+/// Appends `line` to the remarks `lines`, unless it is empty.
+void add_line(std::vector<std::string>& lines, std::string line);
+
+/// A data set of `cached` images with what is to be said of them; splits, mean and deviation are the
+/// loader's.
+Dataset dataset_of(CachedImages cached);
 
 /// Sets mean and deviation of `dataset` to those of the pixels / 255 of its meta-train classes, one a
 /// channel. A channel that never changes has deviation 1.

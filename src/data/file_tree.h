@@ -1,5 +1,7 @@
 #pragma once
 
+#include "passed_over.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -14,6 +16,12 @@ namespace ufo::data {
 /// enough that an archive made to unpack without end does no harm.
 inline constexpr uintmax_t kLargestFile = 64 << 20;
 
+/// What a tree holds.
+struct TreeListing {
+  std::vector<std::string> paths;  ///< of all regular files, sorted, each once
+  PassedOver passed_over;          ///< what else there is: links that lead nowhere, devices
+};
+
 /// A tree of files read where it lies: a folder, or a zip or tar archive that holds that folder.
 /// Every path is relative and starts with the folder's own name, so that both forms look alike.
 class FileTree {
@@ -26,16 +34,17 @@ class FileTree {
   /// The folder or archive.
   const std::filesystem::path& location() const { return location_; }
 
-  /// All regular files, sorted, each once. Throws DataError for an unreadable tree, and for an archive with a
-  /// path that leaves it.
-  virtual std::vector<std::string> paths() const = 0;
+  /// Throws DataError for an unreadable tree, and for an archive with a path that cannot be read or leaves
+  /// it.
+  virtual TreeListing list() const = 0;
 
   /// Gives the content of each wanted file to `visit`, in the order that is fastest to read. Throws DataError
   /// for an unreadable tree, and for a wanted file above kLargestFile.
   virtual void read(const Wanted& wanted, const Visit& visit) const = 0;
 
-  /// A short text that changes whenever the files do: the checksum of a small archive; names, sizes and times
-  /// else.
+  /// A short text that changes with the place and whenever the files do: the checksum of a small archive;
+  /// size, time and samples of a large one; of a folder names, sizes and times of all files, and samples of
+  /// some.
   virtual std::string fingerprint() const = 0;
 
  protected:
@@ -45,11 +54,15 @@ class FileTree {
   std::filesystem::path location_;
 };
 
+/// The name of an archive file without its ending, .zip, .tar, .tar.gz and so on in any case; empty for other
+/// files.
+std::string archive_stem(const std::string& name);
+
 std::unique_ptr<FileTree> open_folder(const std::filesystem::path& folder);
 std::unique_ptr<FileTree> open_archive(const std::filesystem::path& archive);
 
-/// The tree `name` in `root`: the first of name.zip, name.tar, name.tar.gz, name.tgz and the folder `name`
-/// that exists. Throws DataError, saying what was needed, where none does; `dataset` begins the message.
+/// The tree `name` in `root`: an archive `name`.zip, .tar and so on, or else the folder `name`. Throws
+/// DataError, saying what was needed, where neither exists; `dataset` begins the message.
 std::unique_ptr<FileTree> find_tree(const std::string& dataset, const std::filesystem::path& root,
                                     const std::string& name);
 
@@ -59,6 +72,10 @@ std::unique_ptr<FileTree> find_tree(const std::string& dataset, const std::files
 std::unique_ptr<FileTree> open_root(
     const std::string& dataset, const std::filesystem::path& root,
     const std::function<bool(const std::filesystem::path& entry)>& is_content);
+
+/// The CRC-32 of `samples` parts of `size` bytes, evenly spread from the start of `file` to its end; parts of
+/// a smaller file overlap or are shorter. Throws DataError where it cannot be read.
+std::string sampled_checksum(const std::filesystem::path& file, size_t samples, uintmax_t size);
 
 /// Whether `path` may be relative to a folder and stay inside it.
 bool stays_inside(const std::string& path);

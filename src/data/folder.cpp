@@ -14,17 +14,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kSampledFiles = 64, kSampleSize = 4096;  // of a folder's fingerprint
+
 class Folder : public FileTree {
  public:
   explicit Folder(const fs::path& folder) : FileTree(folder) {}
 
-  std::vector<std::string> paths() const override {
-    std::vector<std::string> paths;
-    for (const fs::directory_entry& file : files()) {
-      paths.push_back(path_of(file));
+  TreeListing list() const override {
+    TreeListing listing;
+    for (const fs::directory_entry& entry : entries()) {
+      if (entry.is_regular_file()) {
+        listing.paths.push_back(path_of(entry));
+      } else {
+        listing.passed_over.add("links to nothing or devices", path_of(entry));
+      }
     }
-    std::sort(paths.begin(), paths.end());
-    return paths;
+    std::sort(listing.paths.begin(), listing.paths.end());
+    return listing;
   }
 
   void read(const Wanted& wanted, const Visit& visit) const override {
@@ -38,7 +44,9 @@ class Folder : public FileTree {
 
   std::string fingerprint() const override {
     std::vector<std::string> lines;
-    for (const fs::directory_entry& file : files()) {
+    std::vector<fs::directory_entry> files = this->files();
+    std::sort(files.begin(), files.end());
+    for (const fs::directory_entry& file : files) {
       struct stat status {
       };  // one call a file, where std::filesystem needs one for the size and one for the time
       if (::stat(file.path().c_str(), &status) != 0) {
@@ -48,26 +56,38 @@ class Folder : public FileTree {
                       std::to_string(status.st_mtim.tv_sec) + '.' + std::to_string(status.st_mtim.tv_nsec));
     }
     std::sort(lines.begin(), lines.end());
+    for (size_t i = 0; i < kSampledFiles && i < files.size(); ++i) {
+      const fs::path& file = files[i * files.size() / std::min(kSampledFiles, files.size())].path();
+      lines.push_back(sampled_checksum(file, 1, kSampleSize));
+    }
     Checksum checksum;
     for (const std::string& line : lines) {
       checksum.add(line.data(), line.size() + 1);  // the zero at the end keeps the lines apart
     }
-    return "folder of " + std::to_string(lines.size()) + " files, crc32 " + checksum.text();
+    return fs::weakly_canonical(location()).string() + ", folder of " + std::to_string(files.size()) +
+           " files, crc32 " + checksum.text();
   }
 
  private:
-  std::vector<fs::directory_entry> files() const {
-    std::vector<fs::directory_entry> files;
+  /// All that is no folder.
+  std::vector<fs::directory_entry> entries() const {
+    std::vector<fs::directory_entry> entries;
     try {
       const auto options = fs::directory_options::follow_directory_symlink;
       for (const fs::directory_entry& entry : fs::recursive_directory_iterator(location(), options)) {
-        if (entry.is_regular_file()) {
-          files.push_back(entry);
+        if (!entry.is_directory()) {
+          entries.push_back(entry);
         }
       }
     } catch (const fs::filesystem_error& error) {
       throw DataError(location().string() + ": need a readable folder, got: " + error.code().message());
     }
+    return entries;
+  }
+
+  std::vector<fs::directory_entry> files() const {
+    std::vector<fs::directory_entry> files = entries();
+    std::erase_if(files, [](const fs::directory_entry& entry) { return !entry.is_regular_file(); });
     return files;
   }
 
@@ -98,11 +118,14 @@ std::unique_ptr<FileTree> open_folder(const fs::path& folder) { return std::make
 std::unique_ptr<FileTree> find_tree(const std::string& dataset, const fs::path& root,
                                     const std::string& name) {
   std::error_code unreadable;  // is as good as missing
-  for (const char* ending : {".zip", ".tar", ".tar.gz", ".tgz"}) {
-    const fs::path archive = root / (name + ending);
-    if (fs::is_regular_file(archive, unreadable)) {
-      return open_archive(archive);
+  std::vector<fs::path> archives;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root, unreadable)) {
+    if (archive_stem(entry.path().filename().string()) == name && entry.is_regular_file(unreadable)) {
+      archives.push_back(entry.path());
     }
+  }
+  if (!archives.empty()) {
+    return open_archive(*std::max_element(archives.begin(), archives.end()));  // a .zip before a .tar
   }
   if (fs::is_directory(root / name, unreadable)) {
     return open_folder(root / name);

@@ -65,15 +65,16 @@ at::Tensor read_idx(const std::filesystem::path& path) {
     reader.fail("need an IDX file of unsigned bytes, which begins 000008, got " + std::string(found));
   }
   std::vector<int64_t> sizes;
-  int64_t count = 1;
+  int64_t count = 1, extent = 1;  // without the sizes of 0, whose strides must fit all the same
   for (int dimension = 0; dimension < magic[3]; ++dimension) {
     std::array<unsigned char, 4> size;
     reader.read(size.data(), size.size(), "an IDX header");
     sizes.push_back(int64_t{size[0]} << 24 | int64_t{size[1]} << 16 | int64_t{size[2]} << 8 | size[3]);
-    if (sizes.back() > kLargest / std::max<int64_t>(count, 1)) {
+    if (sizes.back() > kLargest / extent) {
       reader.fail("need at most 4 GiB, got a header that asks for more");
     }
     count *= sizes.back();
+    extent *= std::max<int64_t>(sizes.back(), 1);
   }
   at::Tensor values = at::empty(sizes, at::kByte);
   reader.read(values.mutable_data_ptr<uint8_t>(), count, "content as its header says");

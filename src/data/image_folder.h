@@ -17,12 +17,19 @@ Dataset load_image_folder(const DatasetOptions& options);
 /// As verify_dataset.
 VerificationReport verify_image_folder(const DatasetOptions& options);
 
-/// Divides the classes `names`, sorted: as the text `list` of splits.json says, or shuffled by
-/// `options.split_seed` where it is empty. Throws DataError where the list is damaged or missing but asked
+/// What a folder itself says of how its classes are divided.
+struct FolderDivision {
+  std::string list;  ///< the text of splits.json; empty where there is none
+  std::vector<int64_t>
+      splits{};  ///< the Split of each class, where they lie in folders of splits; else empty
+};
+
+/// Divides the classes `names`, sorted: as splits.json says, or else as they lie in train, val and test, or
+/// else shuffled by `options.split_seed`. Throws DataError where the list is damaged, or missing but asked
 /// for, names a class that there is not or one twice, or leaves meta-train without classes; `where` ends the
 /// message.
 std::array<std::vector<EpisodeClass>, 3> split_image_folder(const std::vector<std::string>& names,
-                                                            const std::string& list,
+                                                            const FolderDivision& division,
                                                             const DatasetOptions& options,
                                                             const std::string& where);
 

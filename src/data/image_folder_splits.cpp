@@ -1,18 +1,18 @@
+#include "base/json.h"
 #include "episode_classes.h"
 #include "image_folder.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include <nlohmann/json.hpp>
-
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 #include <ufo/base/random.h>
 
 namespace ufo::data {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 /// The classes of each split, as indices.
 using Classes = std::array<std::vector<int32_t>, 3>;
 
@@ -21,9 +21,9 @@ Json parse_list(const std::string& text, const std::string& where) {
                            ": need the keys train, validation and test, each a list of class names, got ";
   Json list;
   try {
-    list = Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw DataError(need + "bad JSON" + where + " (" + error.what() + ")");
+    list = parse_json(text);
+  } catch (const JsonFault& fault) {
+    throw DataError(need + "bad JSON" + where + " (" + fault.what() + ")");
   }
   if (!list.is_object()) {
     throw DataError(need + list.type_name() + where);
@@ -38,7 +38,7 @@ Json parse_list(const std::string& text, const std::string& where) {
     const bool good = names.is_array() && std::all_of(names.begin(), names.end(),
                                                       [](const Json& name) { return name.is_string(); });
     if (!known || !good) {
-      throw DataError(need + (known ? "another value of " : "the key ") + key + where);
+      throw DataError(need + (known ? "another value of " : "the key ") + printable(key) + where);
     }
   }
   return list;
@@ -54,16 +54,25 @@ Classes listed(const std::vector<std::string>& names, const std::string& text, c
       const auto name = entry.get<std::string>();
       const auto found = std::lower_bound(names.begin(), names.end(), name);
       if (found == names.end() || *found != name) {
-        throw DataError(file + ": need a folder of images for each class, found none for " + name + where);
+        throw DataError(file + ": need a folder of images for each class, found none for " + printable(name) +
+                        where);
       }
       const auto c = static_cast<size_t>(found - names.begin());
       if (split_of[c] != nullptr) {
-        throw DataError(file + ": need each class once, got " + name + " in " + split_of[c] + " and in " +
-                        kSplitNames[split] + where);
+        throw DataError(file + ": need each class once, got " + printable(name) + " in " + split_of[c] +
+                        " and in " + kSplitNames[split] + where);
       }
       split_of[c] = kSplitNames[split];
       classes[split].push_back(static_cast<int32_t>(c));
     }
+  }
+  return classes;
+}
+
+Classes by_folder(const std::vector<int64_t>& splits) {
+  Classes classes;
+  for (size_t c = 0; c < splits.size(); ++c) {
+    classes[static_cast<size_t>(splits[c])].push_back(static_cast<int32_t>(c));
   }
   return classes;
 }
@@ -89,15 +98,20 @@ Classes shuffled(size_t count, const DatasetOptions& options) {
 }  // namespace
 
 std::array<std::vector<EpisodeClass>, 3> split_image_folder(const std::vector<std::string>& names,
-                                                            const std::string& list,
+                                                            const FolderDivision& division,
                                                             const DatasetOptions& options,
                                                             const std::string& where) {
-  if (list.empty() && options.split == "listed") {
+  const std::string& list = division.list;
+  if (list.empty() && division.splits.empty() && options.split == "listed") {
     throw DataError(std::string("image_folder: need ") + kSplitsFile + " for the split listed, found none" +
                     where);
   }
-  Classes chosen = list.empty() || options.split == "shuffled" ? shuffled(names.size(), options)
-                                                               : listed(names, list, where);
+  Classes chosen;
+  if (options.split == "shuffled" || (list.empty() && division.splits.empty())) {
+    chosen = shuffled(names.size(), options);
+  } else {
+    chosen = list.empty() ? by_folder(division.splits) : listed(names, list, where);
+  }
   if (chosen[0].empty()) {
     throw DataError("image_folder: need at least one class in split train, got none of " +
                     std::to_string(names.size()) + where);

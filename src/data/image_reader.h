@@ -15,14 +15,14 @@ class Mat;
 
 namespace ufo::data {
 
-/// Whether `path` ends as an image file does: .png, .jpg, .jpeg, .bmp or .webp, in any case.
-bool is_image(const std::string& path);
-
-/// Whether `path` leads through what file managers hide or leave behind.
-bool is_hidden(const std::string& path);
+/// A decoded image and the CRC-32 of the file that it was.
+struct ReadImage {
+  cv::Mat& pixels;
+  uint32_t file_checksum;
+};
 
 /// Takes the image number `index`, from several threads and in no fixed order.
-using ImageUse = std::function<void(size_t index, cv::Mat& image)>;
+using ImageUse = std::function<void(size_t index, const ReadImage& image)>;
 /// Takes what is wrong with the file number `index`, a line that names it; called as ImageUse is.
 using BrokenUse = std::function<void(size_t index, const std::string& message)>;
 
@@ -38,9 +38,23 @@ struct Placement {
   std::vector<int64_t> places{};  ///< the image that each file becomes; empty: its own number
 };
 
-/// Decodes the files `paths` (sorted) of `tree` and resizes them by area into `images`, [I, size, size, C]
-/// uint8 with I = paths.size(). Throws as decode_images does.
+/// Where I images of H x W pixels and C channels go.
+struct ImageTarget {
+  at::Tensor images;  ///< [I, H, W, C] uint8
+  at::Tensor files;   ///< [I, 3] int64: height and width as stored, and the CRC-32 of the file
+
+  ImageTarget narrow(int64_t first, int64_t count) const {
+    return {images.narrow(0, first, count), files.narrow(0, first, count)};
+  }
+};
+
+/// Decodes the files `paths` (sorted) of `tree` and resizes them by area into `target`, whose images are
+/// square; I = paths.size(). Throws as decode_images does.
 void read_images(const FileTree& tree, const std::vector<std::string>& paths, const Placement& placement,
-                 const at::Tensor& images);
+                 const ImageTarget& target);
+
+/// What is to be said of images whose `files` are given as in ImageTarget, made `size` x `size`: "1,200 of
+/// 1,300 images have 32x32 pixels and are enlarged: set dataset.image_size=32"; empty where they fit.
+std::string line_of_sizes(const at::Tensor& files, int64_t size);
 
 }  // namespace ufo::data

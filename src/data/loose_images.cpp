@@ -1,3 +1,4 @@
+#include "data/image/decode.h"
 #include "file_tree.h"
 #include "image_reader.h"
 
@@ -6,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 #include <ufo/data/loose_images.h>
 
 namespace ufo::data {
@@ -29,30 +31,38 @@ struct Listing {
   std::unique_ptr<FileTree> tree;
   std::vector<std::string> paths;     // in the tree
   std::vector<std::string> relative;  // to its folder
+  PassedOver passed_over;
 };
 
 Listing list_images(const std::string& what, const fs::path& folder) {
   const fs::path real = real_folder(what, folder);
   const std::string name = real.filename().string();
   const size_t prefix = name.empty() ? 0 : name.size() + 1;
-  Listing listing{.tree = open_folder(real), .paths = {}, .relative = {}};
-  for (const std::string& path : listing.tree->paths()) {
+  Listing listing;
+  listing.tree = open_folder(real);
+  TreeListing found = listing.tree->list();
+  listing.passed_over = std::move(found.passed_over);
+  for (const std::string& path : found.paths) {
     std::string relative = path.substr(prefix);
     if (is_image(relative) && !is_hidden(relative)) {
       listing.paths.push_back(path);
       listing.relative.push_back(std::move(relative));
+    } else {
+      listing.passed_over.add(kind_of_other(relative), relative);
     }
   }
   return listing;
 }
 
 LooseImages decode(Listing listing, const ImageForm& form) {
-  LooseImages images{.paths = std::move(listing.relative), .pixels = {}};
-  images.pixels = at::empty({static_cast<int64_t>(listing.paths.size()), form.size, form.size,
-                             static_cast<int64_t>(form.mean.size())},
-                            at::kByte);
-  read_images(*listing.tree, listing.paths, {.inverted = form.inverted}, images.pixels);
-  return images;
+  const auto count = static_cast<int64_t>(listing.paths.size());
+  const ImageTarget target{
+      .images = at::empty({count, form.size, form.size, static_cast<int64_t>(form.mean.size())}, at::kByte),
+      .files = at::zeros({count, 3}, at::kLong)};
+  read_images(*listing.tree, listing.paths, {.inverted = form.inverted}, target);
+  return {.paths = std::move(listing.relative),
+          .pixels = target.images,
+          .passed_over = listing.passed_over.line()};
 }
 
 std::vector<std::string> class_folders(const std::string& what, const fs::path& folder) {
@@ -91,8 +101,7 @@ ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std
 LooseImages read_loose_images(const std::string& what, const fs::path& folder, const ImageForm& form) {
   Listing listing = list_images(what, folder);
   if (listing.paths.empty()) {
-    throw DataError(what + ": need images (.png, .jpg, .jpeg, .bmp or .webp), found none in " +
-                    folder.string());
+    throw DataError(what + ": need images of " + decoded_formats() + ", found none in " + folder.string());
   }
   return decode(std::move(listing), form);
 }
@@ -104,7 +113,8 @@ LabelledImages read_labelled_images(const std::string& what, const fs::path& fol
   std::vector<int64_t> labels, sizes(result.class_names.size());
   for (const std::string& path : listing.relative) {
     if (std::count(path.begin(), path.end(), '/') != 1) {
-      throw DataError(what + ": need images as <class>/<file>, got " + path + " in " + folder.string());
+      throw DataError(what + ": need images as <class>/<file>, got " + printable(path) + " in " +
+                      folder.string());
     }
     const auto found = std::lower_bound(result.class_names.begin(), result.class_names.end(),
                                         path.substr(0, path.find('/')));
@@ -113,9 +123,8 @@ LabelledImages read_labelled_images(const std::string& what, const fs::path& fol
   }
   const auto empty = std::find(sizes.begin(), sizes.end(), 0);
   if (empty != sizes.end()) {
-    throw DataError(what +
-                    ": need at least one image (.png, .jpg, .jpeg, .bmp or .webp) of each class, found "
-                    "none in " +
+    throw DataError(what + ": need at least one image (" + decoded_formats() +
+                    ") of each class, found none in " +
                     (folder / result.class_names[static_cast<size_t>(empty - sizes.begin())]).string());
   }
   result.labels = at::tensor(labels, at::kLong);

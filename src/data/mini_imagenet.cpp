@@ -1,10 +1,12 @@
 #include "mini_imagenet.h"
 
 #include "classed_images.h"
+#include "data/image/decode.h"
 
 #include <algorithm>
 
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 
 namespace ufo::data {
 namespace {
@@ -13,6 +15,10 @@ namespace fs = std::filesystem;
 
 std::shared_ptr<const FileTree> open_mini_imagenet(const DatasetOptions& options) {
   std::error_code unreadable;
+  if (!fs::exists(options.root, unreadable)) {
+    throw DataError("mini_imagenet: need a folder or an archive of images, found none at " + options.root +
+                    "; data_scripts/get_mini_imagenet.py builds it from your own ImageNet");
+  }
   return open_root("mini_imagenet", options.root, [&](const fs::path& entry) {
     return entry.filename() == "train.csv" || fs::exists(entry / "train.csv", unreadable);
   });
@@ -32,8 +38,23 @@ std::string find_file(const MiniImagenetLists& lists, const ListedImage& image,
   return {};
 }
 
+/// Whether `path` is a list or the image of a row.
+bool is_used(const ClassedImages& images, const MiniImagenetLists& lists, const std::string& path) {
+  if (path == lists.folder + kManifest) {
+    return true;
+  }
+  for (const char* list : kMiniImagenetLists) {
+    if (path == lists.folder + list) {
+      return true;
+    }
+  }
+  return std::binary_search(images.files.begin(), images.files.end(), ImageFile{path, 0},
+                            [](const ImageFile& a, const ImageFile& b) { return a.path < b.path; });
+}
+
 ClassedImages list_images(std::shared_ptr<const FileTree> tree, const MiniImagenetCounts& counts) {
-  const std::vector<std::string> paths = tree->paths();
+  TreeListing listing = tree->list();
+  const std::vector<std::string>& paths = listing.paths;
   MiniImagenetLists lists = read_lists(*tree, paths, counts);
   std::vector<ImageFile> files;
   std::string missing_names;
@@ -42,7 +63,7 @@ ClassedImages list_images(std::shared_ptr<const FileTree> tree, const MiniImagen
   for (const ListedImage& image : lists.images) {
     files.push_back({find_file(lists, image, paths), image.image_class});
     if (files.back().path.empty() && ++missing <= kShown) {
-      missing_names += (missing == 1 ? "" : ", ") + image.filename;
+      missing_names += (missing == 1 ? "" : ", ") + printable(image.filename);
     }
   }
   if (missing > 0) {
@@ -51,7 +72,15 @@ ClassedImages list_images(std::shared_ptr<const FileTree> tree, const MiniImagen
                     " are missing in " + tree->location().string() + ": " + missing_names +
                     (missing > kShown ? ", ..." : ""));
   }
-  return classify(std::move(tree), std::move(lists.class_names), std::move(files));
+  ClassedImages images = classify(std::move(tree), std::move(lists.class_names), std::move(files));
+  images.passed_over = std::move(listing.passed_over);
+  for (const std::string& path : paths) {
+    if (!is_used(images, lists, path)) {
+      images.passed_over.add(is_image(path) && !is_hidden(path) ? "that no row names" : kind_of_other(path),
+                             path);
+    }
+  }
+  return images;
 }
 
 std::array<std::vector<EpisodeClass>, 3> split_classes(const MiniImagenetCounts& counts) {
@@ -89,11 +118,10 @@ Dataset load_mini_imagenet(const DatasetOptions& options, const MiniImagenetCoun
       .content = "mini_imagenet " + shape + ", colour, area; " + needed + "; " + tree->fingerprint()};
   CachedImages cached = load_through_cache(
       key, [&] { return plan_images(list_images(tree, counts), options.image_size, options.channels); });
-  Dataset dataset;
-  dataset.images = std::move(cached.images);
-  dataset.cache = std::move(cached.cache);
+  const std::vector<ChannelSums> sums = std::move(cached.sums);
+  Dataset dataset = dataset_of(std::move(cached));
   dataset.classes = split_classes(counts);
-  normalize(dataset, cached.sums);
+  normalize(dataset, sums);
   if (std::string note = note_of_size(dataset.images, counts.images); !note.empty()) {
     dataset.notes.push_back(std::move(note));
   }

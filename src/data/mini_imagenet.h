@@ -26,6 +26,9 @@ Dataset load_mini_imagenet(const DatasetOptions& options, const MiniImagenetCoun
 /// As verify_dataset.
 VerificationReport verify_mini_imagenet(const DatasetOptions& options, const MiniImagenetCounts& counts = {});
 
+/// The CSV files, by Split.
+inline constexpr std::array<const char*, 3> kMiniImagenetLists = {"train.csv", "val.csv", "test.csv"};
+
 /// A row of the CSV files: an image and its class.
 struct ListedImage {
   std::string filename;

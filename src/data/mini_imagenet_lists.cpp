@@ -6,11 +6,12 @@
 #include <unordered_map>
 
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 
 namespace ufo::data {
 namespace {
 
-constexpr std::array<const char*, 3> kLists = {"train.csv", "val.csv", "test.csv"};
+constexpr auto& kLists = kMiniImagenetLists;
 constexpr const char* kHeader = "filename,label";
 
 /// A line of a list, for messages and to be parsed.
@@ -61,8 +62,8 @@ void parse(const std::vector<unsigned char>& bytes, size_t split, const std::str
     ++line;
     if (line == 1) {
       if (row != kHeader) {
-        throw DataError(file + ": need the header " + kHeader + ", got \"" + row.substr(0, 60) + "\"" +
-                        where);
+        throw DataError(file + ": need the header " + kHeader + ", got \"" + printable(row.substr(0, 60)) +
+                        "\"" + where);
       }
       continue;
     }
@@ -74,12 +75,12 @@ void parse(const std::vector<unsigned char>& bytes, size_t split, const std::str
                       row.find(',', comma + 1) == std::string::npos && row.find('\0') == std::string::npos;
     if (!good) {
       throw DataError(file + ", line " + std::to_string(line) + ": need " + kHeader + ", got \"" +
-                      row.substr(0, 60) + "\"" + where);
+                      printable(row.substr(0, 60)) + "\"" + where);
     }
     rows.push_back({row.substr(0, comma), row.substr(comma + 1), split, line});
     if (!stays_inside(rows.back().filename) || !stays_inside(rows.back().label)) {
       throw DataError(file + ", line " + std::to_string(line) + ": need a path inside the folder, got \"" +
-                      row.substr(0, 60) + "\"" + where);
+                      printable(row.substr(0, 60)) + "\"" + where);
     }
   }
   if (line == 0) {
@@ -117,17 +118,18 @@ std::map<std::string, size_t> check_rows(const std::vector<Row>& rows, const Min
   for (const Row& row : rows) {
     const auto [first, is_new_image] = images.try_emplace(row.filename, &row);
     if (!is_new_image) {
-      throw DataError("mini_imagenet: need each image once, got " + row.filename + " in " +
+      throw DataError("mini_imagenet: need each image once, got " + printable(row.filename) + " in " +
                       first->second->place() + " and in " + row.place() + where);
     }
     const auto [split, is_new_class] = splits.try_emplace(row.label, row.split);
     if (split->second != row.split) {
-      throw DataError("mini_imagenet: need each class in one split, got " + row.label + " in " +
+      throw DataError("mini_imagenet: need each class in one split, got " + printable(row.label) + " in " +
                       kLists[split->second] + " and in " + row.place() + where);
     }
     if (++sizes[row.label] > counts.images) {
       throw DataError("mini_imagenet: need at most " + std::to_string(counts.images) +
-                      " images a class, got more of " + row.label + " in " + kLists[row.split] + where);
+                      " images a class, got more of " + printable(row.label) + " in " + kLists[row.split] +
+                      where);
     }
   }
   for (size_t split = 0; split < kLists.size(); ++split) {

@@ -1,6 +1,7 @@
 #include "omniglot.h"
 
 #include "cache.h"
+#include "classed_images.h"
 #include "file_tree.h"
 #include "image_reader.h"
 
@@ -11,6 +12,7 @@
 
 #include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 
 namespace ufo::data {
 namespace {
@@ -25,21 +27,27 @@ struct Half {
   std::vector<std::string> paths;  // of the drawings, sorted
   std::vector<std::string> characters;
   std::vector<int64_t> drawings;  // of each character
+  PassedOver passed_over;
 };
 
 /// images_background/Greek/character03/0333_01.png and nothing else, such as what file managers leave behind.
 bool is_drawing(const std::string& path, const std::string& half) {
   return path.starts_with(half + "/") && path.ends_with(".png") &&
-         std::count(path.begin(), path.end(), '/') == 3 && path.find("/.") == std::string::npos;
+         std::count(path.begin(), path.end(), '/') == 3 && !is_hidden(path);
 }
 
 Half open_half(const DatasetOptions& options, const std::string& name) {
-  return {.tree = find_tree("omniglot", options.root, name), .paths = {}, .characters = {}, .drawings = {}};
+  Half half;
+  half.tree = find_tree("omniglot", options.root, name);
+  return half;
 }
 
 void list_drawings(Half& half, const std::string& name) {
-  for (const std::string& path : half.tree->paths()) {
+  TreeListing listing = half.tree->list();
+  half.passed_over = std::move(listing.passed_over);
+  for (const std::string& path : listing.paths) {
     if (!is_drawing(path, name)) {
+      half.passed_over.add(kind_of_other(path), path);
       continue;
     }
     const size_t start = name.size() + 1;
@@ -67,7 +75,7 @@ void check_half(const std::string& name, const std::vector<std::string>& charact
   for (size_t c = 0; c < characters.size(); ++c) {
     if (sizes[c] != needed_drawings) {
       throw DataError("omniglot: need " + std::to_string(needed_drawings) + " images per character, got " +
-                      std::to_string(sizes[c]) + " in " + name + "/" + characters[c]);
+                      std::to_string(sizes[c]) + " in " + name + "/" + printable(characters[c]));
     }
   }
   const auto found = static_cast<int64_t>(characters.size());
@@ -94,6 +102,12 @@ void list_and_check(Halves& halves, const OmniglotCounts& counts) {
              counts.drawings);
 }
 
+std::string passed_over(const Halves& halves) {
+  PassedOver all = halves.background.passed_over;
+  all.add(halves.evaluation.passed_over);
+  return all.line();
+}
+
 ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts) {
   list_and_check(halves, counts);
   ImagePlan plan{.class_offsets = {0},
@@ -102,6 +116,8 @@ ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts
                  .width = size,
                  .channels = 1,
                  .attachment = {},
+                 .splits = {},
+                 .passed_over = passed_over(halves),
                  .decode = {}};
   for (const Half* half : {&halves.background, &halves.evaluation}) {
     for (size_t c = 0; c < half->characters.size(); ++c) {
@@ -109,11 +125,11 @@ ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts
       plan.class_offsets.push_back(plan.class_offsets.back() + half->drawings[c]);
     }
   }
-  plan.decode = [&halves](const at::Tensor& images) {
+  plan.decode = [&halves](const ImageTarget& target) {
     int64_t first = 0;
     for (const Half* half : {&halves.background, &halves.evaluation}) {
       const auto count = static_cast<int64_t>(half->paths.size());
-      read_images(*half->tree, half->paths, {.inverted = true}, images.narrow(0, first, count));
+      read_images(*half->tree, half->paths, {.inverted = true}, target.narrow(first, count));
       first += count;
     }
   };
@@ -124,9 +140,9 @@ ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts
 /// folders give that of the published release as long as no pixel changed.
 SourceReport verify_half(const Half& half, const char* published) {
   std::vector<uint32_t> checksums(half.paths.size());
-  decode_images(*half.tree, half.paths, 1, [&](size_t index, cv::Mat& image) {
+  decode_images(*half.tree, half.paths, 1, [&](size_t index, const ReadImage& image) {
     Checksum checksum;
-    checksum.add(image.ptr(), image.total());
+    checksum.add(image.pixels.ptr(), image.pixels.total());
     checksums[index] = checksum.value();
   });
   Checksum all;
@@ -155,10 +171,8 @@ Dataset load_omniglot(const DatasetOptions& options, const OmniglotCounts& count
                                 halves.evaluation.tree->fingerprint()};
   CachedImages cached =
       load_through_cache(key, [&] { return plan_halves(halves, options.image_size, counts); });
-  Dataset dataset;
-  dataset.classes = split_omniglot(cached.images.class_names, options, counts);
-  dataset.images = std::move(cached.images);
-  dataset.cache = std::move(cached.cache);
+  Dataset dataset = dataset_of(std::move(cached));
+  dataset.classes = split_omniglot(dataset.images.class_names, options, counts);
   dataset.mean = {0};
   dataset.deviation = {1};
   return dataset;
@@ -176,6 +190,7 @@ VerificationReport verify_omniglot(const DatasetOptions& options, const Omniglot
   for (size_t split = 0; split < classes.size(); ++split) {
     report.classes[split] = static_cast<int64_t>(classes[split].size());
   }
+  add_line(report.remarks, passed_over(halves));
   report.sources = {verify_half(halves.background, kPublishedBackground),
                     verify_half(halves.evaluation, kPublishedEvaluation)};
   return report;

@@ -1,13 +1,14 @@
+#include "base/json.h"
 #include "episode_classes.h"
 #include "omniglot.h"
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 
-#include <nlohmann/json.hpp>
-
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 #include <ufo/base/random.h>
 
 namespace ufo::data {
@@ -55,38 +56,62 @@ Characters by_alphabet(const std::vector<std::string>& names, uint64_t seed, con
   return characters;
 }
 
-/// Vinyals et al. (2016), from a list {"train": {"background": {"Greek": ["character03", ...]}}, "val",
-/// "test"}.
-Characters listed(const std::vector<std::string>& names, const std::filesystem::path& path) {
-  std::ifstream file(path);
+/// The list of the split of Vinyals et al. (2016):
+/// {"train": {"background": {"Greek": ["character03", ...], ...}, ...}, "val": ..., "test": ...}.
+nlohmann::ordered_json read_list(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
   if (!file) {
     throw DataError("omniglot: need the list of the split vinyals, found no " + path.string());
   }
+  try {
+    return parse_json(std::string(std::istreambuf_iterator<char>(file), {}));
+  } catch (const JsonFault& fault) {
+    throw DataError(path.string() + ": need a JSON list of characters, got: " + fault.what());
+  }
+}
+
+/// The names that one split of the list has, "Greek/character03". Throws DataError.
+std::vector<std::string> names_in(const nlohmann::ordered_json& list, const char* split,
+                                  const std::filesystem::path& path) {
+  const auto need = [&](bool good) {
+    if (!good) {
+      throw DataError(path.string() +
+                      ": need a JSON list of characters, got: no lists of names by half and " +
+                      "alphabet in " + split);
+    }
+  };
+  need(list.is_object() && list.contains(split) && list[split].is_object());
+  std::vector<std::string> names;
+  for (const auto& half : list[split]) {
+    need(half.is_object());
+    for (const auto& [alphabet, members] : half.items()) {
+      need(members.is_array());
+      for (const auto& member : members) {
+        need(member.is_string());
+        names.push_back(alphabet + "/" + member.get<std::string>());
+      }
+    }
+  }
+  return names;
+}
+
+Characters listed(const std::vector<std::string>& names, const std::filesystem::path& path) {
   std::map<std::string, int32_t> index;
   for (size_t c = 0; c < names.size(); ++c) {
     index[names[c]] = static_cast<int32_t>(c);
   }
+  constexpr std::array<const char*, 3> kKeys = {"train", "val", "test"};
+  const nlohmann::ordered_json list = read_list(path);
   Characters characters;
-  try {
-    const nlohmann::json list = nlohmann::json::parse(file);
-    constexpr std::array<const char*, 3> kKeys = {"train", "val", "test"};
-    for (size_t split = 0; split < kKeys.size(); ++split) {
-      for (const auto& half : list.at(kKeys[split])) {
-        for (const auto& [alphabet, members] : half.items()) {
-          for (const auto& member : members) {
-            const std::string name = alphabet + "/" + member.get<std::string>();
-            const auto found = index.find(name);
-            if (found == index.end()) {
-              throw DataError("omniglot: need the character " + name + " that " + path.string() +
-                              " names, found none in the images");
-            }
-            characters[split].push_back(found->second);
-          }
-        }
+  for (size_t split = 0; split < kKeys.size(); ++split) {
+    for (const std::string& name : names_in(list, kKeys[split], path)) {
+      const auto found = index.find(name);
+      if (found == index.end()) {
+        throw DataError("omniglot: need the character " + printable(name) + " that " + path.string() +
+                        " names, found none in the images");
       }
+      characters[split].push_back(found->second);
     }
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(path.string() + ": need a JSON list of characters, got: " + error.what());
   }
   return characters;
 }

@@ -1,26 +1,36 @@
 #include "file_tree.h"
 
 #include <algorithm>
-#include <array>
+#include <fstream>
 #include <system_error>
 
+#include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 
 namespace ufo::data {
-namespace {
 
 namespace fs = std::filesystem;
 
-bool is_archive(const fs::directory_entry& entry) {
-  constexpr std::array<const char*, 4> kEndings = {".zip", ".tar", ".tar.gz", ".tgz"};
-  const std::string name = entry.path().filename().string();
-  std::error_code unreadable;
-  return !name.starts_with(".") && entry.is_regular_file(unreadable) &&
-         std::any_of(kEndings.begin(), kEndings.end(),
-                     [&](const char* ending) { return name.ends_with(ending); });
+std::string sampled_checksum(const fs::path& file, size_t samples, uintmax_t size) {
+  std::ifstream stream(file, std::ios::binary);
+  std::error_code error;
+  const uintmax_t all = fs::file_size(file, error);
+  const auto part = std::min(size, all);
+  std::vector<char> bytes(part);
+  Checksum checksum;
+  for (size_t i = 0; i < samples && !error; ++i) {
+    const uintmax_t start = samples > 1 ? (all - part) / (samples - 1) * i : 0;
+    stream.seekg(static_cast<std::streamoff>(i > 0 && i + 1 == samples ? all - part : start));
+    if (!stream.read(bytes.data(), static_cast<std::streamsize>(part))) {
+      break;
+    }
+    checksum.add(bytes.data(), bytes.size());
+  }
+  if (error || !stream) {
+    throw DataError(file.string() + ": need a readable file, cannot read it");
+  }
+  return checksum.text();
 }
-
-}  // namespace
 
 bool stays_inside(const std::string& path) {
   const fs::path parts(path);
@@ -39,7 +49,8 @@ std::unique_ptr<FileTree> open_root(const std::string& dataset, const fs::path& 
   bool content = false;
   for (const auto& entry : fs::directory_iterator(place, unreadable)) {
     content = content || is_content(entry.path());
-    if (is_archive(entry)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(".") && !archive_stem(name).empty() && entry.is_regular_file(unreadable)) {
       archives.push_back(entry.path());
     }
   }

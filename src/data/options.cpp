@@ -2,6 +2,7 @@
 #include <vector>
 
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 #include <ufo/data/options.h>
 
 namespace ufo::data {
@@ -69,6 +70,10 @@ void check_dataset_options(const DatasetOptions& options, const std::string& pat
       check_range(path + ".validation_fraction" + of, options.validation_fraction, one_of_numbers({0}));
       check_range(path + ".test_fraction" + of, options.test_fraction, one_of_numbers({0}));
     }
+  }
+  if (options.root.find('\0') != std::string::npos) {
+    throw ConfigError(path + ".root: need a path, got one with a zero byte, \"" + printable(options.root) +
+                      "\"");
   }
   check_ranges(options, path);
 }

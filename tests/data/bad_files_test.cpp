@@ -1,4 +1,3 @@
-#include "data/encoded_image.h"
 #include "data/file_tree.h"
 #include "small_images.h"
 #include "small_omniglot.h"

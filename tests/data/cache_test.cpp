@@ -1,12 +1,22 @@
+#include "data/cache.h"
+
+#include "data/file_tree.h"
 #include "data/omniglot.h"
 #include "small_omniglot.h"
 #include "support/temporary_folder.h"
+
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <future>
+#include <thread>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/safetensors.h>
 
 namespace ufo::data {
 namespace {
@@ -104,11 +114,63 @@ TEST_F(OmniglotCache, IsRebuiltWhereverAByteIsFlippedOrTheEndIsCut) {
     ASSERT_TRUE(load().images.images.equal(expected_images())) << "byte " << position;
     ASSERT_EQ(read_text(cache), good) << "byte " << position;
   }
-  for (size_t kept : {size_t{0}, size_t{7}, size_t{71}, size_t{72}, good.size() - 1}) {
+  for (size_t kept : {size_t{0}, size_t{7}, size_t{8}, size_t{72}, good.size() - 1}) {
     write_text(cache, good.substr(0, kept));
     ASSERT_TRUE(load().images.images.equal(expected_images())) << kept << " bytes kept";
     ASSERT_EQ(read_text(cache), good);
   }
+}
+
+TEST_F(OmniglotCache, IsASafetensorsFile) {
+  const TensorFile file = load_safetensors(load().cache);
+  EXPECT_TRUE(file.tensors.at("images").equal(expected_images()));
+  EXPECT_TRUE(file.tensors.at("class_offsets").equal(at::tensor({0, 4, 8, 12, 16, 20}, at::kLong)));
+}
+
+TEST_F(OmniglotCache, IsMadeAnewWhereItsOffsetsLeadOut) {
+  const fs::path cache = load().cache;
+  for (const auto& offsets :
+       {at::tensor({0, 4, 8, 12, 16, 21}, at::kLong), at::tensor({0, 4, 8, 12, 16, 19}, at::kLong),
+        at::tensor({0, 8, 4, 12, 16, 20}, at::kLong), at::tensor({-4, 4, 8, 12, 16, 20}, at::kLong),
+        at::tensor({0, 20}, at::kLong)}) {
+    TensorFile file = load_safetensors(cache);
+    file.tensors["class_offsets"] = offsets;
+    save_safetensors(cache, file);  // with a good checksum
+    const Dataset dataset = load();
+    EXPECT_THAT(dataset.images.class_offsets, testing::ElementsAre(0, 4, 8, 12, 16, 20));
+    EXPECT_THAT(dataset.remarks,
+                testing::ElementsAre("made the cache " + cache.string() + " anew: it was damaged"));
+    EXPECT_THAT(load().remarks, testing::ElementsAre());
+  }
+}
+
+TEST_F(OmniglotCache, IsMadeOnceByProcessesThatStartTogether) {
+  const CacheKey key{.name = "together", .content = "x"};
+  std::atomic<int> decoded = 0;
+  const auto make = [&] {
+    return ImagePlan{.class_offsets = {0, 1},
+                     .class_names = {"ant"},
+                     .height = 1,
+                     .width = 1,
+                     .channels = 1,
+                     .attachment = {},
+                     .splits = {},
+                     .passed_over = {},
+                     .decode = [&](const ImageTarget& target) {
+                       ++decoded;
+                       std::this_thread::sleep_for(std::chrono::milliseconds(200));
+                       target.images.fill_(7);
+                     }};
+  };
+  std::vector<std::future<CachedImages>> starts;
+  for (int i = 0; i < 4; ++i) {
+    starts.push_back(std::async(std::launch::async, [&] { return load_through_cache(key, make); }));
+  }
+  for (auto& start : starts) {
+    EXPECT_EQ(start.get().images.images.item<int>(), 7);
+  }
+  EXPECT_EQ(decoded, 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(cache_.path() / "ufo-maml"), fs::directory_iterator()), 1);
 }
 
 TEST_F(OmniglotCache, IsNotUsedForAChangedFolder) {
@@ -131,6 +193,35 @@ TEST_F(OmniglotCache, IsNotUsedForAChangedArchiveOfTheSameSizeAndTime) {
   EXPECT_THROW(load(), DataError);
 }
 
+TEST_F(OmniglotCache, IsNotSharedByArchivesOfEqualNameSizeAndTime) {
+  const fs::path one = folder_.path() / "one" / "a.zip", other = folder_.path() / "other" / "a.zip";
+  constexpr size_t kLarge = size_t{65} << 20;  // too large to be read through
+  for (const fs::path& archive : {one, other}) {
+    fs::create_directories(archive.parent_path());
+    write_text(archive, "x");
+    fs::resize_file(archive, kLarge);
+  }
+  const auto time = fs::last_write_time(one);
+  fs::last_write_time(other, time);
+  const std::string before = open_archive(one)->fingerprint();
+  EXPECT_NE(open_archive(other)->fingerprint(), before);
+  EXPECT_EQ(open_archive(one)->fingerprint(), before);
+  std::ofstream(one, std::ios::binary | std::ios::in | std::ios::out).seekp(kLarge - 2).put('y');
+  fs::last_write_time(one, time);
+  EXPECT_NE(open_archive(one)->fingerprint(), before);
+}
+
+TEST_F(OmniglotCache, IsNotUsedForAFolderWhoseFileWasReplacedByOneOfEqualSizeAndTime) {
+  const fs::path file = small_.file("images_background/Greek/character01/0001_01.png");
+  const auto time = fs::last_write_time(file);
+  load();
+  std::string bytes = read_text(file);
+  bytes[bytes.size() / 2] ^= 1;
+  write_text(file, bytes);
+  fs::last_write_time(file, time);
+  EXPECT_THROW(load(), DataError);
+}
+
 TEST_F(OmniglotCache, IsNotUsedForOtherSizesAndCounts) {
   load();
   DatasetOptions options = small_.options();
@@ -145,6 +236,8 @@ TEST_F(OmniglotCache, IsDoneWithoutWhereItCannotBeWritten) {
     const Dataset dataset = load();
     EXPECT_EQ(dataset.cache, "");
     EXPECT_TRUE(dataset.images.images.equal(expected_images()));
+    EXPECT_THAT(dataset.remarks,
+                testing::ElementsAre(testing::StartsWith("images are held in memory without a cache: ")));
   }
 }
 

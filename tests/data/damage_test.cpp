@@ -109,8 +109,8 @@ TEST_F(Damage, NamesTheBrokenDrawing) {
        {std::string("no image"), std::string(), bytes.substr(0, bytes.size() / 2), flipped}) {
     write_text(small_.file(drawing), broken);
     testing::internal::CaptureStderr();
-    EXPECT_EQ(error(),
-              small_.file("images_background").string() + ": need an image, cannot decode " + drawing);
+    EXPECT_THAT(error(), StartsWith(small_.file("images_background").string() +
+                                    ": need an image, cannot decode " + drawing + ": it"));
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   }
 }
@@ -120,6 +120,10 @@ TEST_F(Damage, IgnoresWhatFileManagersLeaveBehind) {
   write_text(small_.file("images_background/Greek/character01/._0001_01.png"), "x");
   write_text(small_.file("images_background/Greek/character01/Thumbs.db"), "x");
   EXPECT_EQ(error(), "");
+  EXPECT_THAT(
+      load_omniglot(small_.options(), SmallOmniglot::counts()).remarks,
+      testing::ElementsAre("passed over 3 files: 2 hidden (as images_background/.DS_Store), 1 .db (as "
+                           "images_background/Greek/character01/Thumbs.db)"));
 }
 
 TEST_F(Damage, NamesTheMissingOrWrongListOfASplit) {
@@ -128,6 +132,13 @@ TEST_F(Damage, NamesTheMissingOrWrongListOfASplit) {
 
   write_text(list, "{");
   EXPECT_THAT(load_error("vinyals"), StartsWith(list.string() + ": need a JSON list of characters, got: "));
+  write_text(list, R"({"train": {}, "train": {}})");
+  EXPECT_EQ(load_error("vinyals"),
+            list.string() + ": need a JSON list of characters, got: train stands twice");
+  write_text(list, R"({"train": {"background": {"Greek": [3]}}, "val": {}, "test": {}})");
+  EXPECT_EQ(load_error("vinyals"), list.string() +
+                                       ": need a JSON list of characters, got: no lists of names by "
+                                       "half and alphabet in train");
   write_text(list, R"({"train": {}, "val": {}})");
   EXPECT_THAT(load_error("vinyals"), StartsWith(list.string() + ": need a JSON list of characters, got: "));
 

@@ -50,6 +50,13 @@ TEST(Dataset, RefusesTheOptionsOfAnother) {
             "dataset.test_fraction of omniglot: need one of 0, got 0.5");
 }
 
+TEST(Dataset, RefusesARootWithAZeroByte) {
+  DatasetOptions options;
+  options.root = std::string("data\0/omniglot", 14);
+  EXPECT_EQ(error_of([&] { check_dataset_options(options); }),
+            "dataset.root: need a path, got one with a zero byte, \"data\\x00/omniglot\"");
+}
+
 TEST(Dataset, DefaultsAreAccepted) {
   for (const char* name : {"omniglot", "mini_imagenet", "image_folder"}) {
     EXPECT_EQ(dataset_defaults(name).name, name);

@@ -91,7 +91,9 @@ TEST_F(ImageFolder, SplitIsThatOfTheListWhereThereIsOne) {
   }
   EXPECT_EQ(verify_dataset(options()).classes, (std::array<int64_t, 3>{2, 1, 1}));
   write_text(root_ / kSplitsFile, R"({"train": ["ant"], "validation": [], "test": ["bee"]})");
+  write_text(root_ / "manifest.sha256", "as data_scripts leave it");
   EXPECT_THAT(names_in(load(), Split::train), ElementsAre("ant"));
+  EXPECT_THAT(load().remarks, ElementsAre("3 classes are in no split and left out: cat, dog, elk"));
 }
 
 TEST_F(ImageFolder, SplitIsShuffledBySeedElse) {
@@ -123,6 +125,50 @@ TEST_F(ImageFolder, SplitMayBeAskedFor) {
   EXPECT_EQ(load_dataset(asked).of(Split::train).size(), 1u);
   asked.split = "shuffled";
   EXPECT_EQ(load_dataset(asked).of(Split::train).size(), 3u);
+}
+
+TEST_F(ImageFolder, SplitIsThatOfTheFoldersThatClassesLieIn) {
+  const fs::path root = folder_.path() / "usual";
+  const std::vector<std::pair<std::string, std::string>> places = {
+      {"dog", "train"}, {"ant", "train"}, {"elk", "val"}, {"bee", "test"}, {"cat", "test"}};
+  for (const auto& [name, split] : places) {
+    fs::create_directories(root / split);
+    fs::copy(root_ / name, root / split / name);
+  }
+  fs::create_directories(root / "valid");
+  fs::copy(root_ / "elk", root / "valid" / "emu");
+  fs::path archive = folder_.path() / "usual.zip";
+  pack_folder(archive, root);
+  for (const fs::path& place : {root, archive}) {
+    DatasetOptions usual = options();
+    usual.root = place.string();
+    for (int i = 0; i < 2; ++i) {  // decoded and from the cache
+      const Dataset dataset = load_dataset(usual);
+      EXPECT_THAT(names_in(dataset, Split::train), ElementsAre("ant", "dog"));
+      EXPECT_THAT(names_in(dataset, Split::validation), ElementsAre("elk", "emu"));
+      EXPECT_THAT(names_in(dataset, Split::test), ElementsAre("bee", "cat"));
+      EXPECT_EQ(dataset.images.class_size(1), 3);  // bee
+    }
+    usual.split = "listed";
+    EXPECT_EQ(verify_dataset(usual).classes, (std::array<int64_t, 3>{2, 2, 2}));
+    usual.split = "shuffled";
+    EXPECT_EQ(load_dataset(usual).of(Split::train).size(), 4u);
+  }
+}
+
+TEST_F(ImageFolder, AClassInTheFoldersOfTwoSplitsIsRefused) {
+  DatasetOptions usual = options();
+  const fs::path root = fs::weakly_canonical(folder_.path()) / "usual";
+  for (const char* split : {"train", "test"}) {
+    fs::create_directories(root / split);
+    fs::copy(root_ / "ant", root / split / "ant");
+  }
+  usual.root = root.string();
+  EXPECT_EQ(
+      error(usual),
+      "image_folder: need each class in one split, for what is tested must be new, got ant in test and in "
+      "train in " +
+          root.string());
 }
 
 TEST_F(ImageFolder, RotationsGiveEachClassFour) {
@@ -163,6 +209,8 @@ TEST_F(ImageFolder, NamesWhatIsWrongWithTheList) {
   };
   EXPECT_THAT(error_with("{"), StartsWith(need + "bad JSON" + place));
   EXPECT_THAT(error_with(""), StartsWith(need + "bad JSON" + place));
+  EXPECT_EQ(error_with(R"({"train": ["ant"], "validation": [], "test": [], "train": ["bee"]})"),
+            need + "bad JSON" + place + " (train stands twice)");
   EXPECT_EQ(error_with("[]"), need + "array" + place);
   EXPECT_EQ(error_with(R"({"train": [], "test": []})"), need + "no validation" + place);
   EXPECT_EQ(error_with(R"({"train": [], "validation": [], "test": [], "val": []})"),
@@ -191,7 +239,8 @@ TEST_F(ImageFolder, NamesTheFolderWithoutImages) {
   write_text(empty / "ant/notes.txt", "x");
   DatasetOptions options = this->options();
   options.root = empty.string();
-  EXPECT_THAT(error(options), StartsWith("image_folder: need images as <class>/<file>.png"));
+  EXPECT_THAT(error(options), StartsWith("image_folder: need images as <class>/<file> of PNG, JPEG"));
+  EXPECT_THAT(error(options), testing::EndsWith("; passed over 1 file: 1 .txt (as ant/notes.txt)"));
 }
 
 TEST_F(ImageFolder, IgnoresWhatFileManagersLeaveBehind) {
@@ -203,7 +252,62 @@ TEST_F(ImageFolder, IgnoresWhatFileManagersLeaveBehind) {
   EXPECT_EQ(load().images.images.size(0), 20);
 }
 
-TEST_F(ImageFolder, VerifyingListsBrokenTinyAndDuplicateImages) {
+TEST_F(ImageFolder, CountsAndNamesWhatItPassesOver) {
+  EXPECT_THAT(load().remarks, ElementsAre());
+  write_text(root_ / ".DS_Store", "x");
+  write_text(root_ / "ant/a.heic", "x");
+  write_text(root_ / "ant/b.heic", "x");
+  write_text(root_ / "ant/c.sv\x1bg", "x");
+  fs::create_symlink("nowhere", root_ / "ant/link.png");
+  const std::string expected =
+      "passed over 5 files: 2 .heic (as ant/a.heic), 1 .sv\\x1bg (as ant/c.sv\\x1bg), "
+      "1 hidden (as .DS_Store), 1 links to nothing or devices (as pictures/ant/link.png)";
+  EXPECT_THAT(load().remarks, ElementsAre(expected));
+  EXPECT_THAT(load().remarks, ElementsAre(expected));  // from the cache
+  EXPECT_THAT(verify_dataset(options()).remarks, ElementsAre(expected));
+}
+
+TEST_F(ImageFolder, MayHaveANameThatBeginsWithADot) {
+  const at::Tensor expected = load().images.images.clone();
+  const fs::path hidden = root_.parent_path() / ".pets";
+  fs::rename(root_, hidden);
+  write_text(hidden / ".DS_Store", "x");
+  DatasetOptions options = this->options();
+  options.root = hidden.string();
+  EXPECT_TRUE(load_dataset(options).images.images.equal(expected));
+  const fs::path archive = folder_.path() / "packed.zip";
+  pack_folder(archive, root_.parent_path());  // with the folder's own name
+  options.root = archive.string();
+  EXPECT_TRUE(load_dataset(options).images.images.equal(expected));
+}
+
+TEST_F(ImageFolder, SaysInOneLineThatImagesAreOfAnotherSize) {
+  DatasetOptions larger = options();
+  larger.image_size = 84;
+  const std::string expected =
+      "20 images have 12x12 pixels and are enlarged to 84x84: set dataset.image_size=12";
+  EXPECT_THAT(load_dataset(larger).remarks, ElementsAre(expected));
+  EXPECT_THAT(load_dataset(larger).remarks, ElementsAre(expected));  // from the cache
+  EXPECT_THAT(verify_dataset(larger).remarks, ElementsAre(expected));
+  write_image(root_ / "ant/large.png", 70, 900, 800);
+  EXPECT_THAT(
+      load_dataset(larger).remarks,
+      ElementsAre("20 of 21 images have 12x12 pixels and are enlarged to 84x84: set "
+                  "dataset.image_size=12; 1 of 21 images have 800x900 pixels and are shrunk to 84x84"));
+}
+
+TEST_F(ImageFolder, KnowsTheFilesOfEachClassByAChecksum) {
+  const std::vector<uint32_t> before = load().class_checksums;
+  ASSERT_EQ(before.size(), 5u);
+  EXPECT_EQ(load().class_checksums, before);  // from the cache
+  write_image(root_ / "cat/0.png", 99);
+  const std::vector<uint32_t> after = load().class_checksums;
+  for (size_t c = 0; c < before.size(); ++c) {
+    EXPECT_EQ(after[c] == before[c], c != 2) << c;
+  }
+}
+
+TEST_F(ImageFolder, VerifyingListsBrokenAndDuplicateImages) {
   EXPECT_THAT(verify_dataset(options()).broken, ElementsAre());
   EXPECT_THAT(verify_dataset(options()).oddities, ElementsAre());
   const std::string jpeg = read_text(root_ / "cat/1.jpg");
@@ -213,14 +317,15 @@ TEST_F(ImageFolder, VerifyingListsBrokenTinyAndDuplicateImages) {
   fs::copy_file(root_ / "bee/0.png", root_ / "bee/9.png");
   write_image(root_ / "elk/9.png", 60, 12, 5);
   const VerificationReport report = verify_dataset(options());
-  EXPECT_THAT(report.broken,
-              ElementsAre("need an image, cannot decode pictures/cat/1.jpg: it ends before its image does",
-                          "need an image, cannot decode pictures/dog/0.png"));
+  EXPECT_THAT(
+      report.broken,
+      ElementsAre("need an image, cannot decode pictures/cat/1.jpg: it ends before its image does",
+                  "need an image, cannot decode pictures/dog/0.png: its content is of no known format"));
   EXPECT_THAT(
       report.oddities,
       ElementsAre("duplicate: pictures/bee/9.png has the pixels of pictures/bee/0.png",
-                  "duplicate: pictures/elk/0.png has the pixels of pictures/ant/9.png, of another class",
-                  "tiny: pictures/elk/9.png has 5x12 pixels, less than half of 12"));
+                  "duplicate: pictures/elk/0.png has the pixels of pictures/ant/9.png, of another class"));
+  EXPECT_THAT(report.remarks, ElementsAre("1 of 23 images have 5x12 pixels and are enlarged to 12x12"));
 }
 
 }  // namespace

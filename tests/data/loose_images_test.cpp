@@ -34,6 +34,7 @@ TEST_F(ImageFiles, AreFoundInEveryFolderUnderTheirRelativePaths) {
   EXPECT_THAT(loose().paths, ElementsAre("a/c.bmp", "a/deep/d.jpg", "b.PNG"));
   EXPECT_EQ(loose().pixels.sizes(), at::IntArrayRef({3, 12, 12, 3}));
   EXPECT_EQ(read_loose_images("query", root_ / "a" / "..", form_).paths, loose().paths);
+  EXPECT_EQ(loose().passed_over, "passed over 3 files: 2 hidden (as .hidden/e.png), 1 .txt (as notes.txt)");
 }
 
 TEST_F(ImageFiles, HaveTheirFoldersAsClasses) {
@@ -90,7 +91,7 @@ TEST_F(ImageFiles, RefuseAFolderThatIsNone) {
 TEST_F(ImageFiles, RefuseAFolderWithoutImages) {
   fs::create_directories(root_);
   write_text(root_ / "a.txt", "no image");
-  EXPECT_THAT(error_of([&] { loose(); }), HasSubstr("query: need images (.png"));
+  EXPECT_THAT(error_of([&] { loose(); }), HasSubstr("query: need images of PNG, JPEG"));
 }
 
 TEST_F(ImageFiles, RefuseBadClasses) {

@@ -113,8 +113,8 @@ TEST_F(MiniImagenet, AsksWhichOfSeveralArchivesIsMeant) {
                 ", found 2, as a.tar and b.zip; name one as dataset.root");
   options.root = (folder_.path() / "none").string();
   EXPECT_THAT(error_of([&] { load_dataset(options); }),
-              testing::StartsWith("mini_imagenet: need a folder or an archive of images, found none at " +
-                                  options.root));
+              "mini_imagenet: need a folder or an archive of images, found none at " + options.root +
+                  "; data_scripts/get_mini_imagenet.py builds it from your own ImageNet");
 }
 
 TEST_F(MiniImagenet, ReadsFoldersOfClasses) {
@@ -140,6 +140,9 @@ TEST_F(MiniImagenet, IgnoresImagesThatNoRowNames) {
   write_image(small_.file("images/extra.png"), 77);
   write_text(small_.file("images/notes.txt"), "x");
   EXPECT_EQ(load().images.images.size(0), 12);
+  EXPECT_THAT(load().remarks,
+              ElementsAre("passed over 2 files: 1 .txt (as mini/images/notes.txt), 1 that no row names (as "
+                          "mini/images/extra.png)"));
 }
 
 TEST_F(MiniImagenet, NamesTheFirstMissingImagesAndTheirNumber) {

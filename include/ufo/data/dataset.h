@@ -35,8 +35,11 @@ struct Dataset {
   std::array<std::vector<EpisodeClass>, 3> classes;  ///< indexed by Split
   std::vector<float> mean;                           ///< one a channel
   std::vector<float> deviation;
-  std::vector<std::string> notes;  ///< what every table must say of this data, e.g. that it was cut
-  std::filesystem::path cache;     ///< the file that `images` is mapped from; empty where there is none
+  std::vector<uint32_t> class_checksums;  ///< of the files of each image class, in their order
+  std::vector<std::string> notes;         ///< what every table must say of this data, e.g. that it was cut
+  std::vector<std::string> remarks;       ///< what a log must say of how it was read, a line each: files that
+                                          ///< were passed over, images that are far from the size asked for
+  std::filesystem::path cache;  ///< the file that `images` is mapped from; empty where there is none
 
   const std::vector<EpisodeClass>& of(Split split) const { return classes[static_cast<size_t>(split)]; }
 };

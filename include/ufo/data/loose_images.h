@@ -11,8 +11,9 @@
 
 namespace ufo::data {
 
-// I images of H x W pixels and C channels. An image file ends in .png, .jpg, .jpeg, .bmp or .webp, in any
-// case; files and folders whose name begins with a dot are passed over.
+// I images of H x W pixels and C channels. An image file ends as one of PNG, JPEG, BMP, WebP and TIFF, or
+// GIF where OpenCV reads it, in any case; all other files, and what has a name that begins with a dot, are
+// passed over.
 
 /// How the images of a data set become numbers: decoded as grey (C = 1) or RGB (C = 3), resized by area,
 /// inverted or not, and value = (pixel / 255 - mean[channel]) / deviation[channel].
@@ -31,6 +32,7 @@ ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std
 struct LooseImages {
   std::vector<std::string> paths;  ///< relative to the folder, sorted
   at::Tensor pixels;               ///< [I, H, W, C] uint8
+  std::string passed_over;         ///< a line that counts and names the files not read; empty where none
 };
 
 /// The same with a class for each.

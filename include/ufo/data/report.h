@@ -26,8 +26,8 @@ struct VerificationReport {
   std::vector<SourceReport> sources;
   std::array<int64_t, 3> classes{};     ///< episode classes of each Split, rotations counted
   std::vector<std::string> broken{};    ///< files that are no whole images, a line each
-  std::vector<std::string> oddities{};  ///< images that are fit for use but tiny (they would be enlarged more
-                                        ///< than twofold) or have the pixels of another, a line each
+  std::vector<std::string> oddities{};  ///< images that have the pixels of another, a line each
+  std::vector<std::string> remarks{};   ///< as Dataset::remarks
 };
 
 /// Reads and decodes every image of the data set that `options` names, past its cache, and checks that all
