@@ -6,8 +6,10 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/base/logging.h>
 #include <ufo/bilevel/method.h>
 #include <ufo/run/checkpoint.h>
+#include <ufo/run/class_file.h>
 #include <ufo/run/run_directory.h>
 #include <ufo/train/evaluator.h>
 #include <ufo/train/workspace.h>
@@ -20,6 +22,7 @@ struct EvaluateArguments {
   int64_t tasks = 0, steps = 0, queries = 0;  ///< 0: as the config says
   int64_t ensemble = 0;                       ///< checkpoints evaluated together; 0: one alone
   int64_t seed = run::kEvaluationSeed;
+  bool changed_data = false;
 };
 
 run::Config config_of(const EvaluateArguments& arguments, const run::RunDirectory& run) {
@@ -147,6 +150,13 @@ int evaluate(const EvaluateArguments& arguments) {
   const run::Config config = config_of(arguments, run);
   const auto checkpoints = find_checkpoints(arguments, run, config.options.validation.keep);
   const train::Workspace workspace(config);
+  workspace.evaluation_sampler(static_cast<uint64_t>(arguments.seed)).check(split);
+  const std::string changed = run::check_classes(
+      run, workspace.dataset(),
+      arguments.changed_data ? run::ChangedData::accept_if_apart : run::ChangedData::refuse);
+  if (!changed.empty()) {
+    log(LogLevel::warning, "evaluating on changed data: " + changed);
+  }
   const auto result = evaluate_checkpoints(arguments, workspace, checkpoints);
   const auto file = run.evaluation_file(split);
   std::error_code ignored;  // the write itself tells what is wrong
@@ -195,6 +205,8 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
+  command->add_flag("--changed-data", arguments->changed_data,
+                    "go on though classes or images changed, where no class changed its split");
   command->add_option("--data", arguments->data_root,
                       "folder of the data set, where it has moved since training");
 }

@@ -12,6 +12,7 @@
 #include <ufo/base/parallel.h>
 #include <ufo/bilevel/method.h>
 #include <ufo/run/checkpoint.h>
+#include <ufo/run/class_file.h>
 #include <ufo/run/run_directory.h>
 #include <ufo/run/run_facts.h>
 #include <ufo/run/tensorboard.h>
@@ -36,7 +37,7 @@ const std::vector<std::string> kMayChange = {"outer.steps", "dataset.root", "dev
 struct TrainArguments {
   std::string program, config, run_directory, device, checkpoint = "last";
   std::vector<std::string> assignments;
-  bool resume = false;
+  bool resume = false, changed_data = false;
 
   fs::path run_path() const {
     return run_directory.empty() ? fs::path("runs") / fs::path(config).stem() : fs::path(run_directory);
@@ -87,6 +88,17 @@ void check_run(const TrainArguments& arguments, const run::Config& config) {
   if (const auto difference = run::first_difference(before.options, config.options, kMayChange)) {
     throw ConfigError("cannot resume " + path.string() + " with another config: " + *difference);
   }
+}
+
+/// Refuses to go on with a run on other data than it was trained on. Gives what changed where that is
+/// accepted.
+std::string check_data(const TrainArguments& arguments, const train::Workspace& workspace) {
+  if (!run::RunDirectory::holds_a_run(arguments.run_path())) {
+    return {};
+  }
+  return run::check_classes(
+      run::RunDirectory::open(arguments.run_path()), workspace.dataset(),
+      arguments.changed_data ? run::ChangedData::accept_if_apart : run::ChangedData::refuse);
 }
 
 /// The checkpoint to go on from. Where the last one is damaged, the message names what is left.
@@ -207,10 +219,13 @@ run::RunDirectory open_run(const TrainArguments& arguments, const run::Config& c
   if (arguments.resume) {
     write_file_atomically(run.config_file(), text);  // outer.steps may have grown
   }
+  write_file_atomically(run.classes_file(), run::to_json(data::record_of(workspace.dataset())));
   log_to_file_too(run.log_file());
   log(LogLevel::info, headline(workspace, run.path().string(), processes));
-  for (const std::string& note : workspace.dataset().notes) {
-    log(LogLevel::warning, config.options.dataset.name + ": " + note);
+  for (const auto* notes : {&workspace.dataset().notes, &workspace.dataset().remarks}) {
+    for (const std::string& note : *notes) {
+      log(LogLevel::warning, config.options.dataset.name + ": " + note);
+    }
   }
   return run;
 }
@@ -249,14 +264,21 @@ int train(const TrainArguments& arguments) {
     communicator->barrier();
   }
   // Samplers and estimator refuse what the data cannot give; made once here, before anything is written.
-  workspace.training_sampler();
-  workspace.evaluation_sampler(run::kEvaluationSeed);
+  workspace.training_sampler().check(data::Split::train);
+  const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
+  if (config.options.validation.every > 0) {
+    validation.check(data::Split::validation);
+  }
   bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
 
   const train::SignalWatch signals;
   std::optional<run::RunDirectory> run;
   if (place.rank == 0) {
+    const std::string changed = check_data(arguments, workspace);
     run = open_run(arguments, config, workspace, place.size);
+    if (!changed.empty()) {
+      log(LogLevel::warning, "going on with changed data: " + changed);
+    }
   }
   const End end = run_training(arguments.checkpoint, workspace, run, *communicator);
   if (run) {
@@ -282,6 +304,9 @@ void add_train(CLI::App& app, Action& action) {
   command->add_flag(
       "--resume", arguments->resume,
       "go on with the run in the folder; outer.steps, dataset.root and device may have changed");
+  command->add_flag(
+      "--changed-data", arguments->changed_data,
+      "with --resume: go on though classes or images changed, where no class changed its split");
   command
       ->add_option("--checkpoint", arguments->checkpoint,
                    "with --resume: where to go on from, last, best or a checkpoint file")

@@ -29,8 +29,13 @@ Purpose purpose_of(data::Split split) {
 void check_ways(const data::Dataset& dataset, data::Split split, int64_t ways) {
   const auto found = static_cast<int64_t>(dataset.of(split).size());
   if (found < ways) {
+    const std::string remedy = found == 0 && split == data::Split::validation
+                                   ? "; validation.every=0 does without, and dataset.validation_fraction "
+                                     "gives it more where a split is shuffled"
+                                   : "";
     throw ConfigError("episode: need at least " + std::to_string(ways) + " classes (ways), split " +
-                      data::kSplitNames[static_cast<size_t>(split)] + " has " + std::to_string(found));
+                      data::kSplitNames[static_cast<size_t>(split)] + " has " + std::to_string(found) +
+                      remedy);
   }
 }
 
@@ -61,7 +66,7 @@ EpisodeSampler::EpisodeSampler(const data::Dataset& dataset, const EpisodeOption
   const int64_t needed = options.shots + options.queries;
   for (data::Split split : {data::Split::train, data::Split::validation, data::Split::test}) {
     if (dataset.of(split).empty()) {
-      continue;  // a data set may lack a split that is never drawn from; episode() checks it
+      continue;  // check() is for those that are drawn from
     }
     check_ways(dataset, split, options.ways);
     for (const data::EpisodeClass& c : dataset.of(split)) {
@@ -78,8 +83,10 @@ EpisodeSampler::EpisodeSampler(const data::Dataset& dataset, const EpisodeOption
 
 EpisodeSampler::~EpisodeSampler() = default;
 
+void EpisodeSampler::check(data::Split split) const { check_ways(dataset_, split, options_.ways); }
+
 Episode EpisodeSampler::episode(data::Split split, uint64_t index) const {
-  check_ways(dataset_, split, options_.ways);
+  check(split);
   const std::vector<data::EpisodeClass>& classes = dataset_.of(split);
   const data::ImageSet& images = dataset_.images;
   RandomStream random(seed_, purpose_of(split), index);

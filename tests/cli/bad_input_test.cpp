@@ -46,6 +46,21 @@ class BadInput : public testing::Test {
     expect_refused(arguments, parts);
   }
 
+  /// Writes four images of each class into the folder set.
+  void write_classes(const std::vector<std::string>& names) const {
+    for (const std::string& name : names) {
+      for (int i = 0; i < 4; ++i) {
+        folder.write("set/" + name + "/" + std::to_string(i) + ".bmp", bmp_image(name[0] * 7 + 9 * i, 5));
+      }
+    }
+  }
+
+  static std::string own_config() {
+    return R"({"dataset": {"name": "image_folder", "root": "set", "image_size": 32},
+               "episode": {"ways": 2, "shots": 1, "queries": 1}, "model": {"filters": 4},
+               "outer": {"meta_batch": 2, "steps": 2}, "evaluation": {"queries": 1, "tasks": 4}})";
+  }
+
   std::vector<std::string> files() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
@@ -125,7 +140,8 @@ TEST_F(BadInput, ImageFolderWithAClassOfTooFewImages) {
 
 TEST_F(BadInput, AnInstructionSetThatTheProcessorLacks) {
   ::setenv("UFO_CPU", "avx1024", 1);
-  expect_set_refused({}, {"UFO_CPU: need an instruction set of this processor (", "baseline), got 'avx1024'"});
+  expect_set_refused({},
+                     {"UFO_CPU: need an instruction set of this processor (", "baseline), got 'avx1024'"});
   ::unsetenv("UFO_CPU");
 }
 
@@ -173,6 +189,29 @@ TEST_F(BadInput, UnwritableRunDirectory) {
 TEST_F(BadInput, UnwritableOutput) {
   expect_refused({"gradient", "tiny.json", "--output", "tiny.json/gradient"}, {"tiny.json/gradient"});
   expect_refused({"data", "preview", "tiny.json", "--output", "tiny.json/a.png"}, {"tiny.json/a.png"});
+}
+
+TEST_F(BadInput, SplitsWithoutTheClassesOfAnEpisode) {
+  write_classes({"cat", "dog"});
+  folder.write("own.json", own_config());
+  expect_refused({"train", "own.json"}, {"need at least 2 classes (ways), split validation has 0",
+                                         "validation.every=0 does without", "dataset.validation_fraction"});
+  expect_refused({"train", "own.json", "--set", "episode.ways=3"}, {"split train has 2"});
+  expect_refused({"data", "summary", "own.json", "--set", R"(dataset.root="set\u0000/x")"},
+                 {"dataset.root: need a path, got one with a zero byte"});
+}
+
+TEST_F(BadInput, DataThatChangedUnderARun) {
+  write_classes({"ant", "bee", "cat", "dog"});
+  folder.write("own.json", own_config());
+  const std::vector<std::string> train = {
+      "train", "own.json", "--set", "validation.every=0", "--set", "dataset.test_fraction=0.5"};
+  ASSERT_EQ(run(train).exit_code, 0);
+  write_classes({"elk"});
+  std::vector<std::string> resume = train;
+  resume.push_back("--resume");
+  expect_refused(resume, {"need the data that runs/own was trained on", "(elk)"});
+  expect_refused({"evaluate", "runs/own"}, {"need the data that runs/own was trained on", "(elk)"});
 }
 
 TEST_F(BadInput, NoRunToEvaluateOrToTabulate) {

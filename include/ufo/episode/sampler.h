@@ -27,7 +27,11 @@ class EpisodeSampler {
   const data::Dataset& dataset() const { return dataset_; }
   const EpisodeOptions& options() const { return options_; }
 
-  /// Throws ConfigError where `split` has no classes.
+  /// Throws ConfigError unless `split` has the classes that an episode needs. For before the work begins: a
+  /// data set may lack a split that is never drawn from.
+  void check(data::Split split) const;
+
+  /// Throws as check() does.
   Episode episode(data::Split split, uint64_t index) const;
 
   /// Episodes first, first + 1, ..., first + tasks - 1 as float32 tensors in host memory; images are turned

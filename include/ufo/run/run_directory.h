@@ -31,6 +31,7 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config_file() const { return path_ / "config.json"; }
+  std::filesystem::path classes_file() const { return path_ / "classes.json"; }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path log_file() const { return path_ / "log.txt"; }
   std::filesystem::path tensorboard_folder() const { return path_ / "tensorboard"; }
