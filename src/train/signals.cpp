@@ -1,3 +1,4 @@
+#include <array>
 #include <atomic>
 #include <csignal>
 
@@ -9,7 +10,8 @@ namespace {
 std::atomic<int> first_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing that locks");
 
-struct sigaction old_interrupt, old_terminate;
+constexpr std::array kWatched = {SIGINT, SIGTERM, SIGHUP};
+std::array<struct sigaction, kWatched.size()> before;
 
 void note(int signal) {
   int none = 0;
@@ -20,18 +22,23 @@ void note(int signal) {
 
 SignalWatch::SignalWatch() {
   first_signal = 0;
-  struct sigaction action {};
-  action.sa_handler = note;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  ::sigaction(SIGTERM, &action, &old_terminate);
-  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
-  ::sigaction(SIGINT, &action, &old_interrupt);
+  for (size_t i = 0; i < kWatched.size(); ++i) {
+    ::sigaction(kWatched[i], nullptr, &before[i]);
+    if (before[i].sa_handler == SIG_IGN) {
+      continue;  // as nohup and a shell's background job ask for
+    }
+    struct sigaction action {};
+    action.sa_handler = note;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = static_cast<int>(kWatched[i] == SIGINT ? SA_RESTART | SA_RESETHAND : SA_RESTART);
+    ::sigaction(kWatched[i], &action, nullptr);
+  }
 }
 
 SignalWatch::~SignalWatch() {
-  ::sigaction(SIGINT, &old_interrupt, nullptr);
-  ::sigaction(SIGTERM, &old_terminate, nullptr);
+  for (size_t i = 0; i < kWatched.size(); ++i) {
+    ::sigaction(kWatched[i], &before[i], nullptr);
+  }
 }
 
 int SignalWatch::received() { return first_signal; }

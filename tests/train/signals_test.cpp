@@ -19,6 +19,22 @@ TEST(SignalWatch, NotesTheFirstSignal) {
   EXPECT_EQ(SignalWatch::received(), 0);
 }
 
+TEST(SignalWatch, NotesAHangUp) {
+  const SignalWatch watch;
+  std::raise(SIGHUP);
+  EXPECT_EQ(SignalWatch::received(), SIGHUP);
+}
+
+TEST(SignalWatch, WhatIsIgnoredStaysIgnored) {
+  const auto before = std::signal(SIGINT, SIG_IGN);
+  {
+    const SignalWatch watch;
+    std::raise(SIGINT);
+    EXPECT_EQ(SignalWatch::received(), 0);
+  }
+  EXPECT_EQ(std::signal(SIGINT, before), SIG_IGN);
+}
+
 TEST(SignalWatchDeathTest, ASecondInterruptEndsTheProgram) {
   EXPECT_EXIT(
       {

@@ -2,8 +2,9 @@
 
 namespace ufo::train {
 
-/// While this object lives, SIGINT and SIGTERM are noted and do not end the program, so that the step at hand
-/// can be finished and saved. A second SIGINT ends it at once. At most one object may live at a time.
+/// While this object lives, SIGINT, SIGTERM and SIGHUP are noted and do not end the program, so that the step
+/// at hand can be finished and saved; those that the program was started to ignore stay ignored. A second
+/// SIGINT ends it at once. At most one object may live at a time.
 class SignalWatch {
  public:
   SignalWatch();
