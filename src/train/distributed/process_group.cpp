@@ -14,6 +14,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/logging.h>
+#include <ufo/base/reason.h>
 #include <ufo/train/distributed/process_group.h>
 
 namespace ufo::train {
@@ -25,13 +26,6 @@ constexpr std::chrono::hours kSlowestStep(24);      // deaths are the heartbeat'
 
 using Store = c10::intrusive_ptr<c10d::Store>;
 using Backend = c10::intrusive_ptr<c10d::Backend>;
-
-/// The first line of what went wrong; c10d's errors bring a backtrace.
-std::string reason(const std::exception& error) {
-  const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
-  const std::string text = from_torch != nullptr ? from_torch->what_without_backtrace() : error.what();
-  return text.substr(0, text.find('\n'));
-}
 
 std::string name_of(const ProcessPlace& place) {
   return "rank " + std::to_string(place.rank) + " of " + std::to_string(place.size);
@@ -108,7 +102,7 @@ class ProcessGroup final : public Communicator {
     heartbeat_ = std::make_unique<Heartbeat>(store_->clone(), place.rank, place.size, Heartbeat::Options(),
                                              [this](const std::string& who) { end_program(who); });
     check_devices(device);
-    if (device.is_cuda()) {
+    if (!device.is_cpu()) {
       device_group_ = make_nccl_group(place, store_, device);
     }
   }
@@ -165,8 +159,8 @@ class ProcessGroup final : public Communicator {
   }
 
   void check_devices(at::Device device) {
-    const double cuda = device.is_cuda() ? 1 : 0;
-    const bool any = max_over_ranks(*this, cuda) == 1, all = max_over_ranks(*this, -cuda) == -1;
+    const double cpu = device.is_cpu() ? 1 : 0;
+    const bool any = max_over_ranks(*this, cpu) == 1, all = max_over_ranks(*this, -cpu) == -1;
     if (any && !all) {
       throw ConfigError("device: need the same kind for all processes, got " + device.str() + " for " +
                         name_of(place_) + " and another kind elsewhere");
