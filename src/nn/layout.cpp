@@ -37,6 +37,23 @@ std::vector<int64_t> permutation(int64_t batch, const std::vector<int64_t>& orde
   return axes;
 }
 
+/// Puts zeros in the place of undefined pieces [..., size], all of them parts of one tensor.
+void fill_with_zeros(std::vector<at::Tensor>& pieces, const std::vector<ParameterEntry>& entries) {
+  const auto defined = std::find_if(pieces.begin(), pieces.end(), [](const auto& p) { return p.defined(); });
+  at::Tensor zeros;
+  for (size_t i = 0; i < pieces.size() && defined != pieces.end(); ++i) {
+    const int64_t size = entries[i].size;
+    if (pieces[i].defined()) {
+      continue;
+    }
+    if (!zeros.defined() || zeros.size(-1) < size) {
+      zeros =
+          at::zeros(concatenate(defined->sizes().slice(0, defined->dim() - 1), {size}), defined->options());
+    }
+    pieces[i] = zeros.narrow(-1, 0, size);
+  }
+}
+
 }  // namespace
 
 void Layout::add(std::string name, std::vector<int64_t> shape, std::vector<int64_t> axes,
@@ -111,6 +128,10 @@ at::Tensor Layout::pack(const std::vector<at::Tensor>& tensors) const {
   std::vector<at::Tensor> pieces;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto& entry = entries_[i];
+    if (!tensors[i].defined()) {
+      pieces.push_back(at::Tensor());
+      continue;
+    }
     const int64_t batch_axes = tensors[i].dim() - static_cast<int64_t>(entry.shape.size());
     if (batch_axes < 0 || tensors[i].sizes().slice(batch_axes) != at::IntArrayRef(entry.shape)) {
       throw std::invalid_argument("layout: need " + entry.name + " of shape " +
@@ -123,6 +144,7 @@ at::Tensor Layout::pack(const std::vector<at::Tensor>& tensors) const {
                          .permute(permutation(batch_axes, entry.memory))
                          .reshape(concatenate(batch, {entry.size})));
   }
+  fill_with_zeros(pieces, entries_);
   return at::cat(pieces, -1);
 }
 

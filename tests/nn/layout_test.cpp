@@ -24,6 +24,15 @@ TEST(Layout, UnpackInvertsPackForSeveralTasks) {
   EXPECT_EQ(tensors[1][0][4][1 * 4 + 1 * 2 + 0].item<int64_t>(), 48 + ((4 * 2 + 1) * 2 + 0) * 3 + 1);
 }
 
+TEST(Layout, PacksAnUndefinedTensorAsZeros) {
+  Layout layout;
+  layout.add("bias", {2});
+  layout.add("weight", {3});
+  layout.add("large", {4});
+  const auto flat = layout.pack({at::Tensor(), at::ones({2, 3}), at::Tensor()});
+  EXPECT_TRUE(flat.equal(at::tensor({0., 0., 1., 1., 1., 0., 0., 0., 0.}, at::kFloat).expand({2, 9})));
+}
+
 TEST(Layout, RefusesTensorsOfAnotherShape) {
   Layout layout;
   layout.add("bias", {5});

@@ -59,7 +59,7 @@ class Layout {
   /// views where the memory order allows it, else copies.
   std::vector<at::Tensor> unpack(const at::Tensor& flat) const;
 
-  /// The inverse of unpack: tensors [..., shape] to a fresh flat [..., P].
+  /// The inverse of unpack: tensors [..., shape], an undefined one for zeros, to a fresh flat [..., P].
   /// Throws std::invalid_argument where the number of tensors or a shape differs.
   at::Tensor pack(const std::vector<at::Tensor>& tensors) const;
 
