@@ -29,7 +29,7 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
     }
     const std::string prefix = "blocks." + std::to_string(i);
     layout_.begin_block();
-    add(conv2d(prefix + ".conv", channels, filters, kernel, stride()));
+    add(conv2d(prefix + ".conv", channels, filters, kernel, stride(), Bias::cancelled));
     add(batch_norm(prefix + ".norm", filters, options.batch_norm_eps));
     add(relu());
     if (pooled()) {

@@ -23,16 +23,20 @@ class SequentialTape final : public LossTape {
  public:
   SequentialTape(const Sequential& net, const at::Tensor& parameters, const at::Tensor& images,
                  const at::Tensor& labels, Derivatives derivatives)
-      : net_(net), products_(derivatives.has_products()) {
+      : net_(net), tasks_(parameters.size(0)), products_(derivatives.has_products()) {
     c10::NoGradGuard no_grad;
     const Tensors p = net.layout().unpack(parameters);
     at::Tensor x = tasks_second(images);
+    size_t first = 0;
     for (const auto& layer : net.layers_) {
-      points_.push_back(
-          layer->at(x, part(p, first_.empty() ? 0 : first_.back() + count_.back(), layer->parameters())));
-      first_.push_back(first_.empty() ? 0 : first_.back() + count_.back());
+      auto point = layer->at(x, part(p, first, layer->parameters()));
+      x = point->value();
+      if (derivatives.has_gradient()) {
+        points_.push_back(std::move(point));
+      }
+      first_.push_back(first);
       count_.push_back(layer->parameters());
-      x = points_.back()->value();
+      first += layer->parameters();
     }
     evaluate_loss(x, labels.transpose(0, 1));
     if (!derivatives.has_gradient()) {
@@ -55,6 +59,7 @@ class SequentialTape final : public LossTape {
       throw std::logic_error("hessian_product: this tape was made without room for it");
     }
     c10::NoGradGuard no_grad;
+    keep(v.size(0));
     const Tensors p_t = net_.layout().unpack(v);
     at::Tensor x_t;
     for (size_t i = stop_; i < points_.size(); ++i) {
@@ -63,10 +68,7 @@ class SequentialTape final : public LossTape {
     // p = softmax(l): p_t = p (l_t - <p, l_t>)
     at::Tensor dy_t =
         probability_ * (x_t - (probability_ * x_t).sum(-1, true)) / static_cast<double>(x_t.size(0));
-    Tensors products(p_t.size());
-    for (size_t i = 0; i < first_[stop_]; ++i) {
-      products[i] = at::zeros_like(p_t[i]);
-    }
+    Tensors products(p_t.size());  // those below stop_ stay undefined: zero
     for (size_t i = points_.size(); i-- > stop_;) {
       Tensors dp_t(count_[i]);
       dy_t = points_[i]->adjoint_tangent(dy_t, dp_t, i > stop_);
@@ -86,6 +88,18 @@ class SequentialTape final : public LossTape {
     return i;
   }
 
+  /// Drops all but the first `tasks` tasks.
+  void keep(int64_t tasks) {
+    if (tasks == tasks_) {
+      return;
+    }
+    for (size_t i = stop_; i < points_.size(); ++i) {
+      points_[i]->keep(tasks);
+    }
+    probability_ = probability_.narrow(1, 0, tasks);
+    tasks_ = tasks;
+  }
+
   /// logits [S, T, N], labels [S, T].
   void evaluate_loss(const at::Tensor& logits, const at::Tensor& labels) {
     const auto log_probability = logits.log_softmax(-1);
@@ -98,6 +112,7 @@ class SequentialTape final : public LossTape {
   }
 
   const Sequential& net_;
+  int64_t tasks_;  ///< that Hessian products are still of
   std::vector<std::unique_ptr<LayerPoint>> points_;
   std::vector<size_t> first_, count_;
   bool products_;

@@ -32,6 +32,8 @@ class SoftplusPoint final : public LayerPoint {
     return x_t_.defined() ? dx_t + s_ * (1 - s_) * x_t_ * dy_ : dx_t;
   }
 
+  void keep(int64_t tasks) override { keep_first(tasks, {&s_, &dy_}); }
+
  private:
   at::Tensor s_, dy_, x_t_;
 };

@@ -108,6 +108,32 @@ TEST_P(TapeOf, HasTheHessianBlockOfItsLastBlocks) {
   }
 }
 
+TEST_P(TapeOf, GivesProductsOfTheFirstTasksAlone) {
+  const Reference r(GetParam());
+  const int64_t some = (GetParam().tasks + 1) / 2;
+  const auto v = r.v.narrow(0, 0, some), expected = r.product.narrow(0, 0, some);
+  const auto& layers = dynamic_cast<const Sequential&>(*r.network);
+  const auto of_layers =
+      layers.Sequential::tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+  const auto of_kernels = r.network->tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+  EXPECT_LT(relative_error(of_layers->hessian_product(v), expected), 1e-10);
+  EXPECT_LT(relative_error(of_kernels->hessian_product(v), expected), 1e-10);
+}
+
+TEST_P(TapeOf, OfItsLayersHasNoGradientByABiasThatBatchNormTakesOut) {
+  const Reference r(GetParam());
+  const auto& layers = dynamic_cast<const Sequential&>(*r.network);
+  const auto tape = layers.Sequential::tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+  for (const auto& flat : {tape->gradient, tape->hessian_product(r.v)}) {
+    const auto tensors = r.network->layout().unpack(flat);
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (r.network->layout().entries()[i].name.ends_with("conv.bias")) {
+        EXPECT_TRUE(tensors[i].eq(0).all().item<bool>());
+      }
+    }
+  }
+}
+
 TEST_P(TapeOf, AgreesWithDoubleInFloat) {
   const Reference r(GetParam());
   const auto tape = r.network->tape(r.parameters.to(at::kFloat), r.images.to(at::kFloat), r.labels,

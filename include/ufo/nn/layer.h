@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +30,8 @@ class LayerPoint {
 
   const at::Tensor& value() const { return value_; }
 
-  /// dy to dx; fills `dp` with one tensor a parameter. dx may be undefined where `needs_dx` is false.
+  /// dy to dx; fills `dp` with one tensor a parameter, an undefined one for zero. dx may be undefined where
+  /// `needs_dx` is false.
   virtual at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) = 0;
 
   /// x_t (undefined stands for zero) and p_t to y_t; undefined where y does not move.
@@ -38,11 +40,22 @@ class LayerPoint {
   /// dy_t to dx_t; fills `dp_t`.
   virtual at::Tensor adjoint_tangent(const at::Tensor& dy_t, Tensors& dp_t, bool needs_dx) = 0;
 
+  /// Between the adjoint and the tangents: drops all but the first `tasks` tasks, whose directions alone
+  /// follow.
+  virtual void keep(int64_t tasks) = 0;
+
   /// Those of the value, all images and tasks together; none for a layer that multiplies no matrices.
   virtual MultiplyAdds multiply_adds() const { return {}; }
 
  protected:
   explicit LayerPoint(at::Tensor value) : value_(std::move(value)) {}
+
+  /// The first `tasks` tasks of activations, each [S, T, ...].
+  static void keep_first(int64_t tasks, std::initializer_list<at::Tensor*> activations) {
+    for (at::Tensor* const activation : activations) {
+      *activation = activation->narrow(1, 0, tasks);
+    }
+  }
 
  private:
   at::Tensor value_;
@@ -70,10 +83,13 @@ class Layer {
   }
 };
 
-/// Convolution [C, H, W] to [F, H', W'] with bias and padding kernel / 2: parameters `name`.weight and
-/// `name`.bias.
+/// Whether a convolution adds its bias, or leaves it out because the batch norm behind would take it out
+/// again. Its gradient is then zero, and not the rounding noise that Adam makes steps of.
+enum class Bias { added, cancelled };
+
+/// Convolution [C, H, W] to [F, H', W'] with padding kernel / 2: parameters `name`.weight and `name`.bias.
 std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
-                              int64_t stride);
+                              int64_t stride, Bias bias = Bias::added);
 
 /// Batch norm over the images and pixels of each task, with the statistics of the batch or, by value_by, of
 /// its first images: `name`.weight, `name`.bias.

@@ -95,8 +95,9 @@ class LossTape {
   at::Tensor accuracy;  ///< [T] share of the images whose largest logit is their label's
   at::Tensor gradient;  ///< [T, P]; undefined where no derivatives were asked for
 
-  /// H v, where H is the Hessian of each task's loss, or its block that the tape was made for, and v is [T,
-  /// P]. Only for tapes made with hessian_products.
+  /// H v [T', P], where H is the Hessian of each task's loss, or its block that the tape was made for, and v
+  /// [T', P] is of the first T' <= T tasks. Only for tapes made with hessian_products, and never of more
+  /// tasks than the last time.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 };
 

@@ -165,8 +165,8 @@ class EngineTape final : public LossTape {
     auto product = at::empty_like(directions);
     const PaddedParameters& order = engine_.parameters();
     engine_.with_workspace(images_, [&](Workspace<T>& workspace) {
-      for (size_t t = 0; t < tapes_.size(); ++t) {
-        PooledTape<T>& pooled = *tapes_[t];
+      for (int64_t t = 0; t < directions.size(0); ++t) {
+        PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
         if (order.same_as_layout()) {
           pooled.tape.hessian_product(row(directions, t), writable_row(product, t), workspace);
         } else {

@@ -29,10 +29,11 @@ struct Grouped {
   }
 };
 
+/// Weights are made contiguous once: the products would copy them each for itself.
 class Point final : public LayerPoint {
  public:
-  Point(const Grouped& grouped, const at::Tensor& x, const Tensors& p)
-      : LayerPoint(grouped.value(x, p[0], p[1])), grouped_(grouped), x_(x), w_(p[0]) {}
+  Point(const Grouped& grouped, Bias bias, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b)
+      : LayerPoint(grouped.value(x, w, b)), grouped_(grouped), bias_(bias), x_(x), w_(w) {}
 
   at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) override {
     dy_ = dy;
@@ -43,8 +44,8 @@ class Point final : public LayerPoint {
 
   at::Tensor tangent(const at::Tensor& x_t, const Tensors& p_t) override {
     x_t_ = x_t;
-    w_t_ = p_t[0];
-    at::Tensor y_t = grouped_.value(x_, w_t_, p_t[1]);
+    w_t_ = p_t[0].contiguous();
+    at::Tensor y_t = grouped_.value(x_, w_t_, bias_ == Bias::added ? p_t[1] : at::Tensor());
     return x_t.defined() ? y_t + grouped_.value(x_t, w_, {}) : y_t;
   }
 
@@ -65,17 +66,34 @@ class Point final : public LayerPoint {
     return {products, products};
   }
 
+  void keep(int64_t tasks) override {
+    keep_first(tasks, {&x_, &dy_});
+    x_ = x_.contiguous();
+    dy_ = dy_.contiguous();
+    w_ = w_.narrow(0, 0, tasks);
+    grouped_.tasks = tasks;
+  }
+
  private:
-  static at::Tensor sum(const at::Tensor& dy) { return dy.sum({0, 3, 4}); }
+  at::Tensor sum(const at::Tensor& dy) const {
+    return bias_ == Bias::added ? dy.sum({0, 3, 4}) : at::Tensor();
+  }
 
   Grouped grouped_;
+  Bias bias_;
   at::Tensor x_, w_, dy_, x_t_, w_t_;
 };
 
 class Conv2d final : public Layer {
  public:
-  Conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride)
-      : name_(std::move(name)), in_(in_channels), out_(out_channels), kernel_(kernel), stride_(stride) {}
+  Conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
+         Bias bias)
+      : name_(std::move(name)),
+        in_(in_channels),
+        out_(out_channels),
+        kernel_(kernel),
+        stride_(stride),
+        bias_(bias) {}
 
   void declare(Layout& layout) const override {
     layout.add(name_ + ".weight", {out_, in_, kernel_, kernel_}, {}, {2, 3, 1, 0});
@@ -83,19 +101,22 @@ class Conv2d final : public Layer {
   }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
-    return std::make_unique<Point>(Grouped{x.size(1), kernel_, stride_}, x, p);
+    const Grouped grouped{.tasks = x.size(1), .kernel = kernel_, .stride = stride_};
+    const at::Tensor bias = bias_ == Bias::added ? p[1] : at::Tensor();
+    return std::make_unique<Point>(grouped, bias_, x, p[0].contiguous(), bias);
   }
 
  private:
   std::string name_;
   int64_t in_, out_, kernel_, stride_;
+  Bias bias_;
 };
 
 }  // namespace
 
 std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
-                              int64_t stride) {
-  return std::make_unique<Conv2d>(std::move(name), in_channels, out_channels, kernel, stride);
+                              int64_t stride, Bias bias) {
+  return std::make_unique<Conv2d>(std::move(name), in_channels, out_channels, kernel, stride, bias);
 }
 
 }  // namespace ufo::nn

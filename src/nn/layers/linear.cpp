@@ -50,6 +50,11 @@ class Point final : public LayerPoint {
     return {products, products};
   }
 
+  void keep(int64_t tasks) override {
+    keep_first(tasks, {&x_, &dy_});
+    w_ = w_.narrow(0, 0, tasks);
+  }
+
  private:
   at::Tensor x_, w_, dy_, x_t_, w_t_;
 };

@@ -10,6 +10,11 @@ class MaxPoolPoint final : public PiecewiseLinearPoint {
   explicit MaxPoolPoint(const at::Tensor& x)
       : MaxPoolPoint(x, at::max_pool2d_with_indices(x.flatten(1, 2), 2)) {}
 
+  void keep(int64_t tasks) override {
+    keep_first(tasks, {&winner_});
+    sizes_[1] = tasks;
+  }
+
  private:
   MaxPoolPoint(const at::Tensor& x, const std::tuple<at::Tensor, at::Tensor>& pooled)
       : PiecewiseLinearPoint(std::get<0>(pooled).unflatten(1, {x.size(1), x.size(2)})),
@@ -18,7 +23,8 @@ class MaxPoolPoint final : public PiecewiseLinearPoint {
   }
 
   at::Tensor forward(const at::Tensor& x_t) const override {
-    return x_t.flatten(3).gather(3, winner_).view(value().sizes());
+    const int64_t height = value().size(3);
+    return x_t.flatten(3).gather(3, winner_).unflatten(3, {height, -1});
   }
   at::Tensor backward(const at::Tensor& dy) const override {
     return at::zeros(sizes_, dy.options()).flatten(3).scatter_(3, winner_, dy.flatten(3)).view(sizes_);
@@ -33,6 +39,8 @@ class SpatialMeanPoint final : public PiecewiseLinearPoint {
   explicit SpatialMeanPoint(const at::Tensor& x)
       : PiecewiseLinearPoint(x.mean({3, 4})), sizes_(x.sizes().vec()) {}
 
+  void keep(int64_t tasks) override { sizes_[1] = tasks; }
+
  private:
   at::Tensor forward(const at::Tensor& x_t) const override { return x_t.mean({3, 4}); }
   at::Tensor backward(const at::Tensor& dy) const override {
@@ -45,6 +53,8 @@ class SpatialMeanPoint final : public PiecewiseLinearPoint {
 class FlattenPoint final : public PiecewiseLinearPoint {
  public:
   explicit FlattenPoint(const at::Tensor& x) : PiecewiseLinearPoint(x.flatten(2)), sizes_(x.sizes().vec()) {}
+
+  void keep(int64_t tasks) override { sizes_[1] = tasks; }
 
  private:
   at::Tensor forward(const at::Tensor& x_t) const override { return x_t.flatten(2); }

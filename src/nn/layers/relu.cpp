@@ -7,13 +7,16 @@ namespace {
 
 class Point final : public PiecewiseLinearPoint {
  public:
-  explicit Point(const at::Tensor& x) : PiecewiseLinearPoint(at::relu(x)), passes_(value() > 0) {}
+  explicit Point(const at::Tensor& x) : PiecewiseLinearPoint(at::relu(x)), y_(value()) {}
+
+  void keep(int64_t tasks) override { keep_first(tasks, {&y_}); }
 
  private:
-  at::Tensor forward(const at::Tensor& x_t) const override { return x_t * passes_; }
-  at::Tensor backward(const at::Tensor& dy) const override { return dy * passes_; }
+  at::Tensor forward(const at::Tensor& x_t) const override { return passed(x_t); }
+  at::Tensor backward(const at::Tensor& dy) const override { return passed(dy); }
+  at::Tensor passed(const at::Tensor& v) const { return at::threshold_backward(v, y_, 0); }
 
-  at::Tensor passes_;
+  at::Tensor y_;
 };
 
 }  // namespace
