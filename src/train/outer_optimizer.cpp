@@ -11,12 +11,55 @@ std::optional<at::Tensor> found_inf(const at::Tensor& skip) {
   return skip.defined() ? std::optional(skip) : std::nullopt;
 }
 
-/// PyTorch's fused kernels split their work at fixed places, so that the bits do not depend on the number of
-/// threads.
+/// A flat tensor as PyTorch's fused kernels take it. On the CPU they split their work at fixed places, so
+/// that the bits do not depend on the number of threads. On a device one tensor gets a thread block for every
+/// 65,536 numbers: pieces of it, as many as go into one launch, get a block each.
+std::vector<at::Tensor> pieces(const at::Tensor& flat) {
+  constexpr int64_t kPieces = 32, kAlignment = 4;
+  if (flat.is_cpu()) {
+    return {flat};
+  }
+  const int64_t size = (flat.numel() + kPieces * kAlignment - 1) / (kPieces * kAlignment) * kAlignment;
+  return flat.split(size);
+}
+
+/// The learning rate where the kernels read it: a number on the CPU; elsewhere a tensor, so that a graph that
+/// was recorded sees it change.
+class LearningRate {
+ public:
+  LearningRate(double rate, const at::Tensor& theta) : rate_(rate) {
+    if (!theta.is_cpu()) {
+      on_device_ = at::full({}, rate, theta.options().dtype(at::kFloat));
+    }
+  }
+
+  void set(double rate) {
+    if (on_device_.defined() && rate != rate_) {
+      on_device_.fill_(rate);
+    }
+    rate_ = rate;
+  }
+
+  /// Calls `kernel` with the number or the tensor.
+  template <class Kernel>
+  void apply(const Kernel& kernel) const {
+    if (on_device_.defined()) {
+      kernel(on_device_);
+    } else {
+      kernel(rate_);
+    }
+  }
+
+ private:
+  double rate_;
+  at::Tensor on_device_;
+};
+
 class Adam final : public OuterOptimizer {
  public:
   Adam(const run::OuterOptions& options, const at::Tensor& theta)
       : options_(options),
+        rate_(options.learning_rate, theta),
         mean_(at::zeros_like(theta)),
         square_(at::zeros_like(theta)),
         step_(at::zeros({}, theta.options().dtype(at::kFloat))) {}
@@ -27,10 +70,16 @@ class Adam final : public OuterOptimizer {
     } else {
       step_.add_(1);
     }
-    at::_fused_adam_(theta, gradient, mean_, square_, {}, step_, options_.learning_rate, options_.beta1,
-                     options_.beta2, /*weight_decay=*/0, options_.epsilon, /*amsgrad=*/false,
-                     /*maximize=*/false, /*grad_scale=*/{}, found_inf(skip));
+    const auto parameters = pieces(theta);
+    const std::vector<at::Tensor> steps(parameters.size(), step_);
+    rate_.apply([&](const auto& rate) {
+      at::_fused_adam_(parameters, pieces(gradient), pieces(mean_), pieces(square_), {}, steps, rate,
+                       options_.beta1, options_.beta2, /*weight_decay=*/0, options_.epsilon,
+                       /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, found_inf(skip));
+    });
   }
+
+  void set_learning_rate(double rate) override { rate_.set(rate); }
 
   std::map<std::string, at::Tensor> state() const override {
     return {{"exp_avg", mean_}, {"exp_avg_sq", square_}, {"step", step_}};
@@ -38,12 +87,14 @@ class Adam final : public OuterOptimizer {
 
  private:
   run::OuterOptions options_;
+  LearningRate rate_;
   at::Tensor mean_, square_, step_;
 };
 
 class Sgd final : public OuterOptimizer {
  public:
-  Sgd(const run::OuterOptions& options, const at::Tensor& theta) : options_(options) {
+  Sgd(const run::OuterOptions& options, const at::Tensor& theta)
+      : options_(options), rate_(options.learning_rate, theta) {
     if (options.momentum != 0) {
       momentum_ = at::zeros_like(theta);
     }
@@ -52,11 +103,15 @@ class Sgd final : public OuterOptimizer {
   /// From a buffer of zeros the general step gives what torch.optim does in its first step: buffer =
   /// gradient.
   void step(const at::Tensor& theta, const at::Tensor& gradient, const at::Tensor& skip) override {
-    at::_fused_sgd_(theta, gradient, momentum_.defined() ? at::TensorList(momentum_) : at::TensorList(),
-                    /*weight_decay=*/0, options_.momentum, options_.learning_rate, /*dampening=*/0,
-                    /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false, /*grad_scale=*/{},
-                    found_inf(skip));
+    const auto momentum = momentum_.defined() ? pieces(momentum_) : std::vector<at::Tensor>();
+    rate_.apply([&](const auto& rate) {
+      at::_fused_sgd_(pieces(theta), pieces(gradient), momentum, /*weight_decay=*/0, options_.momentum, rate,
+                      /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false,
+                      /*grad_scale=*/{}, found_inf(skip));
+    });
   }
+
+  void set_learning_rate(double rate) override { rate_.set(rate); }
 
   std::map<std::string, at::Tensor> state() const override {
     return momentum_.defined() ? std::map<std::string, at::Tensor>{{"momentum_buffer", momentum_}}
@@ -65,6 +120,7 @@ class Sgd final : public OuterOptimizer {
 
  private:
   run::OuterOptions options_;
+  LearningRate rate_;
   at::Tensor momentum_;
 };
 

@@ -67,6 +67,20 @@ TEST(OuterOptimizer, GoesOnFromItsStateWithTheSameBits) {
   }
 }
 
+TEST(OuterOptimizer, TakesANewLearningRateFromTheNextStepOn) {
+  for (const char* name : {"adam", "sgd"}) {
+    const at::Tensor theta = at::ones({kSize}), other = at::ones({kSize});
+    const auto changed = make_outer_optimizer({.optimizer = name, .learning_rate = 0.5}, theta);
+    const auto plain = make_outer_optimizer({.optimizer = name, .learning_rate = 0.01}, other);
+    changed->set_learning_rate(0.01);
+    for (const auto& [optimizer, parameters] :
+         {std::pair(changed.get(), theta), std::pair(plain.get(), other)}) {
+      optimizer->step(parameters, gradient(0, at::kFloat));
+    }
+    EXPECT_TRUE(theta.equal(other)) << name;
+  }
+}
+
 TEST(OuterOptimizer, HasTheSameBitsForAnyNumberOfThreads) {
   const int threads = at::get_num_threads();
   for (const char* name : {"adam", "sgd"}) {

@@ -21,6 +21,10 @@ class OuterOptimizer {
   /// Where `skip` (of no dimension, float32, on that device; undefined stands for 0) is 1, nothing changes.
   virtual void step(const at::Tensor& theta, const at::Tensor& gradient, const at::Tensor& skip = {}) = 0;
 
+  /// The step size from the next step on; that of the options until then. Waits for no device, and a graph
+  /// that holds a step sees the new one.
+  virtual void set_learning_rate(double rate) = 0;
+
   /// What the next step depends on beside theta: tensors [P] or of no dimension, sharing the optimizer's
   /// storage.
   virtual std::map<std::string, at::Tensor> state() const = 0;
