@@ -1,4 +1,5 @@
 #include <functional>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -18,23 +19,42 @@ using CurveOfBatch = std::function<Curve(const episode::EpisodeBatch&)>;
 
 /// Writes the curve of a batch that begins with the request's episode number `first` into `curves`.
 void add_curve(const Curve& curve, int64_t first, run::EpisodeCurves& curves) {
-  const auto copy = [first](const at::Tensor& values, std::vector<double>& row) {
-    const at::Tensor numbers = values.to(at::kCPU, at::kDouble).contiguous();
-    std::copy_n(numbers.const_data_ptr<double>(), numbers.numel(), row.begin() + first);
-  };
-  for (size_t step = 0; step < curve.size(); ++step) {
-    copy(curve[step].accuracy, curves.accuracy[step]);
-    copy(curve[step].loss, curves.loss[step]);
+  std::vector<at::Tensor> rows;
+  for (const bilevel::OuterValue& value : curve) {
+    rows.push_back(value.accuracy);
+    rows.push_back(value.loss);
+  }
+  const at::Tensor numbers = at::stack(rows).to(at::kCPU, at::kDouble);  // a device is waited for once
+  const int64_t episodes = numbers.size(1);
+  const double* row = numbers.const_data_ptr<double>();
+  for (size_t step = 0; step < curve.size(); ++step, row += 2 * episodes) {
+    std::copy_n(row, episodes, curves.accuracy[step].begin() + first);
+    std::copy_n(row + episodes, episodes, curves.loss[step].begin() + first);
   }
 }
 
+/// Episodes `first` to `first` + `count` - 1 of the sampler on a device: it gets indices, and gathers the
+/// images that it holds.
+episode::EpisodeBatch gather(const episode::DeviceImages& images, at::Device device,
+                             const episode::EpisodeSampler& sampler, data::Split split, int64_t first,
+                             int64_t count) {
+  const auto drawn = sampler.indices(split, static_cast<uint64_t>(first), count);
+  const auto send = [&](const at::Tensor& from) {
+    return from.defined() ? from.pin_memory().to(device, /*non_blocking=*/true) : from;
+  };
+  return images.gather({.images = send(drawn.images),
+                        .quarter_turns = send(drawn.quarter_turns),
+                        .augmentation = send(drawn.augmentation)},
+                       sampler.options());
+}
+
 /// The curves of all episodes that `request` asks for, from those of batches of them.
-run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, bool on_cpu, const episode::EpisodeSampler& sampler,
-                            const EvaluationRequest& request) {
+run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, at::Device device,
+                            const episode::EpisodeSampler& sampler, const EvaluationRequest& request) {
   const std::vector<std::vector<double>> empty(static_cast<size_t>(request.inner.steps) + 1,
                                                std::vector<double>(static_cast<size_t>(request.tasks)));
   run::EpisodeCurves curves{.accuracy = empty, .loss = empty};
-  if (on_cpu) {
+  if (device.is_cpu()) {
     parallel_tasks(request.tasks, [&](int64_t task) {
       c10::NoGradGuard no_grad;  // the mode belongs to each thread
       const auto batch = sampler.batch(request.split, static_cast<uint64_t>(request.first + task), 1);
@@ -43,16 +63,13 @@ run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, bool on_cpu, const epi
     return curves;
   }
   c10::NoGradGuard no_grad;
-  episode::EpisodePrefetcher batches(sampler, request.split, kDeviceBatch, 0,
-                                     {.first = request.first, .count = kDeviceBatch});
-  int64_t task = 0;
-  for (; task + kDeviceBatch <= request.tasks; task += kDeviceBatch) {
-    add_curve(curve_of(batches.next()), task, curves);
-  }
-  if (task < request.tasks) {
-    const auto rest =
-        sampler.batch(request.split, static_cast<uint64_t>(request.first + task), request.tasks - task);
-    add_curve(curve_of(rest), task, curves);
+  std::optional<episode::DeviceImages> own_images;
+  const episode::DeviceImages& images =
+      request.images != nullptr ? *request.images : own_images.emplace(sampler.dataset(), device);
+  for (int64_t task = 0; task < request.tasks; task += kDeviceBatch) {
+    const int64_t count = std::min(kDeviceBatch, request.tasks - task);
+    add_curve(curve_of(gather(images, device, sampler, request.split, request.first + task, count)), task,
+              curves);
   }
   return curves;
 }
@@ -93,7 +110,7 @@ run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tenso
     const auto problem = make_problem(network, batch, theta, request.engine);
     return bilevel::adaptation_curve(problem, theta, request.inner);
   };
-  return evaluate(curve_of, theta.is_cpu(), sampler, request);
+  return evaluate(curve_of, theta.device(), sampler, request);
 }
 
 run::EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
@@ -105,7 +122,7 @@ run::EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vect
   const auto curve_of = [&](const episode::EpisodeBatch& batch) {
     return ensemble_curve(network, thetas, batch, request);
   };
-  return evaluate(curve_of, thetas.front().is_cpu(), sampler, request);
+  return evaluate(curve_of, thetas.front().device(), sampler, request);
 }
 
 }  // namespace ufo::train

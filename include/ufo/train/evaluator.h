@@ -8,6 +8,7 @@
 #include <ufo/bilevel/classification.h>
 #include <ufo/bilevel/inner_loop.h>
 #include <ufo/data/dataset.h>
+#include <ufo/episode/device_images.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
 #include <ufo/run/evaluation.h>
@@ -23,6 +24,8 @@ struct EvaluationRequest {
   int64_t first = 0;
   bilevel::InnerOptions inner;  ///< its `steps` is K
   bilevel::Engine engine = bilevel::Engine::hand_written;
+  const episode::DeviceImages* images = nullptr;  ///< of the sampler's data set, where theta lies on a device
+                                                  ///< and they are there already
 };
 
 /// Adapts `theta` [P] to N episodes. On the CPU an episode a thread; the same bits for any number of threads.
