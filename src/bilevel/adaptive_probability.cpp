@@ -17,16 +17,25 @@ double find(const std::map<std::string, double>& state, const std::string& name)
 
 }  // namespace
 
-BranchCosts gradient_call_costs(const InnerOptions& inner, Memory memory) {
-  const double r = static_cast<double>(inner.steps);
-  double again = 0;
+BranchWork first_order_work(const InnerOptions& inner) { return {.gradient_calls = inner.steps + 1}; }
+
+BranchWork exact_work(const InnerOptions& inner, Memory memory) {
+  const int64_t r = inner.steps;
+  int64_t again = 0;
   if (memory != Memory::store_linearizations) {
     again = r;  // each phi_j is linearised a second time
   }
   if (memory == Memory::recompute) {
     again += r * (r - 1) / 2;  // and found again from theta
   }
-  return {.first_order = r + 1, .exact = r + 1 + again + 2 * r};
+  return {.gradient_calls = r + 1 + again, .hessian_products = r};
+}
+
+BranchCosts gradient_call_costs(const InnerOptions& inner, Memory memory) {
+  const auto cost = [](const BranchWork& work) {
+    return static_cast<double>(work.gradient_calls + 2 * work.hessian_products);
+  };
+  return {.first_order = cost(first_order_work(inner)), .exact = cost(exact_work(inner, memory))};
 }
 
 double optimal_probability(const Moments& moments, const BranchCosts& costs, double minimum) {

@@ -42,7 +42,10 @@ class AutogradLinearization final : public Linearization {
 
   const at::Tensor& gradient() const override { return gradient_; }
 
-  at::Tensor hessian_product(const at::Tensor& v) override { return or_zeros(product(v, phi_), phi_); }
+  at::Tensor hessian_product(const at::Tensor& v) override {
+    const at::Tensor result = product(v, phi_);
+    return result.defined() ? result : at::zeros_like(v);
+  }
 
   at::Tensor mixed_product(const at::Tensor& v) override { return product(v, theta_); }
 
@@ -55,8 +58,14 @@ class AutogradLinearization final : public Linearization {
     if (!graph_.requires_grad()) {
       return {};
     }
+    at::Tensor rows = v;
+    if (v.size(0) < graph_.size(0)) {  // autograd knows no part of a graph
+      rows = at::zeros_like(graph_);
+      rows.narrow(0, 0, v.size(0)).copy_(v);
+    }
     c10::AutoGradMode enable(true);
-    return torch::autograd::grad({graph_}, {by}, {v}, true, false, true)[0];
+    const at::Tensor result = torch::autograd::grad({graph_}, {by}, {rows}, true, false, true)[0];
+    return result.defined() ? result.narrow(0, 0, v.size(0)) : result;
   }
 
   Products products_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <stdexcept>
 
 #include <ATen/ATen.h>
@@ -42,7 +43,9 @@ class ReducedLinearization final : public Linearization {
 
 at::Tensor rows(const at::Tensor& tensor, std::span<const int64_t> tasks) {
   const int64_t count = static_cast<int64_t>(tasks.size());
-  const bool adjacent = count > 0 && tasks.back() - tasks.front() == count - 1;
+  const bool adjacent = count > 0 && std::adjacent_find(tasks.begin(), tasks.end(), [](int64_t a, int64_t b) {
+                                       return b != a + 1;
+                                     }) == tasks.end();
   if (adjacent) {
     return tensor.narrow(0, tasks.front(), count);
   }

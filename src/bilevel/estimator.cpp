@@ -10,7 +10,8 @@ class FirstOrder final : public Estimator {
  public:
   explicit FirstOrder(const InnerOptions& inner) : inner_(inner) {}
   double exact_probability() const override { return 0; }
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, bool) const override {
+  BranchWork work(bool) const override { return first_order_work(inner_); }
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     return first_order_gradient(problem, theta, inner_);
   }
 
@@ -22,7 +23,8 @@ class Exact final : public Estimator {
  public:
   Exact(const InnerOptions& inner, Memory memory) : inner_(inner), memory_(memory) {}
   double exact_probability() const override { return 1; }
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, bool) const override {
+  BranchWork work(bool) const override { return exact_work(inner_, memory_); }
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     return exact_gradient(problem, theta, inner_, memory_);
   }
 

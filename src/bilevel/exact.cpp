@@ -1,5 +1,7 @@
 #include "assemble.h"
 
+#include <numeric>
+
 #include <ATen/ATen.h>
 
 #include <ufo/bilevel/estimator.h>
@@ -7,19 +9,38 @@
 namespace ufo::bilevel {
 namespace {
 
-/// The inner trajectory phi_0, ..., phi_r, walked down once and then back up, keeping as much as `memory`
-/// says.
+/// The first `count` tasks of `problem`; the problem itself where these are all.
+class FirstTasks {
+ public:
+  FirstTasks(const Problem& problem, int64_t count) : all_(problem) {
+    if (count < problem.tasks()) {
+      std::vector<int64_t> tasks(static_cast<size_t>(count));
+      std::iota(tasks.begin(), tasks.end(), int64_t{0});
+      some_ = problem.select(tasks);
+    }
+  }
+
+  const Problem& operator*() const { return some_ ? *some_ : all_; }
+  const Problem* operator->() const { return &**this; }
+
+ private:
+  const Problem& all_;
+  std::unique_ptr<Problem> some_;
+};
+
+/// The inner trajectory phi_0, ..., phi_r, walked down once by all tasks and then back up by the first K,
+/// keeping as much as `memory` says.
 class Trajectory {
  public:
-  Trajectory(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, Memory memory)
-      : problem_(problem), theta_(theta), inner_(inner), memory_(memory) {
+  Trajectory(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, Memory memory,
+             const FirstTasks& returning)
+      : returning_(returning), theta_(theta), inner_(inner), memory_(memory) {
     const auto products = memory == Memory::store_linearizations ? Products::second_order : Products::none;
     phi_ = problem.initial(theta);
     for (int64_t j = 0; j < inner.steps; ++j) {
       auto linearization = problem.linearize(theta, phi_, products);
-      gradient_calls_ += problem.tasks();
       if (memory == Memory::store_parameters) {
-        stored_.push_back(phi_);
+        stored_.push_back(phi_.narrow(0, 0, returning->tasks()));
       }
       phi_ = descend(phi_, linearization->gradient(), inner.learning_rate);
       if (memory == Memory::store_linearizations) {
@@ -40,17 +61,18 @@ class Trajectory {
     if (memory_ == Memory::store_parameters) {
       phi = std::move(stored_[j]);
     } else {
-      phi = adapt(problem_, theta_, inner_, j);
-      gradient_calls_ += problem_.tasks() * j;
+      phi = adapt(*returning_, theta_, inner_, j);
+      gradient_calls_ += returning_->tasks() * j;
     }
-    gradient_calls_ += problem_.tasks();
-    return problem_.linearize(theta_, phi, Products::second_order);
+    gradient_calls_ += returning_->tasks();
+    return returning_->linearize(theta_, phi, Products::second_order);
   }
 
+  /// On the way up.
   int64_t gradient_calls() const { return gradient_calls_; }
 
  private:
-  const Problem& problem_;
+  const FirstTasks& returning_;
   const at::Tensor& theta_;
   const InnerOptions& inner_;
   Memory memory_;
@@ -59,6 +81,13 @@ class Trajectory {
   std::vector<std::unique_ptr<Linearization>> linearizations_;
   int64_t gradient_calls_ = 0;
 };
+
+/// Of the first `count` tasks.
+OuterGradient first_tasks(const OuterGradient& outer, int64_t count) {
+  return {.value = outer.value,
+          .phi = outer.phi.narrow(0, 0, count),
+          .theta = outer.theta.defined() ? outer.theta.narrow(0, 0, count) : at::Tensor()};
+}
 
 }  // namespace
 
@@ -75,10 +104,19 @@ at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Outer
 
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
                              Memory memory) {
-  Trajectory trajectory(problem, theta, inner, memory);
-  const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
+  BothGradients both = both_gradients(problem, theta, inner, memory, problem.tasks());
+  both.rest.gradient = both.exact;
+  return both.rest;
+}
 
-  at::Tensor v = outer.phi, mixed;
+BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                             Memory memory, int64_t exact_tasks) {
+  const FirstTasks returning(problem, exact_tasks);
+  Trajectory trajectory(problem, theta, inner, memory, returning);
+  const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
+  const OuterGradient own = first_tasks(outer, exact_tasks);
+
+  at::Tensor v = own.phi, mixed;
   for (int64_t j = inner.steps - 1; j >= 0; --j) {
     const auto linearization = trajectory.take(j);
     const at::Tensor cross = linearization->mixed_product(v);
@@ -87,11 +125,13 @@ TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, co
     }
     v = descend(v, linearization->hessian_product(v), inner.learning_rate);
   }
-  return {.gradient = assemble(problem, theta, outer, v, mixed),
-          .outer = outer.value,
-          .first_order = assemble(problem, theta, outer, outer.phi, {}),
-          .gradient_calls = trajectory.gradient_calls() + problem.tasks(),
-          .hessian_products = problem.tasks() * inner.steps};
+  const int64_t up = trajectory.gradient_calls();
+  return {.first_order = assemble(problem, theta, outer, outer.phi, {}),
+          .exact = assemble(*returning, theta, own, v, mixed),
+          .rest = {.gradient = {},
+                   .outer = outer.value,
+                   .gradient_calls = problem.tasks() * (inner.steps + 1) + up,
+                   .hessian_products = exact_tasks * inner.steps}};
 }
 
 }  // namespace ufo::bilevel

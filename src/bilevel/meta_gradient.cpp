@@ -14,17 +14,18 @@
 namespace ufo::bilevel {
 namespace {
 
-/// The estimates of one branch's tasks, and how long they took.
+/// The estimate of a task, and how long it took.
 struct TimedGradients {
   TaskGradients tasks;
   bool exact_branch = false;
   double seconds = 0;
 };
 
+/// Of one task.
 TimedGradients timed_estimate(const Estimator& estimator, const Problem& problem, const at::Tensor& theta,
                               bool exact_branch) {
   const auto start = std::chrono::steady_clock::now();
-  TimedGradients result{.tasks = estimator.estimate(problem, theta, exact_branch),
+  TimedGradients result{.tasks = estimator.estimate(problem, theta, {.count = exact_branch ? 1 : 0}),
                         .exact_branch = exact_branch};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
@@ -74,7 +75,7 @@ class OrderedTotal {
     total_.loss += result.outer.loss.item<double>();
     has_accuracy_ = result.outer.accuracy.defined();
     total_.accuracy += has_accuracy_ ? result.outer.accuracy.item<double>() : 0;
-    if (result.bias_squared.defined()) {
+    if (result.bias_squared.defined() && result.bias_squared.size(0) == 1) {
       ++measured_;
       total_.bias_squared += result.bias_squared.item<double>();
       total_.norm_squared += result.norm_squared.item<double>();
@@ -116,57 +117,36 @@ MetaGradient task_by_task(const Problem& problem, const at::Tensor& theta, const
   return total.mean();
 }
 
-/// The tasks whose coin is `branch`, in their order.
-std::vector<int64_t> tasks_of(const std::vector<bool>& coins, bool branch) {
-  std::vector<int64_t> tasks;
-  for (size_t task = 0; task < coins.size(); ++task) {
-    if (coins[task] == branch) {
-      tasks.push_back(static_cast<int64_t>(task));
-    }
-  }
-  return tasks;
-}
-
 at::Tensor sum_or(const at::Tensor& values, double otherwise, const at::Tensor& like) {
-  return values.defined() ? values.sum().to(at::kDouble)
-                          : at::full({}, otherwise, like.options().dtype(at::kDouble));
+  return values.defined() ? values.sum() : at::full({}, otherwise, like.options());
 }
 
-/// Adds the tasks of one branch.
-void add_branch(MetaGradientSums& total, const TimedGradients& timed) {
-  const TaskGradients& result = timed.tasks;
-  const at::Tensor sum = result.gradient.sum(0);
-  const double none = std::numeric_limits<double>::quiet_NaN();
-  const at::Tensor scalars =
-      at::stack({sum_or(result.outer.loss, none, sum), sum_or(result.outer.accuracy, none, sum),
-                 sum_or(result.bias_squared, 0, sum), sum_or(result.norm_squared, 0, sum)});
-  total.gradient = total.gradient.defined() ? total.gradient + sum : sum;
-  total.scalars = total.scalars.defined() ? total.scalars + scalars : scalars;
-  total.measured += result.bias_squared.defined() ? result.bias_squared.size(0) : 0;
-  total.gradient_calls += result.gradient_calls;
-  total.hessian_products += result.hessian_products;
-  (timed.exact_branch ? total.exact_seconds : total.first_order_seconds) += timed.seconds;
+/// Rows in the order of the tasks from rows in `order`.
+at::Tensor in_order_of_tasks(const at::Tensor& rows, const std::vector<int64_t>& order) {
+  at::Tensor result = at::empty_like(rows);
+  return result.index_copy_(0, at::tensor(order, at::kLong).to(rows.device()), rows);
 }
 
 MetaGradient whole_batch(const Problem& problem, const at::Tensor& theta, const Estimator& estimator,
                          const std::vector<bool>& coins, KeepTasks keep) {
-  MetaGradient total;
-  at::Tensor* const kept = keep == KeepTasks::yes ? &total.task_gradients : nullptr;
-  const MetaGradientSums sums = sum_meta_gradients(problem, theta, estimator, coins, kept);
-  const at::Tensor scalars = sums.scalars.cpu();
+  const int64_t exact_tasks = std::count(coins.begin(), coins.end(), true);
+  const bool one_branch = exact_tasks == 0 || exact_tasks == problem.tasks();
+  const auto order = exact_first(coins);
+  const auto ordered = one_branch ? nullptr : problem.select(order);
+  const MetaGradientSums sums =
+      sum_meta_gradients(one_branch ? problem : *ordered, theta, estimator, {.count = exact_tasks});
+  const at::Tensor scalars = sums.scalars.to(at::kCPU, at::kDouble);
   const double* const sum = scalars.const_data_ptr<double>();
-  const double tasks = static_cast<double>(problem.tasks()), measured = static_cast<double>(sums.measured);
-  const double none = std::numeric_limits<double>::quiet_NaN();
-  total.gradient = sums.gradient;
-  total.loss = sum[0] / tasks;
-  total.accuracy = sum[1] / tasks;
-  total.bias_squared = sums.measured > 0 ? sum[2] / measured : none;
-  total.norm_squared = sums.measured > 0 ? sum[3] / measured : none;
-  total.exact_seconds = sums.exact_seconds;
-  total.first_order_seconds = sums.first_order_seconds;
-  total.gradient_calls = sums.gradient_calls;
-  total.hessian_products = sums.hessian_products;
-  return total;
+  const double tasks = static_cast<double>(problem.tasks()), measured = static_cast<double>(exact_tasks);
+  return {.gradient = sums.gradient,
+          .loss = sum[0] / tasks,
+          .accuracy = sum[1] / tasks,
+          .bias_squared = sum[2] / measured,
+          .norm_squared = sum[3] / measured,
+          .gradient_calls = sums.tasks.gradient_calls,
+          .hessian_products = sums.tasks.hessian_products,
+          .task_gradients =
+              keep == KeepTasks::yes ? in_order_of_tasks(sums.tasks.gradient, order) : at::Tensor()};
 }
 
 }  // namespace
@@ -181,27 +161,15 @@ std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double
 }
 
 MetaGradientSums sum_meta_gradients(const Problem& problem, const at::Tensor& theta,
-                                    const Estimator& estimator, const std::vector<bool>& coins,
-                                    at::Tensor* task_gradients) {
+                                    const Estimator& estimator, const ExactTasks& exact) {
   c10::NoGradGuard no_grad;
-  MetaGradientSums total;
-  if (task_gradients != nullptr) {
-    *task_gradients = at::empty({problem.tasks(), theta.size(0)}, theta.options());
-  }
-  for (const bool branch : {false, true}) {
-    const std::vector<int64_t> tasks = tasks_of(coins, branch);
-    if (tasks.empty()) {
-      continue;
-    }
-    const bool all = tasks.size() == coins.size();
-    const auto part = all ? nullptr : problem.select(tasks);
-    const TimedGradients timed = timed_estimate(estimator, all ? problem : *part, theta, branch);
-    add_branch(total, timed);
-    if (task_gradients != nullptr) {
-      task_gradients->index_copy_(0, at::tensor(tasks, at::kLong).to(theta.device()), timed.tasks.gradient);
-    }
-  }
-  return total;
+  MetaGradientSums sums{.gradient = {}, .scalars = {}, .tasks = estimator.estimate(problem, theta, exact)};
+  sums.gradient = sums.tasks.gradient.sum(0);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  sums.scalars =
+      at::stack({sum_or(sums.tasks.outer.loss, none, theta), sum_or(sums.tasks.outer.accuracy, none, theta),
+                 sum_or(sums.tasks.bias_squared, none, theta), sum_or(sums.tasks.norm_squared, none, theta)});
+  return sums;
 }
 
 std::vector<int64_t> exact_first(const std::vector<bool>& coins) {

@@ -12,8 +12,9 @@ class Reptile final : public Estimator {
   explicit Reptile(const InnerOptions& inner) : inner_(inner) {}
 
   double exact_probability() const override { return 0; }
+  BranchWork work(bool) const override { return {.gradient_calls = inner_.steps}; }
 
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, bool) const override {
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     const at::Tensor phi = adapt(problem, theta, inner_, inner_.steps);
     return {.gradient = (problem.initial(theta) - phi) / inner_.learning_rate,
             .outer = problem.outer_value(theta, phi),

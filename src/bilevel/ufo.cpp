@@ -26,15 +26,34 @@ class Ufo final : public Estimator {
     return q_.adaptive ? statistics_.probability(q_minimum_) : q_.value;
   }
 
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, bool exact_branch) const override {
-    if (!exact_branch) {
-      return first_order_gradient(problem, theta, inner_);
+  BranchWork work(bool exact_branch) const override {
+    return exact_branch ? exact_work(inner_, memory_) : first_order_work(inner_);
+  }
+
+  /// The Hessian products of the exact tasks come behind the first-order pass of all.
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
+                         const ExactTasks& exact) const override {
+    if (exact.count == 0) {
+      TaskGradients result = first_order_gradient(problem, theta, inner_);
+      result.bias_squared = result.norm_squared = at::empty({0}, theta.options());
+      return result;
     }
-    TaskGradients result = exact_gradient(problem, theta, inner_, memory_);
-    const at::Tensor difference = result.gradient - result.first_order;
+    auto [first_order, gradient, result] = both_gradients(problem, theta, inner_, memory_, exact.count);
+    const int64_t others = problem.tasks() - exact.count;
+    const at::Tensor own_first_order = first_order.narrow(0, 0, exact.count);
+    const at::Tensor difference = gradient - own_first_order;
     result.bias_squared = squared_norms(difference);
-    result.norm_squared = squared_norms(result.gradient);
-    result.gradient = at::add(result.first_order, difference, 1 / exact_probability());
+    result.norm_squared = squared_norms(gradient);
+    if (exact.weights.defined()) {
+      const at::Tensor xi = exact.weights.gt(0);
+      result.bias_squared = result.bias_squared * xi;
+      result.norm_squared = result.norm_squared * xi;
+      gradient = at::addcmul(own_first_order, difference, exact.weights.unsqueeze(-1));
+    } else if (exact_probability() < 1) {  // else G itself, to the bit
+      gradient = at::add(own_first_order, difference, 1 / exact_probability());
+    }
+    result.gradient =
+        others == 0 ? gradient : at::cat({gradient, first_order.narrow(0, exact.count, others)});
     return result;
   }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <limits>
 
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <stdlib.h>
 
 #include <ufo/base/error.h>
@@ -103,18 +104,28 @@ void run_steps(const train::Workspace& workspace, int64_t steps, StepTimer& time
                           .optimizer = *optimizer,
                           .sinks = {&timer},
                           .last = folder.path() / "last.safetensors",
-                          .best = folder.path() / "best.safetensors"},
+                          .best = folder.path() / "best.safetensors",
+                          .make_graph_pool = train::graph_pool_maker(workspace.device())},
                          options);
   trainer.run(start);
 }
 
-/// The least time of some calls, in seconds.
+/// Waits until `device` has done all that it was given.
+void wait_for(at::Device device) {
+  if (!device.is_cpu()) {
+    c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+  }
+}
+
+/// The least time of some calls and of what they give `device` to do, in seconds.
 template <class Work>
-double least_seconds(Work&& work) {
+double least_seconds(at::Device device, Work&& work) {
   double least = std::numeric_limits<double>::infinity();
   for (int repeat = 0; repeat < 10; ++repeat) {
+    wait_for(device);
     const auto start = std::chrono::steady_clock::now();
     work();
+    wait_for(device);
     least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return least;
@@ -134,11 +145,18 @@ run::Json shares(const train::Workspace& workspace, const nn::Profile& profile, 
   const auto& options = workspace.options();
   const auto sampler = workspace.training_sampler();
   at::Tensor theta = workspace.initial_parameters();
+  const at::Tensor gradient = at::ones_like(theta);
   const auto optimizer = train::make_outer_optimizer(options.outer, theta);
   parts["outer optimizer"] =
-      least_seconds([&] { optimizer->step(theta, at::ones_like(theta)); }) / step_seconds;
-  parts["sampling (beside the step)"] =
-      least_seconds([&] { sampler.batch(data::Split::train, 0, options.outer.meta_batch); }) / step_seconds;
+      least_seconds(workspace.device(), [&] { optimizer->step(theta, gradient); }) / step_seconds;
+  const auto draw = [&] {
+    if (workspace.device().is_cpu()) {
+      sampler.batch(data::Split::train, 0, options.outer.meta_batch);
+    } else {
+      sampler.indices(data::Split::train, 0, options.outer.meta_batch);  // a device has the images
+    }
+  };
+  parts["sampling (beside the step)"] = least_seconds(at::kCPU, draw) / step_seconds;
   return parts;
 }
 

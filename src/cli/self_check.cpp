@@ -106,8 +106,8 @@ BiasReport measure_bias(const bilevel::Problem& problem, const at::Tensor& theta
   const auto exact =
       bilevel::exact_gradient(problem, theta, inner, bilevel::Memory::store_parameters).gradient;
   const auto ufo = bilevel::make_estimator({.estimator = "ufo", .q = {.value = q}}, inner);
-  const at::Tensor tails = ufo->estimate(problem, theta, false).gradient,
-                   heads = ufo->estimate(problem, theta, true).gradient;
+  const at::Tensor tails = ufo->estimate(problem, theta, {}).gradient,
+                   heads = ufo->estimate(problem, theta, {.count = problem.tasks()}).gradient;
   const int64_t tasks = problem.tasks();
   const auto counts = count_heads(tasks, q, draws, seed);
 

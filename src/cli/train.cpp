@@ -183,7 +183,8 @@ End run_training(const std::string& checkpoint, const train::Workspace& workspac
                                       train::max_over_ranks(communicator, train::SignalWatch::received()));
                                   return end.signal != 0;
                                 },
-                            .communicator = communicator};
+                            .communicator = communicator,
+                            .make_graph_pool = train::graph_pool_maker(workspace.device())};
   std::optional<Sinks> sinks;
   if (run) {
     sinks.emplace(*run, start.step, options);

@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include <ATen/Context.h>
-#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/detail/AcceleratorHooksInterface.h>
 
 #include <ufo/base/error.h>
 #include <ufo/run/run_facts.h>
@@ -12,12 +12,17 @@
 namespace ufo::train {
 namespace {
 
-int cuda_devices() { return cuda::functions() != nullptr ? at::detail::getCUDAHooks().deviceCount() : 0; }
+int count_devices() {
+  const cuda::Functions* const functions = cuda::functions();
+  return functions == nullptr
+             ? 0
+             : at::globalContext().getAcceleratorHooksInterface(functions->device_type).deviceCount();
+}
 
 }  // namespace
 
 at::Device parse_device(const std::string& name, int64_t local_rank) {
-  if (name == "cpu" || (name == "auto" && cuda_devices() == 0)) {
+  if (name == "cpu") {
     return at::kCPU;
   }
   int64_t index = local_rank;
@@ -28,17 +33,32 @@ at::Device parse_device(const std::string& name, int64_t local_rank) {
   if (name != "auto" && name != "cuda" && (!numbered || index < 0)) {
     throw ConfigError("device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
   }
-  const int found = cuda_devices();
+  if (!cuda::why_outdated().empty()) {  // by "auto" too: nobody means to leave a GPU unused
+    throw ConfigError("device: " + cuda::why_outdated());
+  }
+  const int found = count_devices();
+  if (name == "auto" && found == 0) {
+    return at::kCPU;
+  }
   if (index >= found) {
     throw ConfigError("device: need cuda:" + std::to_string(index) + ", found " +
                       (cuda::functions() == nullptr ? "none: " + cuda::why_missing()
                                                     : std::to_string(found) + " CUDA devices"));
   }
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+  const at::DeviceType type = cuda::functions()->device_type;
+  at::globalContext().lazyInitDevice(type);  // before it the allocator knows of no device
+  return at::Device(type, static_cast<c10::DeviceIndex>(index));
+}
+
+GraphPoolMaker graph_pool_maker(at::Device device) {
+  if (device.is_cpu()) {
+    return {};
+  }
+  return [device] { return cuda::functions()->make_graph_pool(device); };
 }
 
 std::string hardware_name(at::Device device) {
-  return device.is_cuda() ? cuda::functions()->device_name(device.index()) : run::processor_name();
+  return device.is_cpu() ? run::processor_name() : cuda::functions()->device_name(device.index());
 }
 
 void set_precision(const std::string& name) {

@@ -1,16 +1,14 @@
 #include "cuda/replay.h"
+#include "device_log.h"
 #include "outer_step.h"
 
 #include <algorithm>
-#include <chrono>
-#include <deque>
-#include <limits>
+#include <cmath>
 #include <map>
-#include <optional>
+#include <utility>
+#include <vector>
 
 #include <ATen/ATen.h>
-#include <c10/core/Event.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <ufo/base/error.h>
 #include <ufo/train/device.h>
@@ -19,57 +17,61 @@
 namespace ufo::train {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// What a step leaves on the device for the log: sums over all tasks, and the gradient's norm. The first four
-/// are MetaGradientSums::scalars.
-enum Number : int64_t {
-  kLoss,
-  kAccuracy,
-  kBiasSquared,
-  kNormSquared,
-  kMeasured,
-  kGradientCalls,
-  kHessianProducts,
-  kGradientNorm,
-  kNumbers
-};
-
-/// Some steps in a row, whose numbers come to the host together.
-struct Block {
-  std::vector<StepResult> steps;   ///< all that the host knows of them
-  at::Tensor numbers;              ///< [steps, kNumbers] in host memory, filled by the device
-  std::optional<c10::Event> done;  ///< once all its steps are begun
-};
-
-/// A graph can hold what autograd does not take part in (its own threads cannot be recorded), and numbers
-/// that never change.
-Replay::Mode replay_mode(const TrainerParts& parts, const run::RunOptions& options, at::Device device) {
-  const bool by_hand = parse_engine(options.engine) == bilevel::Engine::hand_written &&
-                       parts.network.batch_norm_mode() != nn::BatchNorm::support;
-  return device.is_cuda() && options.cuda_graph && by_hand && !adapts_q(options) ? Replay::Mode::recorded
-                                                                                 : Replay::Mode::as_it_is;
+/// A graph can hold what autograd does not take part in: its own threads cannot be recorded.
+bool can_be_recorded(const TrainerParts& parts, const run::RunOptions& options) {
+  return parse_engine(options.engine) == bilevel::Engine::hand_written &&
+         parts.network.batch_norm_mode() != nn::BatchNorm::support;
 }
 
-/// All work of a step is launched on the current stream and nothing waits for it: indices go to the device,
-/// where the images lie; numbers for the log come back when they are there. The work on a given number of
-/// exact tasks is one graph, the step of theta another; between the two, processes add up their sums.
+std::unique_ptr<GraphPool> make_pool(const TrainerParts& parts, const run::RunOptions& options) {
+  const bool wanted = options.cuda_graph && parts.make_graph_pool && can_be_recorded(parts, options);
+  return wanted ? parts.make_graph_pool() : nullptr;
+}
+
+/// The numbers of exact tasks that there is a graph for: any other is rounded up to one of them.
+std::vector<int64_t> exact_task_counts(int64_t tasks) {
+  std::vector<int64_t> counts = {0};
+  for (int64_t count = 1; count < tasks; count *= 2) {
+    counts.push_back(count);
+  }
+  counts.push_back(tasks);
+  return counts;
+}
+
+/// The probability of `heads` among `tasks` coins that each fall on heads with probability q.
+double probability_of_heads(int64_t heads, int64_t tasks, double q) {
+  if (q == 0 || q == 1) {
+    return heads == (q == 0 ? 0 : tasks) ? 1 : 0;
+  }
+  const auto n = static_cast<double>(tasks), k = static_cast<double>(heads);
+  return std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) + k * std::log(q) +
+                  (n - k) * std::log1p(-q));
+}
+
+/// All work of a step is launched on the current stream and nothing waits for it: indices and the weights of
+/// the exact tasks go to the device, where the images lie; numbers for the log come back when they are there.
+/// The sums over the tasks are one graph for each of a few numbers of exact tasks, the step of theta is
+/// another; between the two, processes add up their sums.
 class DeviceStep final : public OuterStep {
  public:
-  DeviceStep(const TrainerParts& parts, const run::RunOptions& options, const at::Tensor& theta)
+  DeviceStep(const TrainerParts& parts, const run::RunOptions& options, const at::Tensor& theta,
+             const episode::DeviceImages& images)
       : parts_(parts),
         options_(options),
         theta_(theta),
         engine_(parse_engine(options.engine)),
-        mode_(replay_mode(parts, options, theta.device())),
         share_(share_of(options.outer.meta_batch, parts.communicator)),
-        images_(parts.sampler.dataset(), theta.device()),
-        gradient_(at::zeros_like(theta)),
-        sums_(at::zeros({kGradientNorm}, theta.options().dtype(at::kDouble))),
+        counts_(exact_task_counts(share_.count)),
+        images_(images),
+        sums_(at::zeros({theta.size(0) + kGradientNorm}, theta.options())),
+        gradient_(sums_.narrow(0, 0, theta.size(0))),
+        scalars_(sums_.narrow(0, theta.size(0), kGradientNorm)),
         numbers_(at::zeros({kNumbers}, theta.options().dtype(at::kDouble))),
         skip_(at::zeros({}, theta.options().dtype(at::kFloat))),
-        move_([this] { move_theta(); }, mode_) {
-    if (adapts_q(options) && options.meta_gradient.q_cost == "seconds" && theta.is_cuda()) {
+        recorder_(make_pool(parts, options)),
+        move_([this] { move_theta(); }, recorder_),
+        log_(theta.device(), options.log_every) {
+    if (adapts_q(options) && options.meta_gradient.q_cost == "seconds" && !theta.is_cpu()) {
       throw ConfigError(
           "meta_gradient.q_cost: need gradient_calls on a CUDA device, whose tasks run all at once, got "
           "seconds");
@@ -77,160 +79,154 @@ class DeviceStep final : public OuterStep {
   }
 
   void begin(int64_t step) override {
-    const double probability = parts_.estimator.exact_probability();
-    const auto coins = coins_of(options_, step, probability);
+    const double q = parts_.estimator.exact_probability();
+    const auto coins = coins_of(options_, step, q);
     const auto own_coins = share_of(coins, parts_.communicator);
+    const int64_t own_exact = std::count(own_coins.begin(), own_coins.end(), true);
     send_indices(step, own_coins);
-    estimate_with(std::count(own_coins.begin(), own_coins.end(), true))();
+    send_weights(own_exact, q);
+    prepare_likely_sums(q);
+    sum_with(own_exact, q)();
     if (parts_.communicator.size() > 1) {
-      parts_.communicator.all_reduce(gradient_, Reduction::sum);
       parts_.communicator.all_reduce(sums_, Reduction::sum);
     }
     move_();
-    keep(step, probability, coins);
+    log_.add(known(step, q, coins), numbers_);
   }
 
-  std::vector<StepResult> results(Wait wait) override {
-    if (wait == Wait::yes && !blocks_.empty()) {
-      close(blocks_.back());
-    }
-    std::vector<StepResult> results;
-    // Two blocks at most are on their way, so that the host never runs far ahead.
-    while (!blocks_.empty() && (wait == Wait::yes || blocks_.size() > 2 || is_done(blocks_.front()))) {
-      take(blocks_.front(), results);
-      blocks_.pop_front();
-    }
-    return results;
-  }
+  std::vector<StepResult> results(Wait wait) override { return log_.take(wait); }
 
  private:
+  /// What the graphs of the sums differ in.
+  struct Sums {
+    int64_t exact_tasks;  ///< those of the first so many tasks that have a weight
+    bool all_exact;       ///< q = 1: no weights at all
+    auto operator<=>(const Sums&) const = default;
+  };
+
+  /// Puts `from` into `to`, in the same memory each time.
+  void send(const at::Tensor& from, at::Tensor& to) const {
+    if (!to.defined()) {
+      to = from.to(theta_.device());
+    } else {
+      to.copy_(theta_.is_cpu() ? from : from.pin_memory(), /*non_blocking=*/true);
+    }
+  }
+
   void send_indices(int64_t step, const std::vector<bool>& coins) {
     const auto first = static_cast<uint64_t>(step) * static_cast<uint64_t>(options_.outer.meta_batch) +
                        static_cast<uint64_t>(share_.first);
     const auto drawn = parts_.sampler.indices(data::Split::train, first, share_.count);
     const at::Tensor order = at::tensor(bilevel::exact_first(coins), at::kLong);
-    const auto send = [&](const at::Tensor& from, at::Tensor& to) {
-      if (!from.defined()) {
-        return;
-      }
-      const at::Tensor ordered = from.index_select(0, order);
-      if (!to.defined()) {
-        to = ordered.to(theta_.device());
-      } else {
-        to.copy_(theta_.is_cuda() ? ordered.pin_memory() : ordered, /*non_blocking=*/true);
+    const auto send_ordered = [&](const at::Tensor& from, at::Tensor& to) {
+      if (from.defined()) {
+        send(from.index_select(0, order), to);
       }
     };
-    send(drawn.images, indices_.images);
-    send(drawn.quarter_turns, indices_.quarter_turns);
-    send(drawn.augmentation, indices_.augmentation);
+    send_ordered(drawn.images, indices_.images);
+    send_ordered(drawn.quarter_turns, indices_.quarter_turns);
+    send_ordered(drawn.augmentation, indices_.augmentation);
   }
 
-  /// The work on meta-batches whose first `exact_tasks` tasks take the exact branch.
-  Replay& estimate_with(int64_t exact_tasks) {
-    const auto work = [this, exact_tasks] { estimate(exact_tasks); };
-    return estimates_.try_emplace(exact_tasks, work, mode_).first->second;
+  void send_weights(int64_t exact_tasks, double q) {
+    at::Tensor weights = at::zeros({share_.count}, theta_.options().device(at::kCPU));
+    weights.narrow(0, 0, exact_tasks).fill_(1 / q);
+    send(weights, weights_);
   }
 
-  void estimate(int64_t exact_tasks) {
-    std::vector<bool> coins(static_cast<size_t>(share_.count));
-    std::fill_n(coins.begin(), exact_tasks, true);
+  Sums sums_of(int64_t exact_tasks, double q) const {
+    return {.exact_tasks = *std::lower_bound(counts_.begin(), counts_.end(), exact_tasks),
+            .all_exact = q == 1};
+  }
+
+  Replay& sum_with(int64_t exact_tasks, double q) {
+    const Sums which = sums_of(exact_tasks, q);
+    return sum_replays_
+        .try_emplace(
+            which, [this, which] { sum(which); }, recorder_)
+        .first->second;
+  }
+
+  /// Records what the coins of q ask for now and then before it is needed, so that hardly a step is done call
+  /// by call.
+  void prepare_likely_sums(double q) {
+    constexpr double kNowAndThen = 0.01;
+    if (std::exchange(prepared_, true) || !recorder_.records()) {
+      return;
+    }
+    std::map<Sums, double> probabilities;
+    for (int64_t heads = 0; heads <= share_.count; ++heads) {
+      probabilities[sums_of(heads, q)] += probability_of_heads(heads, share_.count, q);
+    }
+    for (const auto& [which, probability] : probabilities) {
+      if (probability > kNowAndThen) {
+        sum_with(which.exact_tasks, q).prepare();
+      }
+    }
+  }
+
+  void sum(const Sums& which) {
     const auto batch = images_.gather(indices_, parts_.sampler.options());
     const auto problem = make_problem(parts_.network, batch, theta_, engine_);
-    const auto sums = bilevel::sum_meta_gradients(problem, theta_, parts_.estimator, coins);
+    const auto sums = bilevel::sum_meta_gradients(
+        problem, theta_, parts_.estimator,
+        {.count = which.exact_tasks,
+         .weights = which.all_exact ? at::Tensor() : weights_.narrow(0, 0, which.exact_tasks)});
     gradient_.copy_(sums.gradient);
-    sums_.narrow(0, kLoss, kMeasured).copy_(sums.scalars);
-    sums_[kMeasured].fill_(sums.measured);
-    sums_[kGradientCalls].fill_(sums.gradient_calls);
-    sums_[kHessianProducts].fill_(sums.hessian_products);
+    scalars_.copy_(sums.scalars);
   }
 
   /// From the sums over all tasks.
   void move_theta() {
     gradient_.div_(static_cast<double>(options_.outer.meta_batch));
     const at::Tensor norm = gradient_norm(gradient_);
-    numbers_.copy_(at::cat({sums_, norm.unsqueeze(0)}));
-    const at::Tensor finite = norm.isfinite().logical_and(sums_[kLoss].isfinite());
+    numbers_.copy_(at::cat({scalars_.to(at::kDouble), norm.unsqueeze(0)}));
+    const at::Tensor finite = norm.isfinite().logical_and(scalars_[kLoss].isfinite());
     skip_.copy_(at::maximum(skip_, finite.logical_not().to(at::kFloat)));
     clip_gradient(gradient_, options_.outer.clip_value, options_.outer.clip_norm);
     parts_.optimizer.step(theta_, gradient_, skip_);
   }
 
-  /// Puts down what the host knows of a step, and has the device bring the rest.
-  void keep(int64_t step, double probability, const std::vector<bool>& coins) {
-    if (blocks_.empty() || blocks_.back().done) {
-      const auto options = at::TensorOptions(at::kDouble).pinned_memory(theta_.is_cuda());
-      blocks_.push_back({.numbers = at::empty({options_.log_every, kNumbers}, options)});
+  StepResult known(int64_t step, double q, const std::vector<bool>& coins) const {
+    StepResult result{.step = step, .estimate = {}, .probability = q};
+    bilevel::MetaGradient& estimate = result.estimate;
+    estimate.tasks = options_.outer.meta_batch;
+    estimate.exact_tasks = std::count(coins.begin(), coins.end(), true);
+    for (const bool exact : {false, true}) {
+      const int64_t tasks = exact ? estimate.exact_tasks : estimate.tasks - estimate.exact_tasks;
+      const bilevel::BranchWork work = parts_.estimator.work(exact);
+      estimate.gradient_calls += tasks * work.gradient_calls;
+      estimate.hessian_products += tasks * work.hessian_products;
     }
-    Block& block = blocks_.back();
-    block.numbers[static_cast<int64_t>(block.steps.size())].copy_(numbers_, /*non_blocking=*/true);
-    StepResult result{.step = step, .estimate = {}, .probability = probability};
-    result.estimate.tasks = options_.outer.meta_batch;
-    result.estimate.exact_tasks = std::count(coins.begin(), coins.end(), true);
-    block.steps.push_back(std::move(result));
-    if (static_cast<int64_t>(block.steps.size()) == options_.log_every) {
-      close(block);
-    }
-  }
-
-  void close(Block& block) {
-    if (!block.done) {
-      block.done.emplace(theta_.device().type());
-      if (theta_.is_cuda()) {
-        block.done->record(c10::impl::VirtualGuardImpl(theta_.device().type()).getStream(theta_.device()));
-      }
-    }
-  }
-
-  bool is_done(const Block& block) const { return block.done && (theta_.is_cpu() || block.done->query()); }
-
-  void take(const Block& block, std::vector<StepResult>& results) {
-    if (theta_.is_cuda()) {
-      block.done->synchronize();
-    }
-    const auto now = Clock::now();
-    const double seconds = std::chrono::duration<double>(now - last_taken_).count();
-    last_taken_ = now;
-    const double* number = block.numbers.const_data_ptr<double>();
-    const double tasks = static_cast<double>(options_.outer.meta_batch);
-    const double none = std::numeric_limits<double>::quiet_NaN();
-    for (size_t i = 0; i < block.steps.size(); ++i, number += kNumbers) {
-      StepResult result = block.steps[i];
-      const double measured = number[kMeasured];
-      result.estimate.loss = number[kLoss] / tasks;
-      result.estimate.accuracy = number[kAccuracy] / tasks;
-      result.estimate.bias_squared = measured > 0 ? number[kBiasSquared] / measured : none;
-      result.estimate.norm_squared = measured > 0 ? number[kNormSquared] / measured : none;
-      result.estimate.gradient_calls = static_cast<int64_t>(number[kGradientCalls]);
-      result.estimate.hessian_products = static_cast<int64_t>(number[kHessianProducts]);
-      result.gradient_norm = number[kGradientNorm];
-      result.seconds = seconds / static_cast<double>(block.steps.size());
-      results.push_back(std::move(result));
-    }
+    return result;
   }
 
   const TrainerParts& parts_;
   const run::RunOptions& options_;
   at::Tensor theta_;
   bilevel::Engine engine_;
-  Replay::Mode mode_;
   episode::TaskRange share_;
-  episode::DeviceImages images_;
-  episode::EpisodeIndices indices_;      ///< of the step's own tasks, on the device, exact ones first
-  at::Tensor gradient_;                  ///< [P], the sum over the tasks, then the mean
-  at::Tensor sums_;                      ///< [kGradientNorm] over the tasks
-  at::Tensor numbers_;                   ///< [kNumbers]
-  at::Tensor skip_;                      ///< 1 from the first step on that was not finite
-  std::map<int64_t, Replay> estimates_;  ///< by the number of exact tasks
+  std::vector<int64_t> counts_;  ///< of exact tasks, ascending
+  const episode::DeviceImages& images_;
+  episode::EpisodeIndices indices_;  ///< of the step's own tasks, on the device, exact ones first
+  at::Tensor weights_;               ///< [tasks] xi / q of each
+  at::Tensor sums_;                  ///< [P + kGradientNorm]: the two below, added up by one call
+  at::Tensor gradient_;              ///< [P], the sum over the tasks, then the mean
+  at::Tensor scalars_;               ///< [kGradientNorm] over the tasks
+  at::Tensor numbers_;               ///< [kNumbers]
+  at::Tensor skip_;                  ///< 1 from the first step on that was not finite
+  Recorder recorder_;
+  std::map<Sums, Replay> sum_replays_;
+  bool prepared_ = false;
   Replay move_;
-  std::deque<Block> blocks_;
-  Clock::time_point last_taken_ = Clock::now();
+  DeviceLog log_;
 };
 
 }  // namespace
 
 std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const run::RunOptions& options,
-                                            const at::Tensor& theta) {
-  return std::make_unique<DeviceStep>(parts, options, theta);
+                                            const at::Tensor& theta, const episode::DeviceImages& images) {
+  return std::make_unique<DeviceStep>(parts, options, theta, images);
 }
 
 }  // namespace ufo::train

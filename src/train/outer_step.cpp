@@ -15,10 +15,4 @@ std::vector<bool> coins_of(const run::RunOptions& options, int64_t step, double 
                              options.outer.meta_batch, probability);
 }
 
-std::unique_ptr<OuterStep> make_outer_step(const TrainerParts& parts, const run::RunOptions& options,
-                                           const at::Tensor& theta, int64_t first) {
-  return theta.is_cpu() ? make_host_step(parts, options, theta, first)
-                        : make_device_step(parts, options, theta);
-}
-
 }  // namespace ufo::train

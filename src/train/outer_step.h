@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <ufo/bilevel/meta_gradient.h>
+#include <ufo/episode/device_images.h>
 #include <ufo/train/trainer.h>
 
 namespace ufo::train {
@@ -38,16 +39,16 @@ class OuterStep {
   virtual std::vector<StepResult> results(Wait wait) = 0;
 };
 
-/// Steps of `theta` [P] from outer step `first` on: on the CPU one that is done when begin() returns, on a
-/// CUDA device one whose work goes there without waiting for it. All arguments must outlive the result.
-std::unique_ptr<OuterStep> make_outer_step(const TrainerParts& parts, const run::RunOptions& options,
-                                           const at::Tensor& theta, int64_t first);
+// Steps of `theta` [P] from outer step `first` on. All arguments must outlive the result.
 
-/// The two, for tests: both work on any device.
+/// A step that is done when begin() returns.
 std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const run::RunOptions& options,
                                           const at::Tensor& theta, int64_t first);
+
+/// A step whose work goes to the device of theta without waiting for it, with the images of the training
+/// sampler's data set that lie there. Works on the CPU too.
 std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const run::RunOptions& options,
-                                            const at::Tensor& theta);
+                                            const at::Tensor& theta, const episode::DeviceImages& images);
 
 /// Whether q of a step follows from the results of those before it.
 bool adapts_q(const run::RunOptions& options);

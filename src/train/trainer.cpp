@@ -8,6 +8,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <ufo/base/logging.h>
+#include <ufo/base/reason.h>
 #include <ufo/base/text.h>
 #include <ufo/run/best_checkpoints.h>
 #include <ufo/train/device.h>
@@ -24,19 +25,24 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Sends work for a CUDA device to a stream of its own: the default one cannot be recorded into a graph.
+/// Sends work for a device to a stream of its own: the default one cannot be recorded into a graph.
 class OwnStream {
  public:
   explicit OwnStream(at::Device device) : device_(device) {
-    if (device.is_cuda()) {
-      const c10::impl::VirtualGuardImpl cuda(device.type());
-      guard_.emplace(cuda.getStreamFromGlobalPool(device));
-      cuda.synchronizeDevice(device.index());  // for what was begun on the default stream
+    if (!device.is_cpu()) {
+      const c10::impl::VirtualGuardImpl streams(device.type());
+      guard_.emplace(streams.getStreamFromGlobalPool(device));
+      streams.synchronizeDevice(device.index());  // for what was begun on the default stream
     }
   }
   ~OwnStream() {
-    if (guard_) {
+    if (!guard_) {
+      return;
+    }
+    try {
       c10::impl::VirtualGuardImpl(device_.type()).synchronizeDevice(device_.index());
+    } catch (const std::exception& error) {  // what had to be read from the device has been
+      log(LogLevel::warning, "the device failed at its last work: " + reason(error));
     }
   }
   OwnStream(const OwnStream&) = delete;
@@ -65,7 +71,12 @@ class Run {
       parts.estimator.restore(start.estimator_state);
     }
     state_.optimizer = parts.optimizer.state();
-    outer_step_ = make_outer_step(parts_, options_, state_.parameters, start.step);
+    if (start.parameters.is_cpu()) {
+      outer_step_ = make_host_step(parts_, options_, state_.parameters, start.step);
+    } else {
+      images_.emplace(parts.sampler.dataset(), start.parameters.device());
+      outer_step_ = make_device_step(parts_, options_, state_.parameters, *images_);
+    }
   }
 
   TrainingResult run() {
@@ -138,7 +149,8 @@ class Run {
         .split = data::Split::validation,
         .tasks = options_.validation.tasks,
         .inner = {.steps = options_.validation.inner_steps, .learning_rate = options_.inner.learning_rate},
-        .engine = engine_};
+        .engine = engine_,
+        .images = images_for(parts_.validation_sampler)};
     const auto curves = evaluate_episodes(parts_.network, state_.parameters, parts_.validation_sampler,
                                           request, parts_.communicator);
     const double accuracy = mean(curves.accuracy.back());
@@ -158,6 +170,11 @@ class Run {
     if (state_.best.front() == validated) {
       save(parts_.best);
     }
+  }
+
+  /// The images on the device, where they are those of `sampler`.
+  const episode::DeviceImages* images_for(const episode::EpisodeSampler& sampler) const {
+    return images_ && &sampler.dataset() == &parts_.sampler.dataset() ? &*images_ : nullptr;
   }
 
   static double mean(const std::vector<double>& values) {
@@ -218,6 +235,7 @@ class Run {
   Clock::time_point start_ = Clock::now();
   bool adaptive_;  ///< q of the next step needs the result of this one
   OwnStream stream_;
+  std::optional<episode::DeviceImages> images_;  ///< where it trains on a device
   std::unique_ptr<OuterStep> outer_step_;
 };
 

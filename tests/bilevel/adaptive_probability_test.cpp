@@ -152,7 +152,8 @@ struct AdaptiveRun {
       const at::Tensor difference = estimate.gradient - exact.gradient.mean(0);
       error += difference;
       error_squares += difference.square().sum().item<double>();
-      first_order_error += (exact.first_order - exact.gradient).mean(0);
+      first_order_error +=
+          (first_order_gradient(problem, family.theta, kInner).gradient - exact.gradient).mean(0);
       ufo->observe(estimate);
     }
   }

@@ -122,6 +122,71 @@ TEST(ExactGradient, IsTheSameInEveryMemoryMode) {
   EXPECT_EQ(recomputed.gradient_calls, 3 * (4 + 1 + 4 + 4 * 3 / 2));
 }
 
+TEST(BothGradients, GivesFirstOrderOfAllTasksAndExactOfTheFirst) {
+  const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
+  for (const Engine engine : {Engine::hand_written, Engine::autograd}) {
+    const RandomProblem random({.model = {.filters = 4}, .engine = engine});
+    for (const Memory memory : {Memory::store_linearizations, Memory::store_parameters, Memory::recompute}) {
+      const auto exact = exact_gradient(*random.problem, random.theta, inner, memory).gradient;
+      const auto first_order = first_order_gradient(*random.problem, random.theta, inner).gradient;
+      const auto both = both_gradients(*random.problem, random.theta, inner, memory, 2);
+      EXPECT_LT(relative_error(both.first_order, first_order), 1e-12);
+      EXPECT_LT(relative_error(both.exact, exact.narrow(0, 0, 2)), 1e-12);
+    }
+  }
+}
+
+TEST(Ufo, WithQOneHasTheBytesOfExact) {
+  const RandomProblem random({.model = {.filters = 4}, .dtype = at::kFloat});
+  const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
+  const std::vector<bool> coins(3, true);
+  const auto gradient = [&](const std::string& name) {
+    const auto estimator = make_estimator({.estimator = name, .q = {1}}, inner);
+    return estimate_meta_gradient(*random.problem, random.theta, *estimator, coins).gradient;
+  };
+  EXPECT_TRUE(gradient("ufo").equal(gradient("exact")));
+}
+
+TEST(Ufo, OfABatchWithWeightsIsThatOfItsTasks) {
+  const RandomProblem random({.model = {.filters = 4}});
+  const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
+  const auto ufo = make_estimator({.estimator = "ufo", .q = {0.25}}, inner);
+  const auto weighted = ufo->estimate(*random.problem, random.theta,
+                                      {.count = 2, .weights = at::tensor({1 / 0.25, 0.}, at::kDouble)});
+  const auto heads = ufo->estimate(*random.problem, random.theta, {.count = 3});
+  const auto tails = ufo->estimate(*random.problem, random.theta, {});
+  const auto expected = at::cat({heads.gradient.narrow(0, 0, 1), tails.gradient.narrow(0, 1, 2)});
+  EXPECT_LT(relative_error(weighted.gradient, expected), 1e-12);
+  EXPECT_NEAR(weighted.bias_squared[0].item<double>(), heads.bias_squared[0].item<double>(), 1e-12);
+  EXPECT_EQ(weighted.bias_squared[1].item<double>(), 0) << "of a task that is not among the exact ones";
+}
+
+TEST(ClassificationProblem, SelectsTasksInTheOrderAskedFor) {
+  const RandomProblem random({.model = {.filters = 4}, .tasks = 4});
+  const std::vector<int64_t> order = {0, 2, 1, 3};
+  const auto loss = [&](const Problem& problem) {
+    return problem.outer_value(random.theta, problem.initial(random.theta)).loss;
+  };
+  const auto expected = loss(*random.problem).index_select(0, at::tensor(order, at::kLong));
+  EXPECT_TRUE(loss(*random.problem->select(order)).equal(expected));
+}
+
+TEST(Estimators, SayWhatWorkATaskIs) {
+  const RandomProblem random({.model = {.filters = 4}});
+  const InnerOptions inner{.steps = 4, .learning_rate = 0.4};
+  for (const char* name : {"first_order", "exact", "ufo", "reptile"}) {
+    for (const char* memory : {"store_linearizations", "store_parameters", "recompute"}) {
+      const auto estimator = make_estimator({.estimator = name, .memory = memory}, inner);
+      for (const bool exact : {false, true}) {
+        const auto done = estimator->estimate(*random.problem, random.theta, {.count = exact ? 3 : 0});
+        EXPECT_EQ(done.gradient_calls, 3 * estimator->work(exact).gradient_calls) << name << ", " << memory;
+        EXPECT_EQ(done.hessian_products, 3 * estimator->work(exact).hessian_products)
+            << name << ", " << memory;
+      }
+    }
+  }
+}
+
 TEST(FirstOrderGradient, IsTheQueryGradientAtTheEndOfTheInnerLoop) {
   const RandomProblem random({});
   const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
@@ -134,7 +199,7 @@ TEST(Reptile, IsTheSumOfTheInnerGradients) {
   const RandomProblem random({});
   const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
   const auto result =
-      make_estimator({.estimator = "reptile"}, inner)->estimate(*random.problem, random.theta, false);
+      make_estimator({.estimator = "reptile"}, inner)->estimate(*random.problem, random.theta, {});
   at::Tensor phi = random.problem->initial(random.theta), sum = at::zeros_like(phi);
   for (int j = 0; j < 3; ++j) {
     const auto gradient = random.problem->linearize(random.theta, phi, Products::none)->gradient();
@@ -151,8 +216,9 @@ TEST(Ufo, HasTheMeanOfExactAndFirstOrderHasNot) {
   const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
   const auto ufo = make_estimator({.estimator = "ufo", .q = {kQ}}, inner);
   // The estimate of a task takes one of two values; the draws below only toss which.
-  const at::Tensor values[2] = {ufo->estimate(*random.problem, random.theta, false).gradient,
-                                ufo->estimate(*random.problem, random.theta, true).gradient};
+  const at::Tensor values[2] = {
+      ufo->estimate(*random.problem, random.theta, {}).gradient,
+      ufo->estimate(*random.problem, random.theta, {.count = random.problem->tasks()}).gradient};
   const auto exact =
       exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient.mean(0);
   at::Tensor sum = at::zeros_like(exact), squares = at::zeros_like(exact);

@@ -85,6 +85,26 @@ TEST(DeviceStep, LeavesThetaAloneFromAStepOnThatIsNotFinite) {
   EXPECT_TRUE(taken.theta.equal(theta));
 }
 
+/// One of two ranks, which counts what it is asked to add up.
+class CountingRank final : public Communicator {
+ public:
+  int64_t rank() const override { return 0; }
+  int64_t size() const override { return 2; }
+  void all_reduce(at::Tensor&, Reduction) override { ++reductions; }
+  void broadcast(at::Tensor&) override {}
+  void barrier() override {}
+  void close() override {}
+
+  int64_t reductions = 0;
+};
+
+TEST(DeviceStep, AddsUpTheSumsOfAllProcessesByOneCall) {
+  SmallRun run("conv4");
+  CountingRank rank;
+  take_steps(run, StepKind::device, start(run), 0, 5, nullptr, rank);
+  EXPECT_EQ(rank.reductions, 5);
+}
+
 TEST(OuterOptimizer, SkipsAStepWhereItIsTold) {
   for (const char* name : {"adam", "sgd"}) {
     const run::OuterOptions options{.optimizer = name, .momentum = 0.9};

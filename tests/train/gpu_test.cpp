@@ -15,7 +15,8 @@
 namespace ufo::train {
 namespace {
 
-/// Skips where there is no CUDA device. What a test does goes to a stream that can be recorded.
+/// Skips where there is no CUDA device; the same tests run on the simulated one in its place. What a test
+/// does goes to a stream that can be recorded.
 class Gpu : public testing::Test {
  protected:
   void SetUp() override {
@@ -25,8 +26,8 @@ class Gpu : public testing::Test {
       GTEST_SKIP() << "needs a CUDA device: " << error.what();
     }
     set_precision("float32");
-    const c10::impl::VirtualGuardImpl cuda(at::kCUDA);
-    stream_.emplace(cuda.getStreamFromGlobalPool(device_));
+    const c10::impl::VirtualGuardImpl streams(device_.type());
+    stream_.emplace(streams.getStreamFromGlobalPool(device_));
   }
 
   at::Tensor start(const SmallRun& run, at::ScalarType type = at::kFloat) const {
@@ -180,7 +181,8 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
              .optimizer = *optimizer,
              .last = directory.last_checkpoint(),
              .best = directory.best_checkpoint(),
-             .should_stop = [&, stop_at] { return ++steps == stop_at; }},
+             .should_stop = [&, stop_at] { return ++steps == stop_at; },
+             .make_graph_pool = graph_pool_maker(device_)},
             run.options)
         .run(begin);
     return read_file(directory.last_checkpoint());
@@ -194,7 +196,7 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
 TEST_F(Gpu, MemoryIsFlatOverAThousandSteps) {
   SmallRun run = small_run("conv4", "ufo", "stride", 2);
   const auto reserved = [&] {
-    return c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(device_.index()).reserved_bytes[0].current;
+    return c10::getDeviceAllocator(device_.type())->getDeviceStats(device_.index()).reserved_bytes[0].current;
   };
   take_steps(run, StepKind::device, start(run), 0, 100);
   const auto before = reserved();

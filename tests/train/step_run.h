@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <ufo/train/device.h>
+
 namespace ufo::train {
 
 /// Some outer steps outside a Trainer.
@@ -32,9 +34,11 @@ inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta,
                            .network = *run.network,
                            .estimator = *estimator,
                            .optimizer = *optimizer,
-                           .communicator = communicator};
+                           .communicator = communicator,
+                           .make_graph_pool = graph_pool_maker(theta.device())};
+  const episode::DeviceImages images(run.dataset, theta.device());
   const auto steps = kind == StepKind::host ? make_host_step(parts, run.options, taken.theta, first)
-                                            : make_device_step(parts, run.options, taken.theta);
+                                            : make_device_step(parts, run.options, taken.theta, images);
   const auto take = [&](Wait wait) {
     for (StepResult& result : steps->results(wait)) {
       estimator->observe(result.estimate);

@@ -11,14 +11,24 @@ namespace ufo::bilevel {
 /// How the exact branch gets back to phi_j on its way down.
 enum class Memory { store_linearizations, store_parameters, recompute };
 
+/// What one task takes on one branch.
+struct BranchWork {
+  int64_t gradient_calls = 0;  ///< gradients of inner or outer objectives
+  int64_t hessian_products = 0;
+};
+
+/// r + 1 gradients, and on the exact branch r Hessian products more, with the gradients that `memory`
+/// computes again.
+BranchWork first_order_work(const InnerOptions& inner);
+BranchWork exact_work(const InnerOptions& inner, Memory memory);
+
 /// What one task costs on either branch of UFO's coin, both in the same unit.
 struct BranchCosts {
   double first_order = 0;
   double exact = 0;  ///< of the whole branch, which passes G_FO on its way
 };
 
-/// The costs in gradient calls, a Hessian product counted as two: r + 1 on the first-order branch, and on the
-/// exact one 2 r more, with what `memory` computes again.
+/// The costs in gradient calls, a Hessian product counted as two.
 BranchCosts gradient_call_costs(const InnerOptions& inner, Memory memory);
 
 /// D^2 = E ||G - G_FO||^2 and V^2 = E ||G||^2 over tasks.

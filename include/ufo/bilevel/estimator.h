@@ -53,13 +53,20 @@ struct EstimatorOptions {
   }
 };
 
-/// What T tasks gave. Undefined tensors where a quantity does not apply.
+/// Which tasks of a batch take the exact branch: `count` of them, which lie first. Where a device does the
+/// same work again and again, `weights` says which of the first tasks these are this time.
+struct ExactTasks {
+  int64_t count = 0;
+  at::Tensor weights =
+      {};  ///< [count], xi / q of each; undefined where xi = 1 for all and q is the estimator's
+};
+
+/// What T tasks gave, the first K on the exact branch. Undefined tensors where a quantity does not apply.
 struct TaskGradients {
   at::Tensor gradient;           ///< [T, S] the estimates
   OuterValue outer;              ///< at phi_r
-  at::Tensor first_order;        ///< [T, S] G_FO beside an exact gradient, which passes it on its way
-  at::Tensor bias_squared;       ///< [T] ||G - G_FO||^2, whose mean is D^2; UFO's exact branch alone
-  at::Tensor norm_squared;       ///< [T] ||G||^2, whose mean is V^2; UFO's exact branch alone
+  at::Tensor bias_squared;       ///< [K] ||G - G_FO||^2, whose mean is D^2; UFO alone
+  at::Tensor norm_squared;       ///< [K] ||G||^2, whose mean is V^2; UFO alone
   int64_t gradient_calls = 0;    ///< gradients of inner or outer objectives, all tasks together
   int64_t hessian_products = 0;  ///< Hessian products, all tasks together
 };
@@ -75,9 +82,13 @@ class Estimator {
   /// 0 for first-order, 1 for exact, q for UFO.
   virtual double exact_probability() const = 0;
 
-  /// The estimates of all tasks of `problem`, every one on the same branch.
+  /// What the estimate of one task takes on either branch.
+  virtual BranchWork work(bool exact_branch) const = 0;
+
+  /// The estimates of all tasks of `problem`, each on the branch that `exact` says. Where the branch is
+  /// always the same, `exact` says nothing new.
   virtual TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
-                                 bool exact_branch) const = 0;
+                                 const ExactTasks& exact) const = 0;
 
   /// Learns from the estimate of one outer step what the next ones need; UFO alone does.
   virtual void observe(const MetaGradient& estimate) {}
@@ -102,8 +113,19 @@ TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& the
 
 /// G, the gradient of M itself: v_r = dL_outer/dphi(phi_r), v_j = v_{j+1} - alpha H_j v_{j+1}, and
 /// G = dL_outer/dtheta + (dphi_0/dtheta)^T v_0 - alpha sum_j (d^2 L_inner/dtheta dphi(phi_j))^T v_{j+1}
-/// (arXiv 2006.03631). Gives first_order too.
+/// (arXiv 2006.03631).
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
                              Memory memory);
+
+/// G_FO of all tasks and G of the first K.
+struct BothGradients {
+  at::Tensor first_order;  ///< [T, S]
+  at::Tensor exact;        ///< [K, S]
+  TaskGradients rest;      ///< all but the estimates
+};
+
+/// Walks down to phi_r with all tasks, which passes G_FO, and back up with the first `exact_tasks` > 0.
+BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                             Memory memory, int64_t exact_tasks);
 
 }  // namespace ufo::bilevel

@@ -25,8 +25,8 @@ struct MetaGradient {
   int64_t exact_tasks = 0;         ///< tasks whose coin fell on the exact branch
   double bias_squared = 0;         ///< mean of ||G - G_FO||^2 over those tasks; NaN where there was none
   double norm_squared = 0;         ///< mean of ||G||^2 over those tasks; NaN where there was none
-  double exact_seconds = 0;        ///< of all tasks of the exact branch together
-  double first_order_seconds = 0;  ///< of all the others together
+  double exact_seconds = 0;        ///< of all tasks of the exact branch together; 0 where not done by itself
+  double first_order_seconds = 0;  ///< of all the others together, likewise
   int64_t gradient_calls = 0;
   int64_t hessian_products = 0;
   at::Tensor task_gradients;  ///< [T, S] where asked for, else undefined
@@ -44,20 +44,15 @@ MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& th
 
 /// Sums over the tasks of one meta-batch. Its tensors stay on the device of theta.
 struct MetaGradientSums {
-  at::Tensor gradient;   ///< [S]
-  at::Tensor scalars;    ///< [4] double: outer loss at phi_r, accuracy, ||G - G_FO||^2, ||G||^2
-  int64_t measured = 0;  ///< the tasks that the last two are of
-  int64_t gradient_calls = 0;
-  int64_t hessian_products = 0;
-  double exact_seconds = 0;  ///< as in MetaGradient, without what a device still has to do
-  double first_order_seconds = 0;
+  at::Tensor gradient;  ///< [S]
+  at::Tensor scalars;   ///< [4] of the dtype of theta: outer loss at phi_r, accuracy, and of the exact tasks
+                        ///< ||G - G_FO||^2 and ||G||^2; NaN where a quantity does not apply
+  TaskGradients tasks;  ///< what the sums are of
 };
 
-/// What estimate_meta_gradient takes the mean of, all tasks of a branch in one call. Nothing waits for the
-/// device, and where the tasks of each branch lie side by side nothing is copied to it either, so that the
-/// call can be recorded into a CUDA graph. Fills `task_gradients`, unless null, with each task's own [T, S].
+/// What estimate_meta_gradient takes the mean of, all tasks in one call. Nothing waits for the device and
+/// nothing is copied to it, so that the call can be recorded into a graph.
 MetaGradientSums sum_meta_gradients(const Problem& problem, const at::Tensor& theta,
-                                    const Estimator& estimator, const std::vector<bool>& coins,
-                                    at::Tensor* task_gradients = nullptr);
+                                    const Estimator& estimator, const ExactTasks& exact);
 
 }  // namespace ufo::bilevel

@@ -50,12 +50,13 @@ class Linearization {
   /// d L_inner / d phi, [T, P].
   virtual const at::Tensor& gradient() const = 0;
 
-  /// (d^2 L_inner / d phi^2) v for v [T, P], or P times that of P v (Products::of_last): [T, P]. Only where
-  /// such products were asked for.
+  /// (d^2 L_inner / d phi^2) v for v [T', P] of the first T' <= T tasks, or P times that of P v
+  /// (Products::of_last): [T', P]. Only where such products were asked for, and never of more tasks than the
+  /// last time.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 
-  /// (d^2 L_inner / d theta d phi)^T v for v [T, P]: [T, S]; an undefined tensor where the inner objective
-  /// does not depend on theta, as in few-shot learning.
+  /// (d^2 L_inner / d theta d phi)^T v for v [T', P], likewise: [T', S]; an undefined tensor where the inner
+  /// objective does not depend on theta, as in few-shot learning.
   virtual at::Tensor mixed_product(const at::Tensor& v) { return {}; }
 };
 

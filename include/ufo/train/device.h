@@ -6,6 +6,7 @@
 
 #include <ufo/bilevel/classification.h>
 #include <ufo/episode/episode.h>
+#include <ufo/train/graph.h>
 
 namespace ufo::train {
 
@@ -16,6 +17,9 @@ at::Device parse_device(const std::string& name, int64_t local_rank = 0);
 
 /// The name of the GPU that `device` is, or of the processor.
 std::string hardware_name(at::Device device);
+
+/// Makes pools for what is recorded on `device`; empty for the CPU.
+GraphPoolMaker graph_pool_maker(at::Device device);
 
 /// How CUDA devices multiply from now on: "float32", or "tf32", whose factors have 10 bits of mantissa. The
 /// CPU always takes float32. Throws ConfigError for another word.

@@ -15,6 +15,7 @@
 #include <ufo/run/metrics.h>
 #include <ufo/run/options.h>
 #include <ufo/train/distributed/communicator.h>
+#include <ufo/train/graph.h>
 #include <ufo/train/outer_optimizer.h>
 
 namespace ufo::train {
@@ -34,6 +35,7 @@ struct TrainerParts {
   std::function<bool()> should_stop =
       {};  ///< asked after every step; true, in all processes alike, ends the run early
   Communicator& communicator = single_process();  ///< of the processes that train together
+  GraphPoolMaker make_graph_pool = {};            ///< of the device to train on
 };
 
 enum class TrainingStatus { finished, interrupted };

@@ -20,8 +20,11 @@ constexpr decltype(Functions::make_nccl_group) kMakeNcclGroup = nullptr;
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const Functions* ufo_cuda_functions() {
-  static constexpr Functions functions{
-      .device_name = device_name, .make_graph = make_graph, .make_nccl_group = kMakeNcclGroup};
+  static constexpr Functions functions{.device_type = at::kCUDA,
+                                       .cuda_version = CUDART_VERSION,
+                                       .device_name = device_name,
+                                       .make_graph_pool = make_graph_pool,
+                                       .make_nccl_group = kMakeNcclGroup};
   return &functions;
 }
 

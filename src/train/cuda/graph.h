@@ -4,7 +4,7 @@
 
 namespace ufo::train::cuda {
 
-/// A graph of at::cuda::CUDAGraph.
-std::unique_ptr<Graph> make_graph();
+/// A pool of at::cuda::CUDAGraphs.
+std::unique_ptr<GraphPool> make_graph_pool(at::Device device);
 
 }  // namespace ufo::train::cuda

@@ -7,6 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <ufo/train/graph.h>
+
 namespace c10d {
 class Backend;
 class Store;
@@ -14,23 +16,14 @@ class Store;
 
 namespace ufo::train::cuda {
 
-/// Work on the current CUDA stream that is recorded once and then replayed by one call.
-class Graph {
- public:
-  virtual ~Graph() = default;
-
-  /// From here to end() what is launched on the current stream is recorded, not done.
-  virtual void begin() = 0;
-  virtual void end() = 0;
-  virtual void replay() = 0;
-};
-
 /// What needs CUDA's libraries at the program's linking. It lies in a shared library of its own,
 /// libufo_cuda.so, that is opened where a CUDA device is asked for: one program serves machines with and
 /// without CUDA.
 struct Functions {
+  at::DeviceType device_type;  ///< of all devices that the library serves
+  int cuda_version;            ///< that its driver must know, as CUDART_VERSION: 13000 is 13.0
   std::string (*device_name)(int index);
-  std::unique_ptr<Graph> (*make_graph)();
+  std::unique_ptr<GraphPool> (*make_graph_pool)(at::Device device);
 
   /// A group of c10d's over NCCL; nullptr where the library was built without NCCL's header.
   c10::intrusive_ptr<c10d::Backend> (*make_nccl_group)(const c10::intrusive_ptr<c10d::Store>& store,

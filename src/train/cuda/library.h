@@ -13,4 +13,11 @@ const Functions* functions();
 /// Why functions() is nullptr, and what helps; empty where it is not.
 const std::string& why_missing();
 
+/// What to do about a driver that is older than the library's CUDA, which then finds no device; empty where
+/// it is not. Versions are as cuDriverGetVersion gives them: 12040 is CUDA 12.4, 0 unknown.
+std::string why_outdated(int driver_version, int cuda_version);
+
+/// The same of this machine's driver; empty where there is none.
+const std::string& why_outdated();
+
 }  // namespace ufo::train::cuda

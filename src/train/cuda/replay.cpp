@@ -1,6 +1,7 @@
 #include "cuda/replay.h"
 
-#include "cuda/library.h"
+#include <ufo/base/logging.h>
+#include <ufo/base/reason.h>
 
 namespace ufo::train {
 namespace {
@@ -9,20 +10,38 @@ constexpr int kWarmUp = 3;
 
 }  // namespace
 
+std::unique_ptr<Graph> Recorder::record(const std::function<void()>& work) {
+  try {
+    return pool_->record(work);
+  } catch (const std::exception& error) {
+    records_ = false;
+    log(LogLevel::warning,
+        "the outer step cannot be recorded into a graph and is done call by call: " + reason(error));
+    return nullptr;
+  }
+}
+
+void Replay::record() {
+  if (graph_ == nullptr && recorder_.records() && warm_up_ >= kWarmUp) {
+    graph_ = recorder_.record(work_);
+  }
+}
+
+void Replay::prepare() {
+  for (; warm_up_ < kWarmUp; ++warm_up_) {
+    work_();
+  }
+  record();
+}
+
 void Replay::operator()() {
-  if (mode_ == Mode::as_it_is || warm_up_ < kWarmUp) {
+  record();
+  if (graph_ != nullptr) {
+    graph_->replay();
+  } else {
     ++warm_up_;
     work_();
-    return;
   }
-  if (graph_ == nullptr) {
-    auto graph = cuda::functions()->make_graph();
-    graph->begin();
-    work_();
-    graph->end();
-    graph_ = std::move(graph);
-  }
-  graph_->replay();
 }
 
 }  // namespace ufo::train
