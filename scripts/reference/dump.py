@@ -2,7 +2,7 @@
 
 Tensors: theta.<name>, support_images [T,S,C,H,W], support_labels [T,S], query_images, query_labels,
 gradient.<name> (mean over the T tasks), task_gradient.<name> [T,...].
-Metadata: estimator, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also batch_norm (batch, which
+Metadata: estimator, base, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also batch_norm (batch, which
 is meant where it is absent, or support), and model, filters, blocks, kernel, pool, ways, which are read from the shapes
 where absent (a network of stride 1 pools unless `pool` says false).
 """
@@ -44,6 +44,10 @@ class Dump:
     @property
     def q(self):
         return float(self.metadata.get("q") or 1)
+
+    @property
+    def base(self):
+        return self.metadata.get("base") or "first_order"
 
     @property
     def coins(self):

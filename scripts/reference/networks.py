@@ -14,8 +14,8 @@ class Conv4:
     """MAML's convolutional network: `blocks` times (convolution, batch norm, ReLU, optional 2x2 max-pool), linear head.
 
     Batch norm uses the statistics of the batch at hand (biased variance) or, with `support_statistics`, for query images
-    those of the support images, which pass through the network beside them. Without pooling the features are the
-    spatial mean of the last block; with pooling they are its values, flattened in the order C, H, W.
+    those of the support images, which pass through the network beside them. The features are the spatial mean of the
+    last block where the head has a weight a filter, else its values, flattened in the order C, H, W.
     """
 
     stride: int = 2
@@ -31,7 +31,8 @@ class Conv4:
         for i in range(count(parameters, "blocks.{}.conv.weight")):
             x = self.block(x, first, *(parameters[f"blocks.{i}.{part}"] for part in
                                        ("conv.weight", "conv.bias", "norm.weight", "norm.bias")))
-        features = (x.flatten(1) if self.pool else x.mean((2, 3)))[first:]
+        averaged = parameters["head.weight"].shape[1] == x.shape[1]
+        features = (x.mean((2, 3)) if averaged else x.flatten(1))[first:]
         return F.linear(features, parameters["head.weight"], parameters["head.bias"])
 
     def block(self, x, support, weight, bias, scale, shift):

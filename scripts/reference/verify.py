@@ -34,7 +34,7 @@ def recompute(file, dtype):
     """(mean gradient, task gradients) of the dump by torch.func in `dtype`."""
     file = file.to(dtype)
     by_task = task_gradients(file.estimator, cross_entropy(file.network), file.inner, file.theta, file.tasks,
-                             file.coins, file.q)
+                             file.coins, file.q, file.base)
     return mean_over_tasks(by_task), by_task
 
 

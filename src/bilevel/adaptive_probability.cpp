@@ -17,25 +17,26 @@ double find(const std::map<std::string, double>& state, const std::string& name)
 
 }  // namespace
 
-BranchWork first_order_work(const InnerOptions& inner) { return {.gradient_calls = inner.steps + 1}; }
+BranchWork first_order_work(const InnerOptions& inner) {
+  return {.gradient_calls = inner.steps + 1, .cost = static_cast<double>(inner.steps) + 1};
+}
 
-BranchWork exact_work(const InnerOptions& inner, Memory memory) {
+BranchWork exact_work(const InnerOptions& inner, Memory memory, double product) {
   const int64_t r = inner.steps;
-  int64_t again = 0;
+  int64_t calls = r + 1;
   if (memory != Memory::store_linearizations) {
-    again = r;  // each phi_j is linearised a second time
+    calls += r;  // each phi_j is linearised a second time
   }
   if (memory == Memory::recompute) {
-    again += r * (r - 1) / 2;  // and found again from theta
+    calls += r * (r - 1) / 2;  // and found again from theta
   }
-  return {.gradient_calls = r + 1 + again, .hessian_products = r};
+  return {.gradient_calls = calls,
+          .hessian_products = r,
+          .cost = static_cast<double>(calls) + product * static_cast<double>(r)};
 }
 
 BranchCosts gradient_call_costs(const InnerOptions& inner, Memory memory) {
-  const auto cost = [](const BranchWork& work) {
-    return static_cast<double>(work.gradient_calls + 2 * work.hessian_products);
-  };
-  return {.first_order = cost(first_order_work(inner)), .exact = cost(exact_work(inner, memory))};
+  return {.first_order = first_order_work(inner).cost, .exact = exact_work(inner, memory).cost};
 }
 
 double optimal_probability(const Moments& moments, const BranchCosts& costs, double minimum) {

@@ -1,57 +1,90 @@
 #include "estimators.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include <ufo/base/error.h>
 #include <ufo/bilevel/estimator.h>
 
 namespace ufo::bilevel {
 namespace {
 
-class FirstOrder final : public Estimator {
- public:
-  explicit FirstOrder(const InnerOptions& inner) : inner_(inner) {}
-  double exact_probability() const override { return 0; }
-  BranchWork work(bool) const override { return first_order_work(inner_); }
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
-    return first_order_gradient(problem, theta, inner_);
-  }
-
- private:
-  InnerOptions inner_;
+/// What an estimator is: its name in configs, the one in tables, what it does, and its maker.
+struct EstimatorKind {
+  const char* name;
+  std::string (*title)(const EstimatorOptions&);
+  bool coins, outer_gradient;
+  std::optional<Base> base;  ///< where the options leave it to the estimator; none: it has no base
+  std::unique_ptr<Estimator> (*make)(const EstimatorOptions&, const InnerOptions&, const ProductCosts&);
 };
 
-class Exact final : public Estimator {
- public:
-  Exact(const InnerOptions& inner, Memory memory) : inner_(inner), memory_(memory) {}
-  double exact_probability() const override { return 1; }
-  BranchWork work(bool) const override { return exact_work(inner_, memory_); }
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
-    return exact_gradient(problem, theta, inner_, memory_);
-  }
-
- private:
-  InnerOptions inner_;
-  Memory memory_;
-};
-
-std::unique_ptr<Estimator> make_first_order(const EstimatorOptions&, const InnerOptions& inner) {
-  return std::make_unique<FirstOrder>(inner);
+std::string partial_title(const EstimatorOptions& options) {
+  const Base base = *base_of(options);
+  return base.second_order() ? "Partial MAML (" + kept_blocks(base) + ")" : "Partial MAML (nothing)";
 }
 
-std::unique_ptr<Estimator> make_exact(const EstimatorOptions& options, const InnerOptions& inner) {
-  return std::make_unique<Exact>(inner, parse_memory(options.memory));
+std::string ufo_title(const EstimatorOptions& options) {
+  std::ostringstream text;
+  text << "UFO-MAML (q=";
+  if (options.q.adaptive) {
+    text << "adaptive";
+  } else {
+    text << options.q.value;
+    if (options.q.to) {
+      text << " to " << *options.q.to;
+    }
+  }
+  const Base base = *base_of(options);
+  text << (base.second_order() ? " on " + kept_blocks(base) : "") << ")";
+  return text.str();
 }
 
-using Maker = std::unique_ptr<Estimator> (*)(const EstimatorOptions&, const InnerOptions&);
-
-/// The name of an estimator in configs and its maker.
-constexpr std::pair<const char*, Maker> kEstimators[] = {
-    {"first_order", make_first_order},
-    {"exact", make_exact},
-    {"ufo", make_ufo},
-    {"reptile", make_reptile},
+constexpr EstimatorKind kEstimators[] = {
+    {"first_order",
+     [](const EstimatorOptions&) -> std::string { return "FOMAML"; },
+     false,
+     true,
+     {},
+     make_first_order},
+    {"exact", [](const EstimatorOptions&) -> std::string { return "MAML"; }, false, true, {}, make_exact},
+    {"ufo", ufo_title, true, true, Base::first_order(), make_ufo},
+    {"partial", partial_title, false, true, Base::last(1), make_partial},
+    {"reptile",
+     [](const EstimatorOptions&) -> std::string { return "Reptile"; },
+     false,
+     false,
+     {},
+     make_reptile},
 };
+
+const EstimatorKind& kind_of(const EstimatorOptions& options) {
+  const auto kind = std::find_if(std::begin(kEstimators), std::end(kEstimators),
+                                 [&](const EstimatorKind& other) { return options.estimator == other.name; });
+  if (kind == std::end(kEstimators)) {
+    throw ConfigError("meta_gradient.estimator: need " + to_string(one_of(estimator_names())) + ", got \"" +
+                      options.estimator + "\"");
+  }
+  return *kind;
+}
 
 }  // namespace
+
+std::vector<std::string> estimator_names() {
+  std::vector<std::string> names;
+  for (const EstimatorKind& kind : kEstimators) {
+    names.emplace_back(kind.name);
+  }
+  return names;
+}
+
+void check_range(std::string_view path, const CoinProbability& q, const Range& range) {
+  if (!q.to) {
+    check_range(path, q.value, range);
+    return;
+  }
+  check_range(std::string(path) + ".from", q.value, between(0, 1));
+  check_range(std::string(path) + ".to", *q.to, between(0, 1));
+}
 
 Memory parse_memory(const std::string& name) {
   if (name == "store_linearizations") {
@@ -66,16 +99,24 @@ Memory parse_memory(const std::string& name) {
   throw ConfigError("meta_gradient.memory: there is no mode named " + name);
 }
 
-std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner) {
+std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner,
+                                          const ProductCosts& products) {
   check_ranges(options, "meta_gradient");
-  check_range("meta_gradient.q", options.q.value, positive_up_to(1));
   check_ranges(inner, "inner");
-  for (const auto& [name, maker] : kEstimators) {
-    if (options.estimator == name) {
-      return maker(options, inner);
-    }
-  }
-  throw ConfigError("meta_gradient.estimator: there is no estimator named " + options.estimator);
+  return kind_of(options).make(options, inner, products);
 }
+
+std::string method_name(const EstimatorOptions& options) { return kind_of(options).title(options); }
+
+bool tosses_coins(const EstimatorOptions& options) { return kind_of(options).coins; }
+
+bool has_outer_gradient(const EstimatorOptions& options) { return kind_of(options).outer_gradient; }
+
+std::optional<Base> base_of(const EstimatorOptions& options) {
+  const std::optional<Base> own = kind_of(options).base;
+  return own && options.base.is_given() ? options.base : own;
+}
+
+bool adapts_q(const EstimatorOptions& options) { return tosses_coins(options) && options.q.adaptive; }
 
 }  // namespace ufo::bilevel

@@ -1,4 +1,5 @@
 #include "assemble.h"
+#include "estimators.h"
 
 #include <numeric>
 
@@ -32,18 +33,18 @@ class FirstTasks {
 /// keeping as much as `memory` says.
 class Trajectory {
  public:
-  Trajectory(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, Memory memory,
+  Trajectory(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, const WayBack& back,
              const FirstTasks& returning)
-      : returning_(returning), theta_(theta), inner_(inner), memory_(memory) {
-    const auto products = memory == Memory::store_linearizations ? Products::second_order : Products::none;
+      : returning_(returning), theta_(theta), inner_(inner), back_(back) {
+    const auto kept = back.memory == Memory::store_linearizations ? back.products : Products::none;
     phi_ = problem.initial(theta);
     for (int64_t j = 0; j < inner.steps; ++j) {
-      auto linearization = problem.linearize(theta, phi_, products);
-      if (memory == Memory::store_parameters) {
+      auto linearization = problem.linearize(theta, phi_, kept);
+      if (back.memory == Memory::store_parameters) {
         stored_.push_back(phi_.narrow(0, 0, returning->tasks()));
       }
       phi_ = descend(phi_, linearization->gradient(), inner.learning_rate);
-      if (memory == Memory::store_linearizations) {
+      if (back.memory == Memory::store_linearizations) {
         linearizations_.push_back(std::move(linearization));
       }
     }
@@ -54,18 +55,18 @@ class Trajectory {
 
   /// The linearization at phi_j, to be asked for once each, from the last to the first.
   std::unique_ptr<Linearization> take(int64_t j) {
-    if (memory_ == Memory::store_linearizations) {
+    if (back_.memory == Memory::store_linearizations) {
       return std::move(linearizations_[j]);
     }
     at::Tensor phi;
-    if (memory_ == Memory::store_parameters) {
+    if (back_.memory == Memory::store_parameters) {
       phi = std::move(stored_[j]);
     } else {
       phi = adapt(*returning_, theta_, inner_, j);
       gradient_calls_ += returning_->tasks() * j;
     }
     gradient_calls_ += returning_->tasks();
-    return returning_->linearize(theta_, phi, Products::second_order);
+    return returning_->linearize(theta_, phi, back_.products);
   }
 
   /// On the way up.
@@ -75,7 +76,7 @@ class Trajectory {
   const FirstTasks& returning_;
   const at::Tensor& theta_;
   const InnerOptions& inner_;
-  Memory memory_;
+  const WayBack& back_;
   at::Tensor phi_;
   std::vector<at::Tensor> stored_;
   std::vector<std::unique_ptr<Linearization>> linearizations_;
@@ -88,6 +89,23 @@ OuterGradient first_tasks(const OuterGradient& outer, int64_t count) {
           .phi = outer.phi.narrow(0, 0, count),
           .theta = outer.theta.defined() ? outer.theta.narrow(0, 0, count) : at::Tensor()};
 }
+
+class Exact final : public Estimator {
+ public:
+  Exact(const InnerOptions& inner, const WayBack& back, double product)
+      : inner_(inner), back_(back), work_(exact_work(inner, back.memory, product)) {}
+
+  double exact_probability() const override { return 1; }
+  BranchWork work(bool) const override { return work_; }
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
+    return exact_gradient(problem, theta, inner_, back_);
+  }
+
+ private:
+  InnerOptions inner_;
+  WayBack back_;
+  BranchWork work_;
+};
 
 }  // namespace
 
@@ -103,16 +121,16 @@ at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Outer
 }
 
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             Memory memory) {
-  BothGradients both = both_gradients(problem, theta, inner, memory, problem.tasks());
+                             const WayBack& back) {
+  BothGradients both = both_gradients(problem, theta, inner, back, problem.tasks());
   both.rest.gradient = both.exact;
   return both.rest;
 }
 
 BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             Memory memory, int64_t exact_tasks) {
+                             const WayBack& back, int64_t exact_tasks) {
   const FirstTasks returning(problem, exact_tasks);
-  Trajectory trajectory(problem, theta, inner, memory, returning);
+  Trajectory trajectory(problem, theta, inner, back, returning);
   const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
   const OuterGradient own = first_tasks(outer, exact_tasks);
 
@@ -124,6 +142,9 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
       mixed = mixed.defined() ? at::sub(mixed, cross, inner.learning_rate) : cross * -inner.learning_rate;
     }
     v = descend(v, linearization->hessian_product(v), inner.learning_rate);
+    if (back.clip > 0) {
+      v.clamp_(-back.clip, back.clip);
+    }
   }
   const int64_t up = trajectory.gradient_calls();
   return {.first_order = assemble(problem, theta, outer, outer.phi, {}),
@@ -131,7 +152,13 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
           .rest = {.gradient = {},
                    .outer = outer.value,
                    .gradient_calls = problem.tasks() * (inner.steps + 1) + up,
-                   .hessian_products = exact_tasks * inner.steps}};
+                   .hessian_products = back.products.whole() ? exact_tasks * inner.steps : 0}};
+}
+
+std::unique_ptr<Estimator> make_exact(const EstimatorOptions& options, const InnerOptions& inner,
+                                      const ProductCosts& products) {
+  const WayBack back{.memory = parse_memory(options.memory), .clip = options.clip_adjoint};
+  return std::make_unique<Exact>(inner, back, products.whole);
 }
 
 }  // namespace ufo::bilevel

@@ -1,10 +1,28 @@
 #include "assemble.h"
+#include "estimators.h"
 
 #include <ATen/ATen.h>
 
 #include <ufo/bilevel/estimator.h>
 
 namespace ufo::bilevel {
+namespace {
+
+class FirstOrder final : public Estimator {
+ public:
+  explicit FirstOrder(const InnerOptions& inner) : inner_(inner) {}
+
+  double exact_probability() const override { return 0; }
+  BranchWork work(bool) const override { return first_order_work(inner_); }
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
+    return first_order_gradient(problem, theta, inner_);
+  }
+
+ private:
+  InnerOptions inner_;
+};
+
+}  // namespace
 
 TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& theta,
                                    const InnerOptions& inner) {
@@ -13,6 +31,11 @@ TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& the
   return {.gradient = assemble(problem, theta, outer, outer.phi, {}),
           .outer = outer.value,
           .gradient_calls = problem.tasks() * (inner.steps + 1)};
+}
+
+std::unique_ptr<Estimator> make_first_order(const EstimatorOptions&, const InnerOptions& inner,
+                                            const ProductCosts&) {
+  return std::make_unique<FirstOrder>(inner);
 }
 
 }  // namespace ufo::bilevel

@@ -12,7 +12,9 @@ class Reptile final : public Estimator {
   explicit Reptile(const InnerOptions& inner) : inner_(inner) {}
 
   double exact_probability() const override { return 0; }
-  BranchWork work(bool) const override { return {.gradient_calls = inner_.steps}; }
+  BranchWork work(bool) const override {
+    return {.gradient_calls = inner_.steps, .cost = static_cast<double>(inner_.steps)};
+  }
 
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     const at::Tensor phi = adapt(problem, theta, inner_, inner_.steps);
@@ -27,7 +29,8 @@ class Reptile final : public Estimator {
 
 }  // namespace
 
-std::unique_ptr<Estimator> make_reptile(const EstimatorOptions&, const InnerOptions& inner) {
+std::unique_ptr<Estimator> make_reptile(const EstimatorOptions&, const InnerOptions& inner,
+                                        const ProductCosts&) {
   return std::make_unique<Reptile>(inner);
 }
 

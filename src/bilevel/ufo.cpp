@@ -1,5 +1,8 @@
 #include "estimators.h"
 
+#include <numeric>
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include <ufo/bilevel/meta_gradient.h>
@@ -9,51 +12,58 @@ namespace {
 
 at::Tensor squared_norms(const at::Tensor& rows) { return at::linalg_vector_norm(rows, 2, {1}).square(); }
 
-/// UFO, the unbiased first-order estimator: G_FO + (xi / q) (G - G_FO), xi ~ Bernoulli(q)
-/// (arXiv 2006.03631). Its mean is G whatever q is, also where q follows from what earlier steps saw.
+/// UFO, the unbiased first-order estimator: G_B + (xi / q) (G - G_B), xi ~ Bernoulli(q), for any base G_B;
+/// that of the paper (arXiv 2006.03631) is the first-order gradient. Its mean is G whatever q is, also where
+/// q follows from what earlier steps saw.
 class Ufo final : public Estimator {
  public:
-  Ufo(const EstimatorOptions& options, const InnerOptions& inner)
-      : q_(options.q),
-        q_minimum_(options.q_minimum),
+  Ufo(const EstimatorOptions& options, const InnerOptions& inner, const ProductCosts& products)
+      : options_(options),
         inner_(inner),
-        memory_(parse_memory(options.memory)),
-        statistics_(gradient_call_costs(inner, memory_),
+        base_(*base_of(options)),
+        back_{.memory = parse_memory(options.memory), .clip = options.clip_adjoint},
+        base_work_(base_work(inner, back_.memory, base_, products)),
+        exact_work_(exact_work(inner, back_.memory, products.whole)),
+        statistics_({.first_order = work(false).cost, .exact = work(true).cost},
                     options.q_cost == "seconds" ? CostUnit::seconds : CostUnit::gradient_calls,
                     options.q_decay) {}
 
   double exact_probability() const override {
-    return q_.adaptive ? statistics_.probability(q_minimum_) : q_.value;
+    return options_.q.adaptive ? statistics_.probability(options_.q_minimum) : options_.q.at(progress_);
   }
 
+  /// The exact branch passes the first-order gradient on its way, but no other base.
   BranchWork work(bool exact_branch) const override {
-    return exact_branch ? exact_work(inner_, memory_) : first_order_work(inner_);
+    if (!exact_branch) {
+      return base_work_;
+    }
+    return base_.second_order() ? base_work_ + exact_work_ : exact_work_;
   }
 
-  /// The Hessian products of the exact tasks come behind the first-order pass of all.
+  void set_progress(double progress) override { progress_ = progress; }
+
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
                          const ExactTasks& exact) const override {
     if (exact.count == 0) {
-      TaskGradients result = first_order_gradient(problem, theta, inner_);
+      TaskGradients result = base_gradient(problem, theta, inner_, back_.memory, base_);
       result.bias_squared = result.norm_squared = at::empty({0}, theta.options());
       return result;
     }
-    auto [first_order, gradient, result] = both_gradients(problem, theta, inner_, memory_, exact.count);
+    auto [base, gradient, result] = base_and_exact(problem, theta, exact.count);
     const int64_t others = problem.tasks() - exact.count;
-    const at::Tensor own_first_order = first_order.narrow(0, 0, exact.count);
-    const at::Tensor difference = gradient - own_first_order;
+    const at::Tensor own_base = base.narrow(0, 0, exact.count);
+    const at::Tensor difference = gradient - own_base;
     result.bias_squared = squared_norms(difference);
     result.norm_squared = squared_norms(gradient);
     if (exact.weights.defined()) {
       const at::Tensor xi = exact.weights.gt(0);
       result.bias_squared = result.bias_squared * xi;
       result.norm_squared = result.norm_squared * xi;
-      gradient = at::addcmul(own_first_order, difference, exact.weights.unsqueeze(-1));
+      gradient = at::addcmul(own_base, difference, exact.weights.unsqueeze(-1));
     } else if (exact_probability() < 1) {  // else G itself, to the bit
-      gradient = at::add(own_first_order, difference, 1 / exact_probability());
+      gradient = at::add(own_base, difference, 1 / exact_probability());
     }
-    result.gradient =
-        others == 0 ? gradient : at::cat({gradient, first_order.narrow(0, exact.count, others)});
+    result.gradient = others == 0 ? gradient : at::cat({gradient, base.narrow(0, exact.count, others)});
     return result;
   }
 
@@ -72,17 +82,37 @@ class Ufo final : public Estimator {
   void restore(const std::map<std::string, double>& state) override { statistics_.restore(state); }
 
  private:
-  CoinProbability q_;
-  double q_minimum_;
+  /// The base of all tasks and G of the first `exact_tasks`. The Hessian products of the exact tasks come
+  /// behind the first-order pass of all.
+  BothGradients base_and_exact(const Problem& problem, const at::Tensor& theta, int64_t exact_tasks) const {
+    if (!base_.second_order()) {
+      return both_gradients(problem, theta, inner_, back_, exact_tasks);
+    }
+    TaskGradients all = base_gradient(problem, theta, inner_, back_.memory, base_);
+    std::vector<int64_t> first(static_cast<size_t>(exact_tasks));
+    std::iota(first.begin(), first.end(), int64_t{0});
+    const auto own = exact_tasks < problem.tasks() ? problem.select(first) : nullptr;
+    const TaskGradients exact = exact_gradient(own ? *own : problem, theta, inner_, back_);
+    all.gradient_calls += exact.gradient_calls;
+    all.hessian_products += exact.hessian_products;
+    const at::Tensor base = std::exchange(all.gradient, {});
+    return {.first_order = base, .exact = exact.gradient, .rest = all};
+  }
+
+  EstimatorOptions options_;
   InnerOptions inner_;
-  Memory memory_;
+  Base base_;
+  WayBack back_;
+  BranchWork base_work_, exact_work_;
   BranchStatistics statistics_;
+  double progress_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Estimator> make_ufo(const EstimatorOptions& options, const InnerOptions& inner) {
-  return std::make_unique<Ufo>(options, inner);
+std::unique_ptr<Estimator> make_ufo(const EstimatorOptions& options, const InnerOptions& inner,
+                                    const ProductCosts& products) {
+  return std::make_unique<Ufo>(options, inner, products);
 }
 
 }  // namespace ufo::bilevel

@@ -15,7 +15,7 @@
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/parallel.h>
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/nn/profile.h>
 #include <ufo/run/run_facts.h>
 #include <ufo/train/device.h>
@@ -94,7 +94,7 @@ void run_steps(const train::Workspace& workspace, int64_t steps, StepTimer& time
   options.log_every = 1;  // a device reports after every step, so that each can be timed
   const TemporaryFolder folder;
   const auto sampler = workspace.training_sampler();
-  const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
+  const auto estimator = workspace.make_estimator();
   const run::Checkpoint start{.parameters = workspace.initial_parameters(), .config = "{}"};
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
   train::Trainer trainer({.sampler = sampler,
@@ -175,17 +175,22 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   }
 
   // Reptile takes no gradient of the query images.
-  const bool has_outer = options.meta_gradient.estimator != "reptile";
+  const bool has_outer = bilevel::has_outer_gradient(options.meta_gradient);
   const int64_t outer_gradients = has_outer ? steps * options.outer.meta_batch : 0;
   const auto costs = workspace.network().multiply_adds(workspace.input());
   const int64_t support = options.episode.ways * options.episode.shots,
                 query = options.episode.ways * options.episode.queries;
   const bool together = workspace.network().batch_norm_mode() == nn::BatchNorm::support;
-  const double operations = step_operations(costs, {.support_images = support,
-                                                    .outer_images = together ? support + query : query,
-                                                    .gradient_calls = timer.gradient_calls,
-                                                    .outer_gradients = outer_gradients,
-                                                    .hessian_products = timer.hessian_products});
+  const auto base = bilevel::base_of(options.meta_gradient);
+  const bool stops = base && base->second_order();
+  const double operations = step_operations(
+      costs, {.support_images = support,
+              .outer_images = together ? support + query : query,
+              .gradient_calls = timer.gradient_calls,
+              .outer_gradients = outer_gradients,
+              .hessian_products = timer.hessian_products,
+              .partial_products = stops ? steps * options.outer.meta_batch * options.inner.steps : 0,
+              .blocks = stops ? base->blocks() : 0});
   const int64_t tensor_bytes = peak_tensor_bytes(workspace.device()), resident_bytes = peak_resident_bytes();
   const double gflops = operations / seconds / 1e9, gemm = measure_gemm_gflops(workspace.device());
   const auto facts =

@@ -85,9 +85,8 @@ void check_exact(Report& report, const train::Workspace& workspace, const episod
 void check_bias(Report& report, const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                 const at::Tensor& theta, const bilevel::InnerOptions& inner) {
   const auto& estimator = workspace.options().meta_gradient;
-  const double q = estimator.estimator == "ufo" && !estimator.q.adaptive && estimator.q.value < 1
-                       ? estimator.q.value
-                       : 0.2;
+  const bool fixed = bilevel::tosses_coins(estimator) && !estimator.q.adaptive && !estimator.q.to;
+  const double q = fixed && estimator.q.value < 1 ? estimator.q.value : 0.2;
   const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
   const auto bias = measure_bias(problem, theta, inner, workspace.network().layout(), q, kDraws,
                                  static_cast<uint64_t>(workspace.options().seed));

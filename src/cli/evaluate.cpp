@@ -7,7 +7,7 @@
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/class_file.h>
 #include <ufo/run/run_directory.h>

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "run/json.h"
+#include "run/options_json.h"
 
 #include <cstdio>
 
@@ -19,20 +20,27 @@ struct GradientArguments {
   int64_t index = 0;
 };
 
+std::string base_word(bilevel::Base base) {
+  const run::Json word = run::print_value(base);
+  return word.is_string() ? word.get<std::string>() : word.dump();
+}
+
 /// All that a reader needs to build the network and the estimate again, beside the tensors.
 std::map<std::string, std::string> describe_gradient(const run::RunOptions& options,
                                                      const std::vector<bool>& coins, double q) {
   const auto& model = options.model;
   const bool pooled = model.downsampling == "max_pool";
   run::Json tossed = run::Json::array();
-  for (const bool coin : coins) {
-    tossed.push_back(coin ? 1 : 0);
+  for (const bool heads : coins) {
+    tossed.push_back(heads ? 1 : 0);
   }
-  const bool ufo = options.meta_gradient.estimator == "ufo";
+  const bool coin = bilevel::tosses_coins(options.meta_gradient);
+  const auto base = bilevel::base_of(options.meta_gradient);
   std::map<std::string, std::string> metadata = {
       {"estimator", options.meta_gradient.estimator},
-      {"q", ufo ? run::Json(q).dump() : ""},
-      {"coins", ufo ? tossed.dump() : "[]"},
+      {"base", base ? base_word(*base) : ""},
+      {"q", coin ? run::Json(q).dump() : ""},
+      {"coins", coin ? tossed.dump() : "[]"},
       {"inner_steps", std::to_string(options.inner.steps)},
       {"inner_learning_rate", run::Json(options.inner.learning_rate).dump()},
       {"model", model.name},
@@ -42,6 +50,7 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
     metadata["batch_norm"] = model.batch_norm;
     metadata["stride"] = pooled ? "1" : "2";
     metadata["pool"] = pooled ? "true" : "false";
+    metadata["features"] = model.features;
     metadata["filters"] = std::to_string(model.filters);
     metadata["blocks"] = std::to_string(model.blocks);
     metadata["kernel"] = std::to_string(model.kernel);
@@ -60,7 +69,7 @@ void add_named(TensorFile& file, const std::string& prefix, const nn::Layout& la
 int gradient(const GradientArguments& arguments) {
   const train::Workspace workspace(run::load_config(arguments.config, arguments.assignments));
   const auto& options = workspace.options();
-  const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
+  const auto estimator = workspace.make_estimator();
   const auto dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat;
   const run::Checkpoint start = train::checkpoint_or_initial(workspace, arguments.checkpoint);
   const at::Tensor theta = start.parameters.to(at::TensorOptions(workspace.device()).dtype(dtype));

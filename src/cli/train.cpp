@@ -2,6 +2,7 @@
 #include "cli/processes.h"
 #include "run/json.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -10,7 +11,7 @@
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
 #include <ufo/base/parallel.h>
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/class_file.h>
 #include <ufo/run/run_directory.h>
@@ -35,7 +36,7 @@ namespace fs = std::filesystem;
 const std::vector<std::string> kMayChange = {"outer.steps", "dataset.root", "device"};
 
 struct TrainArguments {
-  std::string program, config, run_directory, device, checkpoint = "last";
+  std::string program, config, run_directory, device, initialise, checkpoint = "last";
   std::vector<std::string> assignments;
   bool resume = false, changed_data = false;
 
@@ -74,6 +75,10 @@ run::Json provenance(const run::Config& config, const train::Workspace& workspac
 /// Refuses a run directory that is in use already, and a continuation under another config.
 void check_run(const TrainArguments& arguments, const run::Config& config) {
   const fs::path path = arguments.run_path();
+  if (!arguments.initialise.empty() && fs::exists(path / "checkpoints" / "last.safetensors")) {
+    throw ConfigError("--initialise " + arguments.initialise + ": need a run that has not begun; " +
+                      path.string() + " goes on from its own checkpoint");
+  }
   if (!arguments.resume && arguments.checkpoint != "last") {
     throw ConfigError("--checkpoint " + arguments.checkpoint + ": need --resume beside it");
   }
@@ -115,11 +120,14 @@ run::Checkpoint load_start(const std::string& name, const train::Workspace& work
   }
 }
 
-/// Where the run starts: at a checkpoint, or from a fresh initialisation.
-run::Checkpoint starting_point(const std::string& checkpoint, const train::Workspace& workspace,
+/// Where the run starts: at a checkpoint of its own, at another run's weights, or from a fresh
+/// initialisation.
+run::Checkpoint starting_point(const TrainArguments& arguments, const train::Workspace& workspace,
                                const run::RunDirectory& run) {
+  const std::string& checkpoint = arguments.checkpoint;
   if (checkpoint == "last" && !fs::exists(run.last_checkpoint())) {
-    return {.parameters = workspace.initial_parameters(), .config = run::print_config(workspace.options())};
+    return {.parameters = train::checkpoint_or_initial(workspace, arguments.initialise).parameters,
+            .config = run::print_config(workspace.options())};
   }
   auto start = load_start(checkpoint, workspace, run);
   start.parameters = start.parameters.to(workspace.device());
@@ -161,15 +169,15 @@ struct End {
 };
 
 /// Trains in one process or in several; `run` is the run directory in rank 0, nothing in the others.
-End run_training(const std::string& checkpoint, const train::Workspace& workspace,
+End run_training(const TrainArguments& arguments, const train::Workspace& workspace,
                  const std::optional<run::RunDirectory>& run, train::Communicator& communicator) {
   const auto& options = workspace.options();
-  run::Checkpoint start = run ? starting_point(checkpoint, workspace, *run) : run::Checkpoint();
+  run::Checkpoint start = run ? starting_point(arguments, workspace, *run) : run::Checkpoint();
   train::broadcast(start, communicator);
   start.parameters = start.parameters.to(workspace.device());
   const auto training = workspace.training_sampler();
   const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
-  const auto estimator = bilevel::make_estimator(options.meta_gradient, options.inner);
+  const auto estimator = workspace.make_estimator();
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
   End end;
   train::TrainerParts parts{.sampler = training,
@@ -211,6 +219,26 @@ void print_end(const TrainArguments& arguments, const run::RunDirectory& run, co
   std::printf("next         %s evaluate %s\n", arguments.program.c_str(), path.c_str());
 }
 
+/// What the coins of a UFO run saw, in one line: D^2 / V^2, and the q that would have suited it.
+void print_coins(const train::Workspace& workspace, const run::Checkpoint& end) {
+  const auto estimator = workspace.make_estimator();
+  if (!end.estimator_state.empty()) {
+    estimator->restore(end.estimator_state);
+  }
+  const auto moments = estimator->moments();
+  if (!moments || std::isnan(moments->norm_squared)) {
+    return;
+  }
+  const double best = bilevel::optimal_probability(
+      *moments, {.first_order = estimator->work(false).cost, .exact = estimator->work(true).cost},
+      workspace.options().meta_gradient.q_minimum);
+  std::printf("coins        D^2 is %.2f of V^2; the q of least variance for the work is %.2f: %s\n",
+              moments->bias_squared / moments->norm_squared, best,
+              best > 0.95  ? "exact would do, without a coin"
+              : best < 0.2 ? "the base says nearly all there is"
+                           : "a larger base would allow a smaller one");
+}
+
 /// Prepares the run directory and says in the log what is to come. For rank 0.
 run::RunDirectory open_run(const TrainArguments& arguments, const run::Config& config,
                            const train::Workspace& workspace, int64_t processes) {
@@ -231,9 +259,11 @@ run::RunDirectory open_run(const TrainArguments& arguments, const run::Config& c
   return run;
 }
 
-int report_end(const TrainArguments& arguments, const run::RunDirectory& run, const End& end) {
+int report_end(const TrainArguments& arguments, const train::Workspace& workspace,
+               const run::RunDirectory& run, const End& end) {
   if (end.result.status == train::TrainingStatus::finished) {
     print_end(arguments, run, end.result.checkpoint);
+    print_coins(workspace, end.result.checkpoint);
     return 0;
   }
   std::ostringstream text;
@@ -270,7 +300,8 @@ int train(const TrainArguments& arguments) {
   if (config.options.validation.every > 0) {
     validation.check(data::Split::validation);
   }
-  bilevel::make_estimator(config.options.meta_gradient, config.options.inner);
+  workspace.make_estimator();
+  train::checkpoint_or_initial(workspace, arguments.initialise);
 
   const train::SignalWatch signals;
   std::optional<run::RunDirectory> run;
@@ -281,9 +312,9 @@ int train(const TrainArguments& arguments) {
       log(LogLevel::warning, "going on with changed data: " + changed);
     }
   }
-  const End end = run_training(arguments.checkpoint, workspace, run, *communicator);
+  const End end = run_training(arguments, workspace, run, *communicator);
   if (run) {
-    return report_end(arguments, *run, end);
+    return report_end(arguments, workspace, *run, end);
   }
   return end.result.status == train::TrainingStatus::finished ? 0 : 128 + end.signal;
 }
@@ -312,6 +343,9 @@ void add_train(CLI::App& app, Action& action) {
       ->add_option("--checkpoint", arguments->checkpoint,
                    "with --resume: where to go on from, last, best or a checkpoint file")
       ->capture_default_str();
+  command->add_option(
+      "--initialise", arguments->initialise,
+      "safetensors file, a checkpoint for example, whose weights the run begins with in place of random ones");
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
 }
 

@@ -17,7 +17,9 @@ double step_operations(const nn::NetworkMultiplyAdds& costs, const StepWork& wor
   };
   return 2 * (product(work.gradient_calls - work.outer_gradients, work.support_images, costs.gradient()) +
               product(work.outer_gradients, work.outer_images, costs.gradient()) +
-              product(work.hessian_products, work.support_images, costs.hessian_product()));
+              product(work.hessian_products, work.support_images, costs.hessian_product()) +
+              product(work.partial_products, work.support_images,
+                      work.partial_products > 0 ? costs.hessian_product(work.blocks) : 0));
 }
 
 double measure_gemm_gflops(at::Device device) {

@@ -16,6 +16,7 @@ struct OmniglotCounts {
   int64_t evaluation = 659;
   int64_t drawings = 20;
   std::array<int64_t, 3> maml = {1100, 100, 423};
+  std::array<int64_t, 3> reptile = {1200, 0, 423};
   std::array<int64_t, 3> vinyals = {1028, 172, 423};
   int64_t lake_validation_alphabets = 5;
 };

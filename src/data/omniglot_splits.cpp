@@ -17,7 +17,7 @@ namespace {
 /// The characters of each split, as indices.
 using Characters = std::array<std::vector<int32_t>, 3>;
 
-/// Finn, Abbeel and Levine (2017): all characters shuffled, then cut.
+/// Finn, Abbeel and Levine (2017), and Nichol, Achiam and Schulman (2018): all characters shuffled, then cut.
 Characters shuffled(const std::vector<std::string>& names, uint64_t seed,
                     const std::array<int64_t, 3>& sizes) {
   const auto count = static_cast<uint32_t>(names.size());
@@ -146,13 +146,17 @@ std::array<std::vector<EpisodeClass>, 3> split_omniglot(const std::vector<std::s
   if (options.split == "maml") {
     characters = shuffled(names, seed, counts.maml);
     check(characters, counts.maml, names, options);
+  } else if (options.split == "reptile") {
+    characters = shuffled(names, seed, counts.reptile);
+    check(characters, counts.reptile, names, options);
   } else if (options.split == "vinyals") {
     characters = listed(names, std::filesystem::path(options.root) / "vinyals_split.json");
     check(characters, counts.vinyals, names, options);
   } else if (options.split == "lake") {
     characters = by_alphabet(names, seed, counts);
   } else {
-    throw ConfigError("dataset.split: need one of maml, vinyals, lake, got \"" + options.split + "\"");
+    throw ConfigError("dataset.split: need one of maml, reptile, vinyals, lake, got \"" + options.split +
+                      "\"");
   }
   return episode_classes(std::move(characters), options.rotations);
 }

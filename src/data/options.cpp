@@ -19,7 +19,7 @@ struct Traits {
 
 const std::vector<Traits>& all_traits() {
   static const std::vector<Traits> traits = {
-      {.defaults = {}, .splits = {"maml", "vinyals", "lake"}, .channels = {1}, .rotations = true},
+      {.defaults = {}, .splits = {"maml", "reptile", "vinyals", "lake"}, .channels = {1}, .rotations = true},
       {.defaults = {.name = "mini_imagenet",
                     .root = "data/mini_imagenet",
                     .split = "ravi",

@@ -39,11 +39,12 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
     channels = filters, height = block.out_height, width = block.out_width;
   }
   layout_.begin_block();
-  add(pooled() ? flatten() : spatial_mean());
-  if (pooled()) {
-    add(linear("head", channels * height * width, input.ways, {channels, height, width}));
-  } else {
+  if (spatial_mean()) {
+    add(nn::spatial_mean());
     add(linear("head", channels, input.ways));
+  } else {
+    add(flatten());
+    add(linear("head", channels * height * width, input.ways, {channels, height, width}));
   }
   float_engine_ = cpu::ConvNetEngine::make<float>(*this);
   double_engine_ = cpu::ConvNetEngine::make<double>(*this);

@@ -22,8 +22,8 @@ struct BlockShape {
 };
 
 /// The conv net of MAML (Finn et al., arXiv 1703.03400, section 5.2): `blocks` blocks, then the spatial mean
-/// (downsampling by stride) or all pixels (by pooling), then a linear head.
-/// On the CPU its tapes come from kernels of its own (src/nn/cpu), elsewhere from its layers.
+/// (with downsampling by stride) or all pixels (with pooling) unless model.features says otherwise, then a
+/// linear head. On the CPU its tapes come from kernels of its own (src/nn/cpu), elsewhere from its layers.
 class ConvNet final : public Sequential {
  public:
   ConvNet(const ModelOptions& options, const InputShape& input);
@@ -41,6 +41,9 @@ class ConvNet final : public Sequential {
   const std::vector<BlockShape>& blocks() const { return blocks_; }
   bool pooled() const { return options_.downsampling == "max_pool"; }
   int64_t stride() const { return pooled() ? 1 : 2; }
+  bool spatial_mean() const {
+    return options_.features == "auto" ? !pooled() : options_.features == "spatial_mean";
+  }
 
  private:
   ModelOptions options_;

@@ -7,7 +7,7 @@
 #include <functional>
 
 #include <ufo/base/text.h>
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 
 namespace ufo::report {
 namespace {

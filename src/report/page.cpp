@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 
 namespace ufo::report {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <sstream>
 
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/run/evaluation.h>
 
 namespace ufo::report {

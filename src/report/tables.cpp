@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include <ufo/base/text.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/run/config.h>
 
 namespace ufo::report {
@@ -58,7 +59,7 @@ std::string in_all(const run::TrainingRecord& training, int64_t count) {
 
 Cells cost_cells(const run::RunRecord& run) {
   const run::TrainingRecord& training = run.training;
-  const bool coins = run.options.meta_gradient.estimator == "ufo";
+  const bool coins = bilevel::tosses_coins(run.options.meta_gradient);
   return {grouped(training.steps),
           time_text(training.seconds),
           training.seconds > 0 ? fixed(static_cast<double>(training.steps) / training.seconds, 2) : "–",

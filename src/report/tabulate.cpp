@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <ufo/base/error.h>
-#include <ufo/bilevel/method.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/run/config.h>
 #include <ufo/run/evaluation.h>
 #include <ufo/run/run_directory.h>

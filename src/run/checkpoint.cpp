@@ -143,6 +143,7 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
     }
   };
   number("step", checkpoint.step);
+  number("gradient_calls", checkpoint.gradient_calls);
   checkpoint.best = read_best(path, metadata);
   const std::string prefix = "estimator.";
   for (auto it = metadata.lower_bound(prefix); it != metadata.end() && it->first.starts_with(prefix); ++it) {
@@ -150,6 +151,10 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
   }
   if (const auto it = metadata.find("config"); it != metadata.end()) {
     checkpoint.config = it->second;
+  }
+  if (!(checkpoint.gradient_calls >= 0) || std::isinf(checkpoint.gradient_calls)) {
+    throw DataError(path.string() + ": metadata \"gradient_calls\": need a number of at least 0, got " +
+                    metadata.at("gradient_calls"));
   }
   if (checkpoint.step < 0) {
     throw DataError(path.string() + ": metadata \"step\": need at least 0, got " +
@@ -172,6 +177,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   }
   file.metadata = {{"format", kFormat},
                    {"step", std::to_string(checkpoint.step)},
+                   {"gradient_calls", exact_text(checkpoint.gradient_calls)},
                    {"best_accuracy", list_of(checkpoint.best, &Validated::accuracy)},
                    {"best_step", list_of(checkpoint.best, &Validated::step)},
                    {"config", checkpoint.config}};

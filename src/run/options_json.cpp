@@ -137,19 +137,55 @@ void read_value(const Json& json, const Place& place, const Range& range, std::v
 }
 
 void read_value(const Json& json, const Place& place, const Range& range, bilevel::CoinProbability& value) {
+  bilevel::CoinProbability read;
   if (json == "adaptive") {
-    value.adaptive = true;
-    return;
+    read.adaptive = true;
+  } else if (json.is_object()) {
+    read.to = 0.0;
+    check_keys(json, place, {"from", "to"}, {});
+    for (const char* end : {"from", "to"}) {
+      if (!json.contains(end)) {
+        place.child(end).refuse("a number from 0 to 1", nullptr);
+      }
+    }
+    read_value(json["from"], place.child("from"), between(0, 1), read.value);
+    read_value(json["to"], place.child("to"), between(0, 1), *read.to);
+  } else if (json.is_number()) {
+    read_value(json, place, range, read.value);
+  } else {
+    place.refuse(needed("a number", range) + ", {\"from\": a, \"to\": b} or \"adaptive\"", json);
   }
-  if (!json.is_number()) {
-    place.refuse(needed("a number", range) + ", or \"adaptive\"", json);
+  value = read;
+}
+
+void read_value(const Json& json, const Place& place, const Range& range, bilevel::Base& value) {
+  if (json == "auto") {
+    value = bilevel::Base::of_the_estimator();
+  } else if (json == "first_order") {
+    value = bilevel::Base::first_order();
+  } else if (json == "head") {
+    value = bilevel::Base::last(0);
+  } else if (json.is_number()) {
+    int64_t blocks = 0;
+    read_value(json, place, range, blocks);
+    value = bilevel::Base::last(blocks);
+  } else {
+    place.refuse("\"auto\", \"first_order\", \"head\" or a number of blocks", json);
   }
-  read_value(json, place, range, value.value);
-  value.adaptive = false;
 }
 
 Json print_value(const bilevel::CoinProbability& value) {
-  return value.adaptive ? Json("adaptive") : Json(value.value);
+  if (value.adaptive) {
+    return "adaptive";
+  }
+  return value.to ? Json{{"from", value.value}, {"to", *value.to}} : Json(value.value);
+}
+
+Json print_value(const bilevel::Base& value) {
+  if (!value.second_order()) {
+    return value.is_given() ? "first_order" : "auto";
+  }
+  return value.blocks() == 0 ? Json("head") : Json(value.blocks());
 }
 
 Json value_schema(const int64_t&, const Range& range) {
@@ -179,7 +215,17 @@ Json value_schema(const std::vector<int64_t>&, const Range& range) {
 }
 
 Json value_schema(const bilevel::CoinProbability& value, const Range& range) {
-  return {{"oneOf", Json::array({value_schema(value.value, range), Json{{"const", "adaptive"}}})}};
+  const Json end = value_schema(value.value, between(0, 1));
+  const Json along = {{"type", "object"},
+                      {"properties", {{"from", end}, {"to", end}}},
+                      {"required", {"from", "to"}},
+                      {"additionalProperties", false}};
+  return {{"oneOf", Json::array({value_schema(value.value, range), Json{{"const", "adaptive"}}, along})}};
+}
+
+Json value_schema(const bilevel::Base&, const Range& range) {
+  return {{"oneOf",
+           Json::array({value_schema(int64_t{}, range), Json{{"enum", {"auto", "first_order", "head"}}}})}};
 }
 
 void check_keys(const Json& json, const Place& place, const std::vector<std::string>& names,

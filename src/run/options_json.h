@@ -28,20 +28,33 @@ struct Place {
 };
 
 /// Puts `json` into `value`. Throws ConfigError for a wrong type or a value out of `range`.
-/// Integers may be written as 5.0 or 1e3; q of UFO is a number or "adaptive".
+/// Integers may be written as 5.0 or 1e3; q of UFO is a number, "adaptive" or {"from": a, "to": b}; its base
+/// is "first_order", "head" or a number of blocks.
 void read_value(const Json& json, const Place& place, const Range& range, int64_t& value);
 void read_value(const Json& json, const Place& place, const Range& range, double& value);
 void read_value(const Json& json, const Place& place, const Range& range, bool& value);
 void read_value(const Json& json, const Place& place, const Range& range, std::string& value);
 void read_value(const Json& json, const Place& place, const Range& range, std::vector<int64_t>& value);
 void read_value(const Json& json, const Place& place, const Range& range, bilevel::CoinProbability& value);
+void read_value(const Json& json, const Place& place, const Range& range, bilevel::Base& value);
+template <WordOption Enum>
+void read_value(const Json& json, const Place& place, const Range& range, Enum& value) {
+  std::string word;
+  read_value(json, place, range, word);
+  value = *value_of<Enum>(word);
+}
 
 /// The JSON of a value.
 template <class Value>
 Json print_value(const Value& value) {
   return value;
 }
+template <WordOption Enum>
+Json print_value(const Enum& value) {
+  return word_of(value);
+}
 Json print_value(const bilevel::CoinProbability& value);
+Json print_value(const bilevel::Base& value);
 
 /// The schema of a value: its type and range.
 Json value_schema(const int64_t& value, const Range& range);
@@ -50,6 +63,11 @@ Json value_schema(const bool& value, const Range& range);
 Json value_schema(const std::string& value, const Range& range);
 Json value_schema(const std::vector<int64_t>& value, const Range& range);
 Json value_schema(const bilevel::CoinProbability& value, const Range& range);
+Json value_schema(const bilevel::Base& value, const Range& range);
+template <WordOption Enum>
+Json value_schema(const Enum&, const Range& range) {
+  return value_schema(std::string(), range);
+}
 
 /// Throws ConfigError unless `json` is an object whose keys are all in `names`; `known` has the paths of the
 /// whole config, in which the nearest name is looked for.

@@ -71,7 +71,8 @@ class DeviceStep final : public OuterStep {
         recorder_(make_pool(parts, options)),
         move_([this] { move_theta(); }, recorder_),
         log_(theta.device(), options.log_every) {
-    if (adapts_q(options) && options.meta_gradient.q_cost == "seconds" && !theta.is_cpu()) {
+    if (bilevel::adapts_q(options.meta_gradient) && options.meta_gradient.q_cost == "seconds" &&
+        !theta.is_cpu()) {
       throw ConfigError(
           "meta_gradient.q_cost: need gradient_calls on a CUDA device, whose tasks run all at once, got "
           "seconds");

@@ -50,9 +50,6 @@ std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const run::
 std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const run::RunOptions& options,
                                             const at::Tensor& theta, const episode::DeviceImages& images);
 
-/// Whether q of a step follows from the results of those before it.
-bool adapts_q(const run::RunOptions& options);
-
 /// The coins of outer step `step` of the whole meta-batch.
 std::vector<bool> coins_of(const run::RunOptions& options, int64_t step, double probability);
 

@@ -1,5 +1,6 @@
 #include "outer_step.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <ufo/train/device.h>
 #include <ufo/train/distributed/data_parallel.h>
 #include <ufo/train/evaluator.h>
+#include <ufo/train/schedule.h>
 #include <ufo/train/trainer.h>
 
 namespace ufo::train {
@@ -63,7 +65,7 @@ class Run {
         engine_(parse_engine(options.engine)),
         state_(start),
         seconds_before_(seconds_before),
-        adaptive_(adapts_q(options)),
+        adaptive_(bilevel::adapts_q(options.meta_gradient)),
         stream_(start.parameters.device()) {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
@@ -80,10 +82,9 @@ class Run {
   }
 
   TrainingResult run() {
-    while (state_.step < options_.outer.steps) {
-      outer_step_->begin(state_.step);
-      ++state_.step;
-      const bool last = state_.step == options_.outer.steps;
+    while (!over()) {
+      begin_step();
+      const bool last = over();
       const bool stop = parts_.should_stop && parts_.should_stop();
       const bool validates = due(options_.validation.every, last);
       const bool saves = stop || due(options_.checkpoint_every, last);
@@ -110,6 +111,22 @@ class Run {
   }
 
  private:
+  bool over() const { return run_is_over(options_.outer, state_.step, state_.gradient_calls); }
+
+  /// Begins the next step, with the learning rate and the q that are due, and adds its price.
+  void begin_step() {
+    const double progress = run_progress(options_.outer, state_.step, state_.gradient_calls);
+    parts_.estimator.set_progress(progress);
+    parts_.optimizer.set_learning_rate(outer_learning_rate(options_.outer, state_.step, progress));
+    const auto coins = coins_of(options_, state_.step, parts_.estimator.exact_probability());
+    const auto exact = static_cast<double>(std::count(coins.begin(), coins.end(), true));
+    const auto others = static_cast<double>(coins.size()) - exact;
+    outer_step_->begin(state_.step);
+    ++state_.step;
+    state_.gradient_calls +=
+        exact * parts_.estimator.work(true).cost + others * parts_.estimator.work(false).cost;
+  }
+
   bool due(int64_t every, bool last) const { return every > 0 && (last || state_.step % every == 0); }
 
   /// Takes note of what a step gave.
@@ -129,7 +146,7 @@ class Run {
                              .coins = {},
                              .gradient_calls = estimate.gradient_calls,
                              .hessian_products = estimate.hessian_products};
-    if (options_.meta_gradient.estimator == "ufo") {
+    if (bilevel::tosses_coins(options_.meta_gradient)) {
       record.coins = {.probability = result.probability,
                       .heads = estimate.exact_tasks,
                       .bias_squared = estimate.bias_squared,

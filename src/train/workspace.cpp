@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <ufo/base/error.h>
 #include <ufo/base/parallel.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/train/device.h>
@@ -49,6 +50,25 @@ episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
   episode::EpisodeOptions episode = options_.episode;
   episode.queries = options_.evaluation.queries;
   return {dataset_, episode, seed};
+}
+
+std::unique_ptr<bilevel::Estimator> Workspace::make_estimator(
+    const bilevel::EstimatorOptions& options) const {
+  const auto base = bilevel::base_of(options);
+  bilevel::ProductCosts products{.whole = options_.outer.budget.hessian_product};
+  if (base && base->second_order()) {
+    const int64_t depth = network_->layout().depth();
+    if (base->blocks() > depth) {
+      throw ConfigError("meta_gradient.base: need at most " + std::to_string(depth) + ", the blocks of " +
+                        options_.model.name + ", got " + std::to_string(base->blocks()));
+    }
+    const auto work = network_->multiply_adds(input_);
+    const double share = work.blocks.empty() ? 1
+                                             : static_cast<double>(work.hessian_product(base->blocks())) /
+                                                   static_cast<double>(work.hessian_product());
+    products.base = products.whole * share;
+  }
+  return bilevel::make_estimator(options, options_.inner, products);
 }
 
 at::Tensor Workspace::initial_parameters() const {

@@ -129,7 +129,7 @@ TEST(BothGradients, GivesFirstOrderOfAllTasksAndExactOfTheFirst) {
     for (const Memory memory : {Memory::store_linearizations, Memory::store_parameters, Memory::recompute}) {
       const auto exact = exact_gradient(*random.problem, random.theta, inner, memory).gradient;
       const auto first_order = first_order_gradient(*random.problem, random.theta, inner).gradient;
-      const auto both = both_gradients(*random.problem, random.theta, inner, memory, 2);
+      const auto both = both_gradients(*random.problem, random.theta, inner, WayBack{.memory = memory}, 2);
       EXPECT_LT(relative_error(both.first_order, first_order), 1e-12);
       EXPECT_LT(relative_error(both.exact, exact.narrow(0, 0, 2)), 1e-12);
     }
@@ -256,6 +256,23 @@ TEST(Ufo, CoinsAreAFunctionOfSeedAndStep) {
   EXPECT_NEAR(std::count(coins.begin(), coins.end(), true), 30000, 5 * std::sqrt(100000 * 0.3 * 0.7));
   EXPECT_EQ(toss_coins(1, 5, 10, 1.0), std::vector<bool>(10, true));
   EXPECT_EQ(toss_coins(1, 5, 10, 0.0), std::vector<bool>(10, false));
+}
+
+TEST(Features, OfEitherKindAreTheSameByAutogradAndByHand) {
+  for (const auto& model :
+       {nn::ModelOptions{.filters = 5, .blocks = 2, .features = "flatten"},
+        nn::ModelOptions{
+            .filters = 5, .blocks = 2, .downsampling = "max_pool", .features = "spatial_mean"}}) {
+    const RandomProblem by_hand({.model = model});
+    const RandomProblem by_autograd({.model = model, .engine = Engine::autograd});
+    const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
+    EXPECT_LT(
+        relative_error(
+            exact_gradient(*by_hand.problem, by_hand.theta, inner, Memory::store_linearizations).gradient,
+            exact_gradient(*by_autograd.problem, by_hand.theta, inner, Memory::store_linearizations)
+                .gradient),
+        1e-10);
+  }
 }
 
 TEST(Estimators, RefuseBadOptions) {

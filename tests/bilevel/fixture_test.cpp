@@ -60,6 +60,13 @@ class Fixture {
             engine};
   }
 
+  Base base() const {
+    if (!file_.metadata.contains("base")) {
+      return Base::of_the_estimator();
+    }
+    return Base::last(text("base") == "head" ? 0 : std::stol(text("base")));
+  }
+
   /// "theta." or "gradient." or "task_gradient." tensors as one flat tensor.
   at::Tensor flat(const std::string& prefix) const {
     std::vector<at::Tensor> tensors;
@@ -74,7 +81,7 @@ class Fixture {
     const InnerOptions inner{.steps = std::stol(text("inner_steps")),
                              .learning_rate = std::stod(text("inner_learning_rate"))};
     const auto estimator =
-        make_estimator({.estimator = text("estimator"), .q = {std::stod(text("q"))}}, inner);
+        make_estimator({.estimator = text("estimator"), .base = base(), .q = {std::stod(text("q"))}}, inner);
     std::vector<bool> coins(p.tasks(), estimator->exact_probability() == 1);
     const auto tossed = integers(text("coins"));
     for (size_t i = 0; i < tossed.size(); ++i) {

@@ -89,7 +89,7 @@ TEST(Config, NamesTheRangeOfAValueOutOfIt) {
             "config: meta_gradient.q in FILE: need above 0 and at most 1, got 1.5");
   EXPECT_EQ(
       refusal(R"({"meta_gradient": {"q": "fast"}})"),
-      "config: meta_gradient.q in FILE: need a number above 0 and at most 1, or \"adaptive\", got \"fast\"");
+      "config: meta_gradient.q in FILE: need a number above 0 and at most 1, {\"from\": a, \"to\": b} or \"adaptive\", got \"fast\"");
   EXPECT_EQ(refusal(R"({"model": {"kernel": 4}})"),
             "config: model.kernel in FILE: need one of 1, 3, 5, 7, got 4");
   EXPECT_EQ(refusal(R"({"outer": {"optimizer": "adamw"}})"),

@@ -21,7 +21,13 @@ bool matches(const Json& value, const Json& schema) {
       std::find(schema["enum"].begin(), schema["enum"].end(), value) == schema["enum"].end()) {
     return false;
   }
-  const std::string type = schema.at("type");
+  const std::string type = schema.contains("type") ? schema.at("type") : Json("string");
+  if (type == "object") {
+    return value.is_object() && value.size() == schema.at("required").size() &&
+           std::all_of(schema.at("required").begin(), schema.at("required").end(), [&](const Json& name) {
+             return value.contains(name) && matches(value[name], schema.at("properties").at(name));
+           });
+  }
   if (type == "array") {
     return value.is_array() && std::all_of(value.begin(), value.end(), [&](const Json& item) {
              return matches(item, schema.at("items"));
@@ -79,6 +85,9 @@ TEST(ConfigSchema, WritesRanges) {
   const Json q = option("meta_gradient", "q");
   EXPECT_TRUE(matches(0.5, q));
   EXPECT_TRUE(matches("adaptive", q));
+  EXPECT_TRUE(matches({{"from", 0}, {"to", 0.5}}, q));
+  EXPECT_FALSE(matches({{"from", 0}}, q));
+  EXPECT_FALSE(matches({{"from", 0}, {"to", 2}}, q));
   EXPECT_FALSE(matches(0, q));
   EXPECT_FALSE(matches(1.5, q));
   EXPECT_FALSE(matches("often", q));

@@ -125,7 +125,7 @@ TEST_F(UfoOnTheSimulatedDevice, ReplaysAnAdaptiveQWithTheBitsOfEagerWork) {
   const StepRun replayed = train("ufo", 0.3, true, true);
   EXPECT_GT(simulated::seen().replays, 80);
   EXPECT_TRUE(replayed.theta.equal(train("ufo", 0.3, true, false).theta));
-  EXPECT_NE(replayed.results.back().probability, replayed.results.front().probability);
+  EXPECT_NE(replayed.results[1].probability, replayed.results[0].probability);
 }
 
 TEST_F(OnTheSimulatedDevice, AGraphSeesANewLearningRate) {

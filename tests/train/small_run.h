@@ -57,6 +57,7 @@ struct SmallRun {
     options.model.blocks = 2;
     options.episode = {.ways = 3, .shots = 1, .queries = 2};
     options.inner = {.steps = 2, .learning_rate = 0.1};
+    options.meta_gradient.estimator = "ufo";
     options.meta_gradient.q.value = 0.3;
     options.outer.meta_batch = 4;
     options.outer.learning_rate = 0.01;

@@ -142,6 +142,28 @@ TEST_F(Training, ResumedAtAnyStepEndsInTheSameBytes) {
   }
 }
 
+TEST_F(Training, WithScheduleBudgetAndQAlongTheRunResumesInTheSameBytes) {
+  SmallRun run("mlp");
+  run.options.meta_gradient.q = {.value = 0, .to = 0.9};
+  run.options.outer.schedule = run::LearningRateSchedule::cosine;
+  run.options.outer.warm_up_steps = 3;
+  run.options.outer.budget.gradient_calls = 150;
+  run.options.outer.steps = 1000;
+  const TrainingResult whole = train(run, "whole");
+  EXPECT_EQ(whole.status, TrainingStatus::finished);
+  EXPECT_GE(whole.checkpoint.gradient_calls, 150);
+  EXPECT_LT(whole.checkpoint.gradient_calls,
+            150 + 4 * 7);  // one step of four exact tasks, three calls and two products
+  EXPECT_EQ(metrics("whole").back()["split"], "validation");
+  for (const int64_t stop : {1, 5, 8}) {
+    const std::string name = "stopped after " + std::to_string(stop);
+    EXPECT_EQ(train(run, name, stop).status, TrainingStatus::interrupted);
+    EXPECT_EQ(train(run, name).status, TrainingStatus::finished);
+    EXPECT_EQ(last(name), last("whole")) << name;
+    EXPECT_EQ(metrics(name), metrics("whole")) << name;
+  }
+}
+
 TEST_F(Training, ResumedFromAnOldCheckpointEndsInTheSameBytes) {
   SmallRun run;
   train(run, "whole");

@@ -4,9 +4,11 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace ufo {
@@ -46,6 +48,50 @@ inline Range positive_up_to(double maximum) {
   return {.minimum = 0, .maximum = maximum, .exclusive_minimum = true};
 }
 inline Range one_of(std::vector<std::string> words) { return {.words = std::move(words)}; }
+
+/// The words by which configs know the values of an enum. A specialisation has `table`, an array of pairs of
+/// a value and its word.
+template <class Enum>
+struct Words;
+
+/// An enum that can be an option.
+template <class T>
+concept WordOption = std::is_enum_v<T> && requires {
+  Words<T>::table;
+};
+
+/// The word for `value`.
+template <WordOption Enum>
+std::string word_of(Enum value) {
+  for (const auto& [other, word] : Words<Enum>::table) {
+    if (other == value) {
+      return word;
+    }
+  }
+  return "";
+}
+
+/// The value that `word` stands for; none where it is no word of the enum's.
+template <WordOption Enum>
+std::optional<Enum> value_of(std::string_view word) {
+  for (const auto& [value, own] : Words<Enum>::table) {
+    if (own == word) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The words of an enum, as a Range.
+template <WordOption Enum>
+Range one_of_words() {
+  Range range;
+  for (const auto& [value, word] : Words<Enum>::table) {
+    range.words.emplace_back(word);
+  }
+  return range;
+}
+
 inline Range one_of_numbers(std::vector<double> numbers) { return {.numbers = std::move(numbers)}; }
 
 /// "at least 1", "above 0 and at most 1", "one of adam, sgd": the Range in words, for error messages.
@@ -66,10 +112,24 @@ concept OptionStruct = requires(T& options, detail::AnyVisitor visitor) {
 
 /// Throws ConfigError naming `path` unless `value` lies in `range`.
 void check_range(std::string_view path, double value, const Range& range);
+inline void check_range(std::string_view path, int64_t value, const Range& range) {
+  check_range(path, static_cast<double>(value), range);
+}
 void check_range(std::string_view path, const std::string& value, const Range& range);
 
+inline void check_range(std::string_view, bool, const Range&) {}
+template <WordOption Enum>
+void check_range(std::string_view, Enum, const Range&) {}
+template <class Item>
+void check_range(std::string_view path, const std::vector<Item>& items, const Range& range) {
+  for (const Item& item : items) {
+    check_range(path, item, range);
+  }
+}
+
 /// Throws ConfigError for the first option of `options` that lies outside its range; `path` is the prefix of
-/// the names in the message ("inner" gives "inner.steps"), empty at the top.
+/// the names in the message ("inner" gives "inner.steps"), empty at the top. An option of a type of its own
+/// has a check_range beside that type.
 template <OptionStruct Options>
 void check_ranges(const Options& options, const std::string& path = "") {
   Options::describe(
@@ -78,14 +138,8 @@ void check_ranges(const Options& options, const std::string& path = "") {
         const std::string full = path.empty() ? std::string(name) : path + "." + std::string(name);
         if constexpr (OptionStruct<Value>) {
           check_ranges(value, full);
-        } else if constexpr (std::same_as<Value, std::string>) {
+        } else {
           check_range(full, value, range);
-        } else if constexpr (std::is_arithmetic_v<Value> && !std::same_as<Value, bool>) {
-          check_range(full, static_cast<double>(value), range);
-        } else if constexpr (std::same_as<Value, std::vector<int64_t>>) {
-          for (int64_t item : value) {
-            check_range(full, static_cast<double>(item), range);
-          }
         }
       });
 }

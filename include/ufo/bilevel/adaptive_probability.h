@@ -11,24 +11,36 @@ namespace ufo::bilevel {
 /// How the exact branch gets back to phi_j on its way down.
 enum class Memory { store_linearizations, store_parameters, recompute };
 
-/// What one task takes on one branch.
-struct BranchWork {
-  int64_t gradient_calls = 0;  ///< gradients of inner or outer objectives
-  int64_t hessian_products = 0;
+/// What a Hessian product counts, in gradient calls.
+struct ProductCosts {
+  double whole = 2;  ///< by its arithmetic; the UFO paper counts 1
+  double base = 0;   ///< a product that stops where the base does
 };
 
-/// r + 1 gradients, and on the exact branch r Hessian products more, with the gradients that `memory`
-/// computes again.
+/// What one task takes on one branch.
+struct BranchWork {
+  int64_t gradient_calls = 0;    ///< gradients of inner or outer objectives
+  int64_t hessian_products = 0;  ///< with whole Hessians
+  double cost = 0;               ///< of all, products that stop at a block included, in gradient calls
+
+  BranchWork operator+(const BranchWork& other) const {
+    return {gradient_calls + other.gradient_calls, hessian_products + other.hessian_products,
+            cost + other.cost};
+  }
+};
+
+/// r + 1 gradients, and on the exact branch r Hessian products more, each counted as `product`, with the
+/// gradients that `memory` computes again.
 BranchWork first_order_work(const InnerOptions& inner);
-BranchWork exact_work(const InnerOptions& inner, Memory memory);
+BranchWork exact_work(const InnerOptions& inner, Memory memory, double product = 2);
 
 /// What one task costs on either branch of UFO's coin, both in the same unit.
 struct BranchCosts {
-  double first_order = 0;
-  double exact = 0;  ///< of the whole branch, which passes G_FO on its way
+  double first_order = 0;  ///< of the branch that gives the base alone, first-order's by default
+  double exact = 0;        ///< of the whole branch, the base included
 };
 
-/// The costs in gradient calls, a Hessian product counted as two.
+/// The costs of UFO on the first-order gradient, in gradient calls, a Hessian product counted as two.
 BranchCosts gradient_call_costs(const InnerOptions& inner, Memory memory);
 
 /// D^2 = E ||G - G_FO||^2 and V^2 = E ||G||^2 over tasks.

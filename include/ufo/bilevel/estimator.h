@@ -16,29 +16,66 @@
 
 namespace ufo::bilevel {
 
-/// The probability q of UFO's coin: a number in (0, 1], or chosen while training.
+/// The probability q of UFO's coin: a number in (0, 1], one that goes from `value` to `to` in proportion to
+/// the run, or one that is chosen while training.
 struct CoinProbability {
   double value = 0.1;
   bool adaptive = false;
+  std::optional<double> to = std::nullopt;
+
+  /// q where `progress`, from 0 to 1, of the run is over; not for an adaptive one.
+  double at(double progress) const { return to ? value + (*to - value) * progress : value; }
 };
+
+/// Throws ConfigError for a fixed q out of (0, 1], and for one along the run that leaves [0, 1].
+void check_range(std::string_view path, const CoinProbability& q, const Range& range);
+
+/// Whose second derivatives an approximate meta-gradient keeps: nobody's, which is the first-order gradient,
+/// or those of the network's head and of the last blocks before it (Products::of_last).
+class Base {
+ public:
+  static constexpr Base first_order() { return Base(-1); }
+  static constexpr Base last(int64_t blocks) { return Base(blocks); }
+  static constexpr Base of_the_estimator() { return Base(-2); }  ///< left to each: base_of()
+
+  bool is_given() const { return blocks_ >= -1; }
+  bool second_order() const { return blocks_ >= 0; }
+  int64_t blocks() const { return blocks_; }  ///< beside the head
+  bool operator==(const Base&) const = default;
+
+ private:
+  explicit constexpr Base(int64_t blocks) : blocks_(blocks) {}
+  int64_t blocks_;
+};
+
+inline void check_range(std::string_view, const Base&, const Range&) {}
+
+/// The names of the estimators in configs.
+std::vector<std::string> estimator_names();
 
 /// Which estimate of the meta-gradient, and how its exact branch uses memory.
 struct EstimatorOptions {
-  std::string estimator = "ufo";
+  std::string estimator = "exact";
+  Base base = Base::of_the_estimator();
   CoinProbability q;
   double q_minimum = 0.05;
   double q_decay = 0.99;
   std::string q_cost = "gradient_calls";
   std::string memory = "store_linearizations";
+  double clip_adjoint = 0;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("estimator", self.estimator, one_of({"first_order", "exact", "ufo", "reptile"}),
-          "meta-gradient estimator");
+    field("estimator", self.estimator, one_of(estimator_names()), "meta-gradient estimator");
+    field(
+        "base", self.base, at_least(0),
+        "whose second derivatives partial keeps, and what ufo corrects: \"first_order\" (nobody's), \"head\" (the "
+        "head's), k (those of the last k blocks and the head), or \"auto\": 1 for partial, \"first_order\" for ufo, as "
+        "in its paper");
     field(
         "q", self.q, positive_up_to(1),
-        "ufo: probability that a task takes the exact branch; \"adaptive\" chooses the one of least variance "
-        "for the work, from running means of D^2 and V^2");
+        "ufo: probability that a task takes the exact branch; {\"from\": a, \"to\": b} goes from a to b along the "
+        "run, \"adaptive\" chooses the one of least variance for the work, from running means of D^2 and V^2");
     field("q_minimum", self.q_minimum, positive_up_to(1), "adaptive q: never below this");
     field("q_decay", self.q_decay, between(0, 0.999999),
           "decay of the running means of D^2 and V^2, an outer step with exact tasks");
@@ -48,8 +85,11 @@ struct EstimatorOptions {
         "one time to the next");
     field("memory", self.memory, one_of({"store_linearizations", "store_parameters", "recompute"}),
           "exact branch: keep r linearizations (fastest), only phi_0..phi_r, or nothing (constant memory, "
-          "r(r-1)/2 more "
-          "gradients)");
+          "r(r-1)/2 more gradients)");
+    field(
+        "clip_adjoint", self.clip_adjoint, at_least(0),
+        "exact branch: clip each element of the adjoint to +- this after every inner step on the way back, as the UFO "
+        "paper's code does (0: off); it biases the estimate");
   }
 };
 
@@ -65,10 +105,10 @@ struct ExactTasks {
 struct TaskGradients {
   at::Tensor gradient;           ///< [T, S] the estimates
   OuterValue outer;              ///< at phi_r
-  at::Tensor bias_squared;       ///< [K] ||G - G_FO||^2, whose mean is D^2; UFO alone
+  at::Tensor bias_squared;       ///< [K] ||G - base||^2, whose mean is D^2; UFO alone
   at::Tensor norm_squared;       ///< [K] ||G||^2, whose mean is V^2; UFO alone
   int64_t gradient_calls = 0;    ///< gradients of inner or outer objectives, all tasks together
-  int64_t hessian_products = 0;  ///< Hessian products, all tasks together
+  int64_t hessian_products = 0;  ///< with whole Hessians, all tasks together
 };
 
 struct MetaGradient;
@@ -79,11 +119,14 @@ class Estimator {
  public:
   virtual ~Estimator() = default;
 
-  /// 0 for first-order, 1 for exact, q for UFO.
+  /// The probability with which a task takes the exact branch: q for UFO, 0 or 1 for those without a coin.
   virtual double exact_probability() const = 0;
 
   /// What the estimate of one task takes on either branch.
   virtual BranchWork work(bool exact_branch) const = 0;
+
+  /// Says how much of the run is over, from 0 to 1; a q along the run follows it.
+  virtual void set_progress(double progress) {}
 
   /// The estimates of all tasks of `problem`, each on the branch that `exact` says. Where the branch is
   /// always the same, `exact` says nothing new.
@@ -103,19 +146,47 @@ class Estimator {
   virtual void restore(const std::map<std::string, double>& state) {}
 };
 
-/// Makes the estimator that `options` names. Throws ConfigError for values out of range.
-std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner);
+/// Makes the estimator that `options` names, which counts its costs by `products`. Throws ConfigError for
+/// values out of range.
+std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner,
+                                          const ProductCosts& products = {});
+
+/// The name by which papers know the estimator: "MAML", "FOMAML", "UFO-MAML (q=0.1)", "Partial MAML (head +
+/// 2)".
+std::string method_name(const EstimatorOptions& options);
+
+/// Whether the estimator tosses coins for its branches, and whether their q follows from earlier steps.
+bool tosses_coins(const EstimatorOptions& options);
+bool adapts_q(const EstimatorOptions& options);
+
+/// Whether the estimate takes a gradient of the outer objective.
+bool has_outer_gradient(const EstimatorOptions& options);
+
+/// The base of the estimator that `options` names; none where it has none.
+std::optional<Base> base_of(const EstimatorOptions& options);
 
 /// G_FO = dL_outer/dtheta + (dphi_0/dtheta)^T dL_outer/dphi(phi_r): the meta-gradient with every Hessian left
 /// out.
 TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& theta,
                                    const InnerOptions& inner);
 
+/// How the adjoint goes back through the inner steps.
+struct WayBack {
+  Memory memory = Memory::store_linearizations;
+  Products products = Products::second_order;
+  double clip = 0;  ///< after each step every element of the adjoint is clipped to +- this; 0: never
+};
+
 /// G, the gradient of M itself: v_r = dL_outer/dphi(phi_r), v_j = v_{j+1} - alpha H_j v_{j+1}, and
 /// G = dL_outer/dtheta + (dphi_0/dtheta)^T v_0 - alpha sum_j (d^2 L_inner/dtheta dphi(phi_j))^T v_{j+1}
-/// (arXiv 2006.03631).
+/// (arXiv 2006.03631). With `products` of fewer than all inner variables every H_j is
+/// that block of the Hessian: the gradient of `partial`.
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             Memory memory);
+                             const WayBack& back);
+inline TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta,
+                                    const InnerOptions& inner, Memory memory) {
+  return exact_gradient(problem, theta, inner, WayBack{.memory = memory});
+}
 
 /// G_FO of all tasks and G of the first K.
 struct BothGradients {
@@ -126,6 +197,10 @@ struct BothGradients {
 
 /// Walks down to phi_r with all tasks, which passes G_FO, and back up with the first `exact_tasks` > 0.
 BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             Memory memory, int64_t exact_tasks);
+                             const WayBack& back, int64_t exact_tasks);
+
+/// The approximate meta-gradient that keeps the second derivatives of `base`.
+TaskGradients base_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                            Memory memory, Base base);
 
 }  // namespace ufo::bilevel

@@ -28,8 +28,9 @@ struct DatasetOptions {
           "folder of the archives or of the extracted images; mini_imagenet, image_folder: also the archive "
           "itself");
     field(
-        "split", self.split, one_of({"maml", "vinyals", "lake", "ravi", "auto", "listed", "shuffled"}),
-        "how classes are divided: omniglot by maml (shuffled by split_seed: 1,100 / 100 / 423 characters), "
+        "split", self.split,
+        one_of({"maml", "reptile", "vinyals", "lake", "ravi", "auto", "listed", "shuffled"}),
+        "how classes are divided: omniglot by maml (shuffled by split_seed: 1,100 / 100 / 423 characters), reptile (likewise: 1,200 / 0 / 423, as the Reptile and UFO papers), "
         "vinyals (1,028 / 172 / 423) or lake (background / evaluation; validation is 5 whole alphabets of "
         "background drawn by split_seed); mini_imagenet by ravi (64 / 16 / 20 classes, by its CSV files); "
         "image_folder as listed in its splits.json, shuffled by split_seed, or auto (listed where there is a "

@@ -22,6 +22,7 @@ struct ModelOptions {
   int64_t blocks = 4;
   int64_t kernel = 3;
   std::string downsampling = "stride";
+  std::string features = "auto";
   std::string batch_norm = "batch";
   double batch_norm_eps = 1e-5;
   std::vector<int64_t> hidden = {256, 128, 64, 64};
@@ -34,8 +35,11 @@ struct ModelOptions {
     field("blocks", self.blocks, between(1, 8), "conv4: number of blocks");
     field("kernel", self.kernel, one_of_numbers({1, 3, 5, 7}), "conv4: height and width of the kernels");
     field("downsampling", self.downsampling, one_of({"stride", "max_pool"}),
-          "conv4: stride (stride 2, then the spatial mean; Omniglot) or max_pool (2x2 after each block, then "
-          "flattened; Mini-ImageNet)");
+          "conv4: stride (stride 2; Omniglot) or max_pool (2x2 after each block; Mini-ImageNet)");
+    field(
+        "features", self.features, one_of({"auto", "spatial_mean", "flatten"}),
+        "conv4: what of the last block's map the head sees, its mean over the pixels or all of it; auto: the mean "
+        "with stride, all with max_pool, as in the MAML paper");
     field("batch_norm", self.batch_norm, one_of({"batch", "support"}),
           "conv4: statistics for query images: batch (those of the query images together, as in the MAML "
           "paper: transductive) or support (those of the support images, so that each query image is "

@@ -28,6 +28,7 @@ struct Checkpoint {
   at::Tensor parameters;                        ///< [P]
   std::map<std::string, at::Tensor> optimizer;  ///< OuterOptimizer::state(): tensors [P] or of no dimension
   int64_t step = 0;                             ///< outer steps done
+  double gradient_calls = 0;                    ///< that they cost, by their arithmetic
   std::vector<Validated> best;                  ///< the best validations so far, the best one first
   std::map<std::string, double>
       estimator_state;  ///< what an adaptive estimator has learned; empty for the others

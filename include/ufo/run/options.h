@@ -12,10 +12,47 @@
 
 namespace ufo::run {
 
+/// How the outer step size goes along a run.
+enum class LearningRateSchedule { constant, linear, cosine, step_decay };
+
+}  // namespace ufo::run
+
+template <>
+struct ufo::Words<ufo::run::LearningRateSchedule> {
+  using enum run::LearningRateSchedule;
+  static constexpr std::pair<run::LearningRateSchedule, const char*> table[] = {
+      {constant, "constant"}, {linear, "linear"}, {cosine, "cosine"}, {step_decay, "step"}};
+};
+
+namespace ufo::run {
+
+/// What a run may cost, so that methods of different price can be compared. 0: no limit.
+struct BudgetOptions {
+  double gradient_calls = 0;
+  double hessian_product = 2;
+
+  bool limited() const { return gradient_calls > 0; }
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field(
+        "gradient_calls", self.gradient_calls, at_least(0),
+        "gradient calls after which the run ends, Hessian products included (0: outer.steps alone ends it)");
+    field(
+        "hessian_product", self.hessian_product, positive(),
+        "what a product with the whole Hessian counts, in gradient calls: 2 by its arithmetic; the UFO paper counts 1");
+  }
+};
+
 /// The outer loop: how the meta-gradient becomes a step of theta.
 struct OuterOptions {
   std::string optimizer = "adam";
   double learning_rate = 0.001;
+  LearningRateSchedule schedule = LearningRateSchedule::constant;
+  double learning_rate_final = 0;
+  int64_t decay_every = 10000;
+  double decay_factor = 0.5;
+  int64_t warm_up_steps = 0;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
@@ -24,11 +61,22 @@ struct OuterOptions {
   double clip_norm = 0;
   int64_t meta_batch = 32;
   int64_t steps = 60000;
+  BudgetOptions budget;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("optimizer", self.optimizer, one_of({"adam", "sgd"}), "outer optimizer");
     field("learning_rate", self.learning_rate, positive(), "outer step size");
+    field(
+        "schedule", self.schedule, one_of_words<LearningRateSchedule>(),
+        "how the outer step size goes along the run: constant, linear or cosine to learning_rate_final, or step");
+    field("learning_rate_final", self.learning_rate_final, at_least(0),
+          "linear, cosine: the outer step size at the end");
+    field("decay_every", self.decay_every, at_least(1), "step: outer steps between two decays");
+    field("decay_factor", self.decay_factor, positive_up_to(1),
+          "step: what each decay multiplies the step size by");
+    field("warm_up_steps", self.warm_up_steps, at_least(0),
+          "first outer steps, in which the step size rises in proportion to their number");
     field("beta1", self.beta1, between(0, 0.9999999), "adam: decay of the mean");
     field("beta2", self.beta2, between(0, 0.9999999), "adam: decay of the mean square");
     field("epsilon", self.epsilon, positive(), "adam: added to the root of the mean square");
@@ -38,7 +86,9 @@ struct OuterOptions {
           "UFO's too");
     field("clip_norm", self.clip_norm, at_least(0), "scale the whole estimate down to this norm (0: off)");
     field("meta_batch", self.meta_batch, at_least(1), "tasks of an outer step (T)");
-    field("steps", self.steps, at_least(1), "outer steps");
+    field("steps", self.steps, at_least(1), "outer steps, at most");
+    field("budget", self.budget, anything(),
+          "what the run may cost; where there is a budget, schedules go by the share of it that is spent");
   }
 };
 

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/bilevel/classification.h>
+#include <ufo/bilevel/estimator.h>
 #include <ufo/data/dataset.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
@@ -36,6 +37,13 @@ class Workspace {
   /// own. Throw ConfigError where the data set has too few classes or images.
   episode::EpisodeSampler training_sampler() const;
   episode::EpisodeSampler evaluation_sampler(uint64_t seed) const;
+
+  /// The estimator of the config, or of `options`, its costs counted by the network's arithmetic. Throws
+  /// ConfigError for values out of range, and for a base of more blocks than the network has.
+  std::unique_ptr<bilevel::Estimator> make_estimator() const {
+    return make_estimator(options_.meta_gradient);
+  }
+  std::unique_ptr<bilevel::Estimator> make_estimator(const bilevel::EstimatorOptions& options) const;
 
   /// theta [P] on the device: the initialisation of the config's seed.
   at::Tensor initial_parameters() const;

@@ -109,7 +109,7 @@ class Engine final : public ConvNetEngine {
                  .ways = net_.input().ways,
                  .pixels = last.out_height * last.out_width,
                  .channels = last.channels,
-                 .spatial_mean = !net_.pooled()};
+                 .spatial_mean = net_.spatial_mean()};
     return plan;
   }
 

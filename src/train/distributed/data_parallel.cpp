@@ -30,6 +30,7 @@ std::string describe(const run::Checkpoint& checkpoint) {
               {"optimizer", optimizer},
               {"estimator", estimator},
               {"step", checkpoint.step},
+              {"gradient_calls", bits(checkpoint.gradient_calls)},
               {"best", best},
               {"config", checkpoint.config}}
       .dump();
@@ -42,6 +43,7 @@ run::Checkpoint prepare(const std::string& description) {
   run::Checkpoint checkpoint{.parameters = at::empty({json["parameters"].get<int64_t>()}, at::kFloat),
                              .optimizer = {},
                              .step = json["step"],
+                             .gradient_calls = number(json["gradient_calls"]),
                              .best = {},
                              .estimator_state = {},
                              .config = json["config"]};
