@@ -27,6 +27,7 @@ void add_evaluate(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_table(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
+void add_advise(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_gradient(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);

@@ -19,8 +19,8 @@ constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
 
 constexpr void (*kCommands[])(CLI::App&, Action&) = {
-    add_train,    add_evaluate, add_table,  add_report,    add_predict,    add_check,
-    add_gradient, add_data,     add_config, add_benchmark, add_experiment,
+    add_train, add_evaluate, add_table, add_report, add_predict,   add_advise,
+    add_check, add_gradient, add_data,  add_config, add_benchmark, add_experiment,
 };
 
 /// Prints `message` as one line.
