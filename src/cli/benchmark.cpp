@@ -131,6 +131,12 @@ double least_seconds(at::Device device, Work&& work) {
   return least;
 }
 
+/// `flops` by all threads while they were in convolutions; 0 where the kernels did not run.
+double convolution_gflops(const nn::Profile& profile, double flops) {
+  const double seconds = profile.seconds[0];
+  return seconds > 0 ? flops / seconds * static_cast<double>(task_threads()) / 1e9 : 0;
+}
+
 /// The share of an outer step of `step_seconds` that goes into each part; the engine's parts only where the
 /// kernels ran. The next batch is sampled beside the step, not within it.
 run::Json shares(const train::Workspace& workspace, const nn::Profile& profile, double all_seconds,
@@ -205,9 +211,8 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
       {"gradients_per_step", static_cast<double>(timer.gradient_calls) / static_cast<double>(steps)},
       {"hessian_products_per_step", static_cast<double>(timer.hessian_products) / static_cast<double>(steps)},
       {"parts", shares(workspace, profile, seconds, median / 1e3)},
-      {"convolution_gflops", profile.seconds[0] > 0 ? profile.convolution_flops / profile.seconds[0] *
-                                                          static_cast<double>(task_threads()) / 1e9
-                                                    : 0},
+      {"convolution_gflops", convolution_gflops(profile, profile.convolution_flops)},
+      {"convolution_gflops_as_direct", convolution_gflops(profile, profile.direct_convolution_flops)},
       {"gflops", gflops},
       {"gemm_gflops", gemm},
       {"share_of_gemm", gflops / gemm},
@@ -239,8 +244,10 @@ void print_readably(const run::Json& result, const run::RunOptions& options) {
       "(%.1f)\n",
       number("gflops"), 100 * number("share_of_gemm"), number("gemm_gflops"));
   if (number("convolution_gflops") > 0) {
-    std::printf("convolutions   %.1f GFLOP/s while they run, zeros of the padding not counted\n",
-                number("convolution_gflops"));
+    std::printf(
+        "convolutions   %.1f GFLOP/s while they run, %.1f counted as the direct form, zeros of the padding not "
+        "counted\n",
+        number("convolution_gflops"), number("convolution_gflops_as_direct"));
   }
   const char* title = "time by part";
   for (const auto& [name, share] : result.at("parts").items()) {

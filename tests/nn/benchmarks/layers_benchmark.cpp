@@ -2,7 +2,7 @@
 //   build/release/tests/nn/nn_benchmarks --benchmark_filter=convolution
 
 #include "nn/conv_net.h"
-#include "nn/cpu/geometry.h"
+#include "nn/cpu/convolution.h"
 
 #include <string>
 #include <vector>
@@ -61,58 +61,67 @@ void report_traffic(benchmark::State& state, int64_t numbers) {
   state.SetBytesProcessed(state.iterations() * numbers * static_cast<int64_t>(sizeof(float)));
 }
 
-/// u = x * w, or dx = du * w': the products of `plans` for one chunk of images.
-void rows_product(benchmark::State& state, BlockData& data, const std::vector<cpu::RowsPlan>& plans,
-                  int64_t a_image, int64_t c_image) {
+/// The multiply-adds of one product by the definition, padding left out, for one chunk of images.
+double direct_flops(const BlockData& data) {
   const cpu::BlockGeometry& g = data.geometry;
-  const float* a = data.make(data.chunk() * a_image);
-  const float* b = data.make(g.taps() * g.in_channels * g.sizes.channels);
-  float* c = data.make(data.chunk() * c_image);
-  double flops = 0;
-  for (const cpu::RowsPlan& plan : plans) {
-    const auto product = plan.product();
-    flops += 2.0 * static_cast<double>(plan.image_rows * data.chunk() * product.segments * product.length *
-                                       product.columns);
-  }
-  for ([[maybe_unused]] auto step : state) {
-    for (const cpu::RowsPlan& plan : plans) {
-      data.kernels.rows(plan.product(), 0, plan.image_rows * data.chunk(), a, b, c, false);
+  const auto seen = [&](int64_t outputs, int64_t size) {
+    int64_t taps = 0;
+    for (int64_t at = 0; at < outputs; ++at) {
+      for (int64_t k = 0; k < g.kernel; ++k) {
+        const int64_t pixel = at * g.stride + k - g.padding;
+        taps += pixel >= 0 && pixel < size;
+      }
     }
-    benchmark::ClobberMemory();
-  }
-  report_flops(state, flops);
+    return taps;
+  };
+  return 2.0 * static_cast<double>(data.chunk() * seen(g.sizes.height, g.in_height) *
+                                   seen(g.sizes.width, g.in_width) * g.in_channels * g.sizes.channels);
 }
 
 void convolution_value(benchmark::State& state, const Cell& cell, size_t block) {
   BlockData data(cell, block);
-  rows_product(state, data, data.geometry.value, data.geometry.input_image(), data.geometry.conv_image());
+  const cpu::BlockGeometry& g = data.geometry;
+  cpu::Scratch<float> scratch;
+  cpu::Convolution<float> convolution(g, scratch);
+  const float* x = data.make(data.chunk() * g.input_image());
+  const float* w = data.make(g.taps() * g.in_channels * g.sizes.channels);
+  float* u = data.make(data.chunk() * g.conv_image());
+  for ([[maybe_unused]] auto step : state) {
+    convolution.value(data.chunk(), {x, convolution.filters(w)}, {}, u);
+    benchmark::ClobberMemory();
+  }
+  report_flops(state, direct_flops(data));
 }
 
 void convolution_input_gradient(benchmark::State& state, const Cell& cell, size_t block) {
   BlockData data(cell, block);
-  rows_product(state, data, data.geometry.gradients, data.geometry.gradient_image(),
-               data.geometry.input_gradient_image());
+  const cpu::BlockGeometry& g = data.geometry;
+  cpu::Scratch<float> scratch;
+  cpu::Convolution<float> convolution(g, scratch);
+  const float* du = data.make(data.chunk() * g.gradient_image());
+  const float* w = data.make(g.taps() * g.in_channels * g.sizes.channels);
+  float* dx = data.make(data.chunk() * g.input_gradient_image());
+  for ([[maybe_unused]] auto step : state) {
+    convolution.input_gradient(data.chunk(), {du, convolution.filters(w)}, {}, dx);
+    benchmark::ClobberMemory();
+  }
+  report_flops(state, direct_flops(data));
 }
 
 void convolution_weight_gradient(benchmark::State& state, const Cell& cell, size_t block) {
   BlockData data(cell, block);
   const cpu::BlockGeometry& g = data.geometry;
+  cpu::Scratch<float> scratch;
+  cpu::Convolution<float> convolution(g, scratch);
   const float* x = data.make(data.chunk() * g.input_image());
   const float* du = data.make(data.chunk() * g.gradient_image());
   float* dw = data.make(g.taps() * g.in_channels * g.sizes.channels);
-  double flops = 0;
-  for (const cpu::WeightsPlan& plan : g.weights) {
-    const auto product = plan.product();
-    flops += 2.0 * static_cast<double>(product.rows * plan.image_pixels * data.chunk() * product.columns);
-  }
   for ([[maybe_unused]] auto step : state) {
-    for (const cpu::WeightsPlan& plan : g.weights) {
-      data.kernels.weights(plan.product(), plan.image_pixels * data.chunk(), x, du,
-                           dw + plan.first_row * plan.columns, false);
-    }
+    convolution.weight_gradient(data.chunk(), x, du, dw, false);
+    convolution.finish_weights(dw);
     benchmark::ClobberMemory();
   }
-  report_flops(state, flops);
+  report_flops(state, direct_flops(data));
 }
 
 enum class NormPass { value, adjoint, tangent, tangent_adjoint };
@@ -230,6 +239,7 @@ void register_blocks(const Cell& cell) {
 
 int main(int argc, char** argv) {
   using namespace ufo::nn;
+  ufo::set_task_threads(1);
   for (const Cell& cell : cells()) {
     register_blocks(cell);
     benchmark::RegisterBenchmark((std::string("task/gradient/") + cell.name).c_str(), task_gradient, cell);
