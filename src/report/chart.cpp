@@ -59,6 +59,18 @@ void drop_ticks_outside(Axis& axis) {
   std::erase_if(axis.ticks, [&](double tick) { return tick < axis.low - slack || tick > axis.high + slack; });
 }
 
+/// Numbers as large, or logarithms of numbers as small, would leave nothing of their distances.
+bool can_be_drawn(double value, bool logarithmic) {
+  return std::abs(value) < 1e100 && (!logarithmic || value > 1e-100);
+}
+
+/// The end of an axis from `low` to `high`, further on where it would have no length.
+double end_apart(double low, double high, double at_least) {
+  return high - low > 1e-9 * std::max(std::abs(low), std::abs(high))
+             ? high
+             : low + std::max(at_least, std::abs(low) * 1e-6);
+}
+
 /// The least and the largest of what is drawn.
 struct Extent {
   double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -74,7 +86,7 @@ Axis make_x_axis(const Extent& extent, bool whole) {
   const double apart = whole ? 0.25 : 0;  // room for series that stand beside each other
   const bool near_zero = extent.low > 0 && extent.low < 0.3 * extent.high;
   axis.low = near_zero && !whole ? 0 : extent.low - apart;
-  axis.high = extent.high > extent.low ? extent.high + apart : extent.high + 1;
+  axis.high = end_apart(axis.low, extent.high > extent.low ? extent.high + apart : extent.high + 1, 1);
   axis.ticks = round_ticks(axis.low, axis.high, 7);
   if (whole) {
     std::erase_if(axis.ticks, [](double tick) { return tick != std::round(tick); });
@@ -95,7 +107,7 @@ Axis make_y_axis(const Extent& extent, bool logarithmic) {
   const double least = std::max(std::abs(extent.high), 1e-12) * 0.02;  // of a curve that is flat
   const double space = std::max((extent.high - extent.low) * 0.06, least);
   axis.low = extent.low >= 0 ? std::max(0.0, extent.low - space) : extent.low - space;
-  axis.high = extent.high + space;
+  axis.high = end_apart(axis.low, extent.high + space, least);
   axis.ticks = round_ticks(axis.low, axis.high, 7);
   drop_ticks_outside(axis);
   return axis;
@@ -137,7 +149,7 @@ std::string draw_series(const Chart& chart, const Series& series, const Axis& x,
   std::string path, bars, markers;
   for (size_t i = 0; i < series.points.size(); ++i) {
     const auto& [x_value, y_value] = series.points[i];
-    if (chart.logarithmic_y && y_value <= 0) {
+    if (!can_be_drawn(y_value, chart.logarithmic_y)) {
       continue;
     }
     const double left = x.place(x_value) + shift, top = y.place(y_value);
@@ -184,7 +196,7 @@ std::string to_svg(const Chart& chart) {
     for (size_t i = 0; i < series.points.size(); ++i) {
       const double half_width = series.half_widths.empty() ? 0 : series.half_widths[i];
       const auto& [x, y] = series.points[i];
-      if (!chart.logarithmic_y || y > 0) {
+      if (can_be_drawn(y, chart.logarithmic_y)) {
         x_extent.take(x);
         y_extent.take(y - half_width);
         y_extent.take(y + half_width);
