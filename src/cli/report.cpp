@@ -39,8 +39,9 @@ int report(const ReportArguments& arguments) {
     }
   }
   tell_apart(runs);
-  write_file_atomically(arguments.output,
-                        report::report_page(runs, report::tabulate(evaluated, split, true)));
+  write_file_atomically(
+      arguments.output,
+      report::report_page(runs, report::tabulate(evaluated, {.split = split, .published = true})));
   std::printf("written      %s\n", arguments.output.c_str());
   return 0;
 }

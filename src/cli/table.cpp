@@ -18,12 +18,12 @@ const std::map<std::string, Formatter> kFormats = {{"markdown", report::to_markd
 struct TableArguments {
   std::vector<std::string> runs;
   std::string format = "markdown", split = "test";
-  bool published = false;
+  report::TableOptions options;
 };
 
-int print_table(const TableArguments& arguments) {
-  const report::Table table =
-      report::tabulate(arguments.runs, data::parse_split(arguments.split), arguments.published);
+int print_table(TableArguments arguments) {
+  arguments.options.split = data::parse_split(arguments.split);
+  const report::Table table = report::tabulate(arguments.runs, arguments.options);
   std::fputs(kFormats.at(arguments.format)(table).c_str(), stdout);
   return 0;
 }
@@ -34,7 +34,8 @@ void add_table(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<TableArguments>();
   CLI::App* command =
       add_command(app, action, "table", "Print the evaluations of runs as one table",
-                  "ufo-maml table runs/* --published\n  ufo-maml table runs/a runs/b --format latex",
+                  "ufo-maml table runs/* --published\n  ufo-maml table runs/a runs/b --format latex\n"
+                  "  ufo-maml table runs/maml_seed* --over-seeds",
                   [arguments] { return print_table(*arguments); });
   command->add_option("RUN", arguments->runs, "run directories, in the order of the rows")->required();
   std::vector<std::string> names;
@@ -45,8 +46,11 @@ void add_table(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->check(CLI::IsMember(names));
   command->add_option("--split", arguments->split, "train, validation or test")->capture_default_str();
+  command->add_flag("--over-seeds", arguments->options.over_seeds,
+                    "make one row of runs that differ in their seed alone: the mean, with its interval over "
+                    "the episodes and that over the seeds");
   command->add_flag(
-      "--published", arguments->published,
+      "--published", arguments->options.published,
       "add what papers report for the same cells, and whether the accuracy lies within, above or below "
       "their interval");
 }

@@ -143,6 +143,20 @@ std::string css_class(const Series& series) {
   return joined("c", series.colour % kColours, line);
 }
 
+/// The area between the edges of a band, "" where there is none. The edges of one that reaches what a
+/// logarithmic axis does not have are left out there.
+std::string draw_band(const Chart& chart, const Series& series, const Axis& x, const Axis& y) {
+  run::Curve edge = series.low;
+  edge.insert(edge.end(), series.high.rbegin(), series.high.rend());
+  std::string path;
+  for (const auto& [x_value, y_value] : edge) {
+    if (!chart.logarithmic_y || y_value > 0) {
+      path += joined(path.empty() ? "" : " ", at(x.place(x_value)), ",", at(y.place(y_value)));
+    }
+  }
+  return path.empty() ? "" : "<polygon class=\"band\" points=\"" + path + "\"/>";
+}
+
 /// One series, its drawing moved by `shift` to the right.
 std::string draw_series(const Chart& chart, const Series& series, const Axis& x, const Axis& y,
                         double shift) {
@@ -168,7 +182,7 @@ std::string draw_series(const Chart& chart, const Series& series, const Axis& x,
                          "cx=\"" + at(left) + "\" cy=\"" + at(top) + "\" r=\"2.6\"");
     }
   }
-  return element("g", "<polyline points=\"" + path + "\"/>" + bars + markers,
+  return element("g", draw_band(chart, series, x, y) + "<polyline points=\"" + path + "\"/>" + bars + markers,
                  "class=\"" + css_class(series) + "\"");
 }
 
@@ -193,6 +207,13 @@ std::string to_svg(const Chart& chart) {
     y_extent.take(0);
   }
   for (const Series& series : chart.series) {
+    for (const run::Curve* const edge : {&series.low, &series.high}) {
+      for (const run::Point& point : *edge) {
+        if (!chart.logarithmic_y || point.y > 0) {
+          y_extent.take(point.y);
+        }
+      }
+    }
     for (size_t i = 0; i < series.points.size(); ++i) {
       const double half_width = series.half_widths.empty() ? 0 : series.half_widths[i];
       const auto& [x, y] = series.points[i];

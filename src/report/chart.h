@@ -17,6 +17,7 @@ struct Series {
   size_t colour = 0;  ///< its number among the colours of the page; beyond them lines are dotted
   run::Curve points;
   std::vector<double> half_widths = {};  ///< of the error bar at each point; none: no bars
+  run::Curve low = {}, high = {};        ///< edges of a band around the line; none: no band
   bool markers = false;
   bool dashed = false;
 };
@@ -31,7 +32,7 @@ struct Chart {
 };
 
 /// `chart` as an <svg> element. Its colours come from the style sheet of the page (report_style.h): the
-/// classes c0 to c7 of the series, and axis, grid, bar.
+/// classes c0 to c7 of the series, and axis, grid, bar, band.
 std::string to_svg(const Chart& chart);
 
 /// The key of `series` as a line of HTML.

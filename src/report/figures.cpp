@@ -1,5 +1,6 @@
 #include "report/chart.h"
 #include "report/html.h"
+#include "report/over_seeds.h"
 #include "report/parts.h"
 
 #include <algorithm>
@@ -53,21 +54,56 @@ std::vector<Series> keys_of(const std::vector<Series>& first, const std::vector<
   return keys;
 }
 
+/// The runs that differ in their seed alone, by their places.
+std::vector<std::vector<size_t>> seed_groups(const std::vector<run::RunRecord>& runs) {
+  std::vector<run::RunOptions> options;
+  for (const run::RunRecord& run : runs) {
+    options.push_back(run.options);
+  }
+  return group_by_seed(options);
+}
+
+/// The curve `member` of the runs of a group, each point of it by `thin`; of several runs their mean in a
+/// band.
+template <class Thin>
+Series series_of(const std::vector<run::RunRecord>& runs, const std::vector<size_t>& group,
+                 run::Curve run::TrainingRecord::*member, const Thin& thin) {
+  std::vector<run::Curve> curves;
+  for (const size_t i : group) {
+    curves.push_back(runs[i].training.*member);
+  }
+  const run::RunRecord& first = runs[group.front()];
+  Series series{.name = first.name, .colour = group.front(), .points = {}};
+  if (group.size() == 1) {
+    series.points = thin(curves.front());
+    return series;
+  }
+  const Band band = band_of(curves);
+  series.name = joined(first.name, ", mean of ", group.size(), " seeds");
+  series.points = thin(band.mean);
+  series.low = thin(band.low);
+  series.high = thin(band.high);
+  return series;
+}
+
 }  // namespace
 
 std::string learning_figure(const std::vector<run::RunRecord>& runs) {
   Chart validation{.title = "Validation accuracy", .x_label = "outer step", .y_label = "%"};
   Chart loss{.title = "Training loss", .x_label = "outer step", .y_label = "mean cross-entropy"};
-  for (size_t i = 0; i < runs.size(); ++i) {
-    const run::TrainingRecord& training = runs[i].training;
-    const run::Curve accuracy = in_percent(run::thinned(training.validation_accuracy, kPoints));
-    validation.series.push_back(
-        {.name = runs[i].name, .colour = i, .points = accuracy, .markers = accuracy.size() <= 40});
-    loss.series.push_back({.name = runs[i].name, .colour = i, .points = smoothed(training.loss)});
+  const auto raw = [](const run::Curve& curve) { return in_percent(run::thinned(curve, kPoints)); };
+  bool bands = false;
+  for (const std::vector<size_t>& group : seed_groups(runs)) {
+    bands = bands || group.size() > 1;
+    validation.series.push_back(series_of(runs, group, &run::TrainingRecord::validation_accuracy, raw));
+    validation.series.back().markers = validation.series.back().points.size() <= 40;
+    loss.series.push_back(series_of(runs, group, &run::TrainingRecord::loss, smoothed));
   }
-  return figure(keys_of(loss.series, validation.series), {validation, loss},
-                "Training loss: of the query images after the inner loop, means over neighbouring outer "
-                "steps. Validation: the same episodes each time.");
+  return figure(
+      keys_of(loss.series, validation.series), {validation, loss},
+      std::string("Training loss: of the query images after the inner loop, means over neighbouring "
+                  "outer steps. Validation: the same episodes each time.") +
+          (bands ? " Bands: from the least to the largest of the runs of a recipe, around their mean." : ""));
 }
 
 std::string inner_step_figure(const std::vector<run::RunRecord>& runs) {

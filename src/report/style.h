@@ -46,6 +46,7 @@ svg line.grid { stroke: var(--rule); stroke-width: 1; }
 svg line.axis { stroke: var(--faint); stroke-width: 1; }
 svg line.bar { stroke: var(--c); stroke-width: 1.2; }
 svg polyline { fill: none; stroke: var(--c); stroke-width: 1.8; stroke-linejoin: round; }
+svg polygon.band { fill: var(--c); fill-opacity: 0.18; stroke: none; }
 svg circle { fill: var(--c); }
 svg .dashed polyline, svg line.dashed { stroke-dasharray: 6 4; }
 svg .dotted polyline, svg line.dotted { stroke-dasharray: 2 3; }

@@ -95,6 +95,12 @@ run::Json fields_of(const TableRow& row, bool show_published) {
                       {"batch_norm", row.batch_norm},
                       {"transductive", row.transductive()},
                       {"outer_steps", row.outer_steps}};
+  if (!row.seeds.empty()) {
+    fields["seeds"] = row.seeds;
+    fields["interval_over_episodes"] = row.interval;
+    fields["interval_over_seeds"] =
+        row.interval_over_seeds ? run::Json(*row.interval_over_seeds) : run::Json(nullptr);
+  }
   if (show_published) {
     fields["published_accuracy"] = row.published ? run::Json(row.published->accuracy) : run::Json(nullptr);
     fields["published_interval"] = row.published && row.published->interval > 0
@@ -117,6 +123,10 @@ std::string csv_value(const run::Json& value) {
 Cells table_header(const Table& table) {
   Cells header = {"data set", "ways",        "shots",   "method",     "accuracy, %",
                   "tasks",    "inner steps", "queries", "batch norm", "after step"};
+  if (table.over_seeds) {
+    header[4] = "mean accuracy, %";
+    header.insert(header.begin() + 5, {"± over episodes", "± over seeds", "seeds"});
+  }
   if (table.show_published) {
     header.insert(header.end(), {"published, %", "verdict"});
   }
@@ -134,6 +144,13 @@ Cells table_cells(const TableRow& row, bool show_published) {
                  std::to_string(row.queries),
                  batch_norm_text(row),
                  std::to_string(row.outer_steps)};
+  if (!row.seeds.empty()) {
+    cells[4] = percent_text(row.accuracy, 0);
+    cells.insert(cells.begin() + 5,
+                 {percent_text(row.interval, 0),
+                  row.interval_over_seeds ? percent_text(*row.interval_over_seeds, 0) : "–",
+                  std::to_string(row.seeds.size())});
+  }
   if (show_published) {
     cells.push_back(row.published ? published_text(row) : "–");
     cells.push_back(verdict_of(row).empty() ? "–" : verdict_of(row));

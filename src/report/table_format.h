@@ -17,11 +17,13 @@ struct TableRow {
   size_t ensemble = 0;  ///< members of the ensemble that was evaluated; 0: one checkpoint alone
   int64_t ways = 0, shots = 0;
   double accuracy = 0;
-  double interval = 0;  ///< half the 95% interval
+  double interval = 0;  ///< half the 95% interval over the episodes
   int64_t tasks = 0, inner_steps = 0, queries = 0;
   std::string batch_norm = "batch";  ///< mode, as nn::to_string gives it
-  int64_t outer_steps = 0;
-  std::optional<PublishedResult> published;  ///< of the same method
+  int64_t outer_steps = 0;           ///< of several seeds, the mean
+  std::vector<int64_t> seeds = {};   ///< of the runs that the row is the mean of; none: it is one run
+  std::optional<double> interval_over_seeds = {};  ///< half the 95% interval over these; none: one seed
+  std::optional<PublishedResult> published;        ///< of the same method
 
   /// Whether all query images together decide on each.
   bool transductive() const { return batch_norm == "batch"; }
@@ -31,6 +33,7 @@ struct TableRow {
 struct Table {
   std::vector<TableRow> rows;
   bool show_published = false;
+  bool over_seeds = false;  ///< whether each row is the mean over the seeds of a recipe
   std::vector<std::string> notes;
 };
 

@@ -58,8 +58,10 @@ class Report : public testing::Test {
  protected:
   static constexpr int64_t kSteps = 200;
 
-  void write_run(const std::string& name, const std::string& estimator, int64_t metric_lines = kSteps) {
+  void write_run(const std::string& name, const std::string& estimator, int64_t metric_lines = kSteps,
+                 int64_t seed = 1) {
     run::RunOptions options;
+    options.seed = seed;
     options.meta_gradient.estimator = estimator;
     options.outer.steps = kSteps;
     folder.write(
@@ -112,7 +114,7 @@ class Report : public testing::Test {
         evaluated.push_back(folder / name);
       }
     }
-    const std::string text = report_page(runs, tabulate(evaluated, data::Split::test, true));
+    const std::string text = report_page(runs, tabulate(evaluated, {.published = true}));
     EXPECT_EQ(fault_of(text), "");
     return text;
   }
@@ -126,6 +128,40 @@ TEST(ReportTest, TheCheckOfTheTagsSeesFaults) {
   for (const std::string bad : {"<p>", "<p></b></p>", "<p>a & b</p>", "<p>1 < 2</p>", "<p class=a></p>"}) {
     EXPECT_NE(fault_of(doctype + bad), "") << bad;
   }
+}
+
+TEST_F(Report, DrawsRunsThatDifferInTheirSeedAsOneBand) {
+  write_run("one", "exact");
+  write_run("two", "exact", kSteps, 2);
+  write_run("other", "first_order");
+  const std::string text = page({"one", "two", "other"});
+  EXPECT_THAT(text, HasSubstr("one, mean of 2 seeds"));
+  EXPECT_THAT(text, HasSubstr("<polygon class=\"band\""));
+  EXPECT_THAT(text, HasSubstr("Bands: from the least to the largest"));
+  const std::string apart = page({"one", "other"});
+  EXPECT_THAT(apart, Not(HasSubstr("<polygon")));
+  EXPECT_THAT(apart, Not(HasSubstr("seeds")));
+}
+
+TEST_F(Report, TabulatesRunsThatDifferInTheirSeedAsOneRow) {
+  write_run("one", "exact");
+  write_run("two", "exact", kSteps, 2);
+  write_run("other", "first_order");
+  write_evaluation("one", {1, 0, 1, 0});
+  write_evaluation("two", {1, 1, 1, 0});
+  write_evaluation("other", {0, 0, 1, 1});
+  const std::vector<std::string> runs = {folder / "one", folder / "other", folder / "two"};
+  const report::Table table = report::tabulate(runs, {.over_seeds = true});
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[0].method, "MAML");
+  EXPECT_THAT(table.rows[0].seeds, testing::ElementsAre(1, 2));
+  EXPECT_NEAR(table.rows[0].accuracy, 62.5, 1e-9);
+  EXPECT_NEAR(table.rows[0].interval, 46.914, 1e-3);
+  EXPECT_NEAR(table.rows[0].interval_over_seeds.value(), 158.825, 1e-3);
+  EXPECT_THAT(table.rows[1].seeds, testing::ElementsAre(1));
+  EXPECT_FALSE(table.rows[1].interval_over_seeds);
+  write_evaluation("two", {1, 1, 1, 0}, 7);
+  EXPECT_THROW(report::tabulate(runs, {.over_seeds = true}), ConfigError);
 }
 
 TEST_F(Report, HoldsTheFiguresOfARun) {

@@ -98,6 +98,22 @@ class Reproduce(unittest.TestCase):
         self.assertTrue((metrics.parent / "checkpoints/last.safetensors").exists(), log)
         self.assertFalse((self.runs / f"{CELL}_maml").exists(), "it went on")
 
+    def test_trains_once_a_seed_and_prints_a_row_for_all(self):
+        outcome = self.reproduce(CELL, "--seeds", "1,2,3")
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        rows = self.rows(outcome)
+        self.assertEqual([row[1] for row in rows], ["FOMAML", "MAML", "UFO-MAML (q=0.1)"])
+        for row, method in zip(rows, ("fomaml", "maml", "ufo")):
+            folders = [self.runs / f"{CELL}_{method}{seed}" for seed in ("", "_seed2", "_seed3")]
+            seeds = [json.loads((folder / "config.json").read_text())["seed"] for folder in folders]
+            self.assertEqual(seeds, [1, 2, 3])
+            accuracies = [json.loads((folder / "evaluation/test.json").read_text())["accuracy"] for folder in folders]
+            self.assertTrue(row[2].startswith(f"{100 * sum(accuracies) / 3:.2f}"), row)
+            self.assertIn("over 3 seeds", row[2])
+        times = self.times()
+        self.assertEqual(self.reproduce(CELL, "--seeds", "1").returncode, 0)
+        self.assertEqual(self.times(), times, "the run of the config's own seed was made again")
+
     def test_refuses_seeds_and_answers_that_are_none(self):
         for words, text in ((["--seeds", "1,1"], "need different whole numbers as 1,2,3, got 1,1"),
                             (["--seeds", "one"], "got one"),

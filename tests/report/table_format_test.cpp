@@ -51,6 +51,27 @@ TEST(TableFormat, MarkdownIsAligned) {
   EXPECT_EQ(lines[5], "- a note");
 }
 
+TEST(TableFormat, NamesTheIntervalsOverSeedsAndOverEpisodes) {
+  Table table = example();
+  table.over_seeds = true;
+  for (TableRow& row : table.rows) {
+    row.seeds = {1, 2, 3};
+    row.interval_over_seeds = 0.5;
+  }
+  table.rows[1].seeds = {1};
+  table.rows[1].interval_over_seeds.reset();
+  const std::string text = to_markdown(table);
+  EXPECT_THAT(text, testing::HasSubstr("| mean accuracy, % | ± over episodes | ± over seeds | seeds |"));
+  EXPECT_THAT(text, testing::HasSubstr("| 98.50            | 0.25            | 0.50         | 3     |"));
+  EXPECT_THAT(text, testing::HasSubstr("| 98.50            | 0.25            | –            | 1     |"));
+  const run::Json json = run::Json::parse(to_json(table));
+  EXPECT_EQ(json["rows"][0]["seeds"], run::Json({1, 2, 3}));
+  EXPECT_EQ(json["rows"][0]["interval_over_episodes"], 0.25);
+  EXPECT_EQ(json["rows"][0]["interval_over_seeds"], 0.5);
+  EXPECT_TRUE(json["rows"][1]["interval_over_seeds"].is_null());
+  EXPECT_FALSE(run::Json::parse(to_json(example()))["rows"][0].contains("seeds"));
+}
+
 TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
   const std::string text = to_csv(example());
   EXPECT_THAT(
