@@ -1,11 +1,12 @@
 #include "cli/command.h"
 #include "report/page.h"
+#include "report/runs.h"
 #include "report/tabulate.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include <ufo/base/files.h>
+#include <ufo/base/logging.h>
 
 namespace ufo::cli {
 namespace {
@@ -15,33 +16,15 @@ struct ReportArguments {
   std::string output = "report.html", split = "test";
 };
 
-/// Runs of one name go by their paths.
-void tell_apart(std::vector<run::RunRecord>& runs) {
-  std::vector<std::string> names;
-  for (const run::RunRecord& run : runs) {
-    names.push_back(run.name);
-  }
-  for (run::RunRecord& run : runs) {
-    if (std::count(names.begin(), names.end(), run.name) > 1) {
-      run.name = run.path;
-    }
-  }
-}
-
 int report(const ReportArguments& arguments) {
   const data::Split split = data::parse_split(arguments.split);
-  std::vector<run::RunRecord> runs;
-  std::vector<std::string> evaluated;
-  for (const std::string& path : arguments.runs) {
-    runs.push_back(run::read_run(path, split));
-    if (runs.back().evaluation) {
-      evaluated.push_back(path);
-    }
+  const report::Runs runs = report::read_runs(arguments.runs, split);
+  for (const std::string& line : runs.left_out) {
+    log(LogLevel::warning, line);
   }
-  tell_apart(runs);
-  write_file_atomically(
-      arguments.output,
-      report::report_page(runs, report::tabulate(evaluated, {.split = split, .published = true})));
+  const report::Table table =
+      report::tabulate(runs.records, {.split = split, .published = true, .paired = true});
+  write_file_atomically(arguments.output, report::report_page(runs.records, table));
   std::printf("written      %s\n", arguments.output.c_str());
   return 0;
 }

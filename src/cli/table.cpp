@@ -1,4 +1,6 @@
 #include "cli/command.h"
+#include "report/runs.h"
+#include "report/table_format.h"
 #include "report/tabulate.h"
 
 #include <cstdio>
@@ -23,7 +25,10 @@ struct TableArguments {
 
 int print_table(TableArguments arguments) {
   arguments.options.split = data::parse_split(arguments.split);
-  const report::Table table = report::tabulate(arguments.runs, arguments.options);
+  const report::Runs runs = report::read_runs(arguments.runs, arguments.options.split);
+  report::require_evaluations(runs.records, arguments.options.split);
+  report::Table table = report::tabulate(runs.records, arguments.options);
+  table.notes.insert(table.notes.end(), runs.left_out.begin(), runs.left_out.end());
   std::fputs(kFormats.at(arguments.format)(table).c_str(), stdout);
   return 0;
 }
@@ -35,7 +40,8 @@ void add_table(CLI::App& app, Action& action) {
   CLI::App* command =
       add_command(app, action, "table", "Print the evaluations of runs as one table",
                   "ufo-maml table runs/* --published\n  ufo-maml table runs/a runs/b --format latex\n"
-                  "  ufo-maml table runs/maml_seed* --over-seeds",
+                  "  ufo-maml table runs/maml_seed* --over-seeds\n"
+                  "  ufo-maml table runs/maml runs/ufo --paired",
                   [arguments] { return print_table(*arguments); });
   command->add_option("RUN", arguments->runs, "run directories, in the order of the rows")->required();
   std::vector<std::string> names;
@@ -49,6 +55,9 @@ void add_table(CLI::App& app, Action& action) {
   command->add_flag("--over-seeds", arguments->options.over_seeds,
                     "make one row of runs that differ in their seed alone: the mean, with its interval over "
                     "the episodes and that over the seeds");
+  command->add_flag("--paired", arguments->options.paired,
+                    "add the differences of each two runs that saw the same episodes, and whether they are "
+                    "seen, all pairs together (with --format csv in place of the runs)");
   command->add_flag(
       "--published", arguments->options.published,
       "add what papers report for the same cells, and whether the accuracy lies within, above or below "

@@ -51,7 +51,7 @@ std::string accuracies(const std::vector<run::RunRecord>& runs, const Table& eva
   if (evaluations.rows.empty()) {
     return element("p", "None of the runs was evaluated on this split.", "class=\"caption\"");
   }
-  return accuracy_table(runs, evaluations) + paired_differences(runs);
+  return accuracy_table(runs, evaluations) + paired_table(runs, evaluations);
 }
 
 }  // namespace

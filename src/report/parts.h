@@ -1,6 +1,6 @@
 #pragma once
 
-#include "report/table_format.h"
+#include "report/table.h"
 #include "run/record.h"
 
 #include <string>
@@ -20,8 +20,8 @@ std::string facts_table(const std::vector<run::RunRecord>& runs);
 /// The rows of `evaluations`, and the remarks below them.
 std::string accuracy_table(const std::vector<run::RunRecord>& runs, const Table& evaluations);
 
-/// For each two runs that were evaluated on the same episodes, the mean difference of their accuracies.
-std::string paired_differences(const std::vector<run::RunRecord>& runs);
+/// The pairs of `evaluations`, whose places are those of `runs`.
+std::string paired_table(const std::vector<run::RunRecord>& runs, const Table& evaluations);
 
 /// Time, outer steps a second, gradient calls and Hessian products.
 std::string cost_table(const std::vector<run::RunRecord>& runs);

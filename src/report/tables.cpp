@@ -1,9 +1,11 @@
 #include "report/cells.h"
+#include "report/columns.h"
 #include "report/html.h"
 #include "report/parts.h"
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <ufo/base/text.h>
 #include <ufo/bilevel/estimator.h>
@@ -31,25 +33,6 @@ double median(const run::Curve& curve) {
   return *middle;
 }
 
-/// "+1.20 ± 0.30", "−0.05 ± 0.32".
-std::string signed_percent(double mean, double interval) {
-  return joined(mean < 0 ? "−" : "+", percent_text(std::abs(mean), interval));
-}
-
-/// Whether the episodes of two evaluations come from the same classes and images; paired_difference compares
-/// the rest.
-bool same_images(const run::RunRecord& a, const run::RunRecord& b) {
-  run::RunOptions one, other;
-  one.dataset = a.options.dataset;
-  other.dataset = b.options.dataset;
-  return !run::first_difference(one, other, {"dataset.root"});
-}
-
-bool same_episodes(const run::EvaluationResult& a, const run::EvaluationResult& b) {
-  return a.split == b.split && a.seed == b.seed && a.tasks == b.tasks && a.ways == b.ways &&
-         a.shots == b.shots && a.queries == b.queries;
-}
-
 std::string in_all(const run::TrainingRecord& training, int64_t count) {
   if (training.gradient_calls == 0) {
     return "not counted";
@@ -72,54 +55,46 @@ Cells cost_cells(const run::RunRecord& run) {
 }  // namespace
 
 std::string accuracy_table(const std::vector<run::RunRecord>& runs, const Table& evaluations) {
-  Cells names = table_header(evaluations);
-  names.insert(names.begin(), "run");
+  const Grid grid = grid_of(evaluations);
   std::string rows, remarks;
-  auto row = evaluations.rows.begin();
+  auto row = grid.rows.begin();
   for (size_t i = 0; i < runs.size(); ++i) {
     if (runs[i].evaluation) {
-      rows += element("tr", run_cell(runs, i) + body_cells(table_cells(*row++, evaluations.show_published))) +
-              "\n";
+      Cells cells;
+      std::transform(row->begin() + 1, row->end(), std::back_inserter(cells), with_source);
+      rows += element("tr", run_cell(runs, i) + body_cells(cells)) + "\n";
+      ++row;
     }
   }
   for (const std::string& note : evaluations.notes) {
     remarks += element("li", escaped(note));
   }
-  return table_of(head_row(names), rows) +
-         element("p",
-                 "Accuracy: mean over the tasks ± 1.96 s / √tasks, a 95% interval. Queries: query images a "
-                 "class.",
-                 "class=\"caption\"") +
+  return (grid.shared.empty() ? "" : element("p", escaped(grid.shared), "class=\"caption\"")) +
+         table_of(head_row(grid.header), rows) +
+         element(
+             "p",
+             "Accuracy: mean over the tasks ± 1.96 s / √tasks, a 95% interval. Queries: query images a "
+             "class. Gradient calls and Hessian products: of all tasks together. Training: of all sessions, "
+             "validation included.",
+             "class=\"caption\"") +
          (remarks.empty() ? "" : element("ul", remarks, "class=\"remarks\"")) + "\n";
 }
 
-std::string paired_differences(const std::vector<run::RunRecord>& runs) {
-  std::string rows;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    for (size_t j = i + 1; j < runs.size(); ++j) {
-      const auto &a = runs[i].evaluation, &b = runs[j].evaluation;
-      if (!a || !b || !same_episodes(*a, *b) || !same_images(runs[i], runs[j])) {
-        continue;
-      }
-      const auto difference = run::paired_difference(*a, *b);
-      const double mean = 100 * difference.mean, interval = 100 * difference.interval;
-      const std::string sees = std::abs(mean) <= interval ? "not seen: the interval holds 0"
-                               : mean > 0                 ? runs[i].evaluated() + " is better"
-                                                          : runs[j].evaluated() + " is better";
-      rows += element("tr", evaluated_cell(runs, i) + evaluated_cell(runs, j) +
-                                body_cells({signed_percent(mean, interval), grouped(a->tasks), sees})) +
-              "\n";
-    }
+std::string paired_table(const std::vector<run::RunRecord>& runs, const Table& evaluations) {
+  if (evaluations.pairs.empty()) {
+    return "";
   }
-  return rows.empty()
-             ? ""
-             : element("h3", "Paired differences") + "\n" +
-                   table_of(head_row({"first", "second", "first − second, %", "tasks", "difference"}), rows) +
-                   element("p",
-                           "Taken episode by episode on the same episodes, so that the luck of the "
-                           "draw falls out.",
-                           "class=\"caption\"") +
-                   "\n";
+  const Grid grid = grid_of(evaluations.pairs);
+  std::string rows;
+  for (size_t i = 0; i < grid.rows.size(); ++i) {
+    const PairedDifference& pair = evaluations.pairs[i];
+    Cells cells;
+    std::transform(grid.rows[i].begin() + 2, grid.rows[i].end(), std::back_inserter(cells), with_source);
+    rows += element("tr", evaluated_cell(runs, pair.first) + evaluated_cell(runs, pair.second) +
+                              body_cells(cells)) +
+            "\n";
+  }
+  return element("h3", "Paired differences") + "\n" + table_of(head_row(grid.header), rows);
 }
 
 std::string cost_table(const std::vector<run::RunRecord>& runs) {

@@ -3,12 +3,13 @@
 #include "report/over_seeds.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <type_traits>
 
 #include <ufo/base/error.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/run/config.h>
-#include <ufo/run/evaluation.h>
-#include <ufo/run/run_directory.h>
 
 namespace ufo::report {
 namespace {
@@ -16,9 +17,20 @@ namespace {
 constexpr const char* kIntervals =
     "± over episodes: 1.96 s / √episodes of each episode's mean over the seeds; ± over seeds: t s / √seeds of "
     "the accuracies of the runs (Student's t); both 95%";
+constexpr const char* kPairs =
+    "differences: taken episode by episode on the same episodes, so that the luck of the draw falls out; p: "
+    "two-sided, by Holm over the pairs shown; runs on other episodes are in no pair";
+constexpr const char* kNoPairs = "no two runs were evaluated on the same episodes, so that none are paired";
 constexpr const char* kNotComparable =
     "rows that are not transductive classify each query image by itself; published figures are transductive "
     "unless marked otherwise, and not comparable with these rows";
+
+/// Options that a column of their own tells, and those that change nothing of what is computed.
+const std::vector<std::string> kToldElsewhere = {
+    "dataset.name",    "dataset.split",   "dataset.root",
+    "episode.ways",    "episode.shots",   "meta_gradient.estimator",
+    "meta_gradient.q", "evaluation",      "device",
+    "log_every",       "checkpoint_every"};
 
 void add_note(Table& table, const std::string& note) {
   if (std::find(table.notes.begin(), table.notes.end(), note) == table.notes.end()) {
@@ -44,9 +56,25 @@ std::string others_published(const std::string& dataset, int64_t ways, int64_t s
   return text;
 }
 
-TableRow make_row(const std::string& run, const run::RunOptions& options,
-                  const run::EvaluationResult& result) {
-  TableRow row{.run = run,
+/// What metrics.jsonl says that the training took.
+TrainingCost cost_of(const run::TrainingRecord& training) {
+  TrainingCost cost;
+  if (training.steps > 0) {
+    cost.seconds = training.seconds;
+  }
+  if (training.gradient_calls > 0) {  // older runs did not count them
+    cost.gradient_calls = std::llround(training.in_all(training.gradient_calls));
+    cost.hessian_products = std::llround(training.in_all(training.hessian_products));
+    cost.estimated = training.logged_steps < training.steps;
+  }
+  return cost;
+}
+
+TableRow make_row(const run::RunRecord& run) {
+  const run::RunOptions& options = run.options;
+  const run::EvaluationResult& result = *run.evaluation;
+  TableRow row{.run = run.path,
+               .name = run.name,
                .dataset = options.dataset.name + " (" + options.dataset.split + ")",
                .method = bilevel::method_name(options.meta_gradient),
                .ensemble = result.ensemble.size(),
@@ -54,6 +82,7 @@ TableRow make_row(const std::string& run, const run::RunOptions& options,
                .shots = result.shots,
                .accuracy = 100 * result.accuracy(),
                .interval = 100 * result.interval(),
+               .cost = cost_of(run.training),
                .tasks = result.tasks,
                .inner_steps = result.inner_steps,
                .queries = result.queries,
@@ -70,37 +99,39 @@ TableRow make_row(const std::string& run, const run::RunOptions& options,
   return row;
 }
 
-/// A run directory's options and evaluation.
-struct EvaluatedRun {
-  std::string path;
-  run::RunOptions options;
-  run::EvaluationResult result;
-};
-
-std::vector<EvaluatedRun> load_runs(const std::vector<std::string>& paths, data::Split split) {
-  const std::string split_name = data::kSplitNames[static_cast<size_t>(split)];
-  std::vector<EvaluatedRun> runs;
-  for (const std::string& path : paths) {
-    const auto directory = run::RunDirectory::open(path);
-    const auto file = directory.evaluation_file(split);
-    if (!std::filesystem::exists(file)) {
-      throw ConfigError(path + ": its " + split_name + " split was not evaluated yet: ufo-maml evaluate " +
-                        path + (split_name == "test" ? "" : " --split " + split_name));
-    }
-    runs.push_back({path, run::load_config(directory.config_file()).options, run::load_evaluation(file)});
+/// Their mean; none where a run has none.
+TrainingCost mean_cost(const std::vector<run::RunRecord>& runs) {
+  TrainingCost mean{.gradient_calls = 0, .hessian_products = 0, .seconds = 0};
+  const auto add = [](auto& sum, const auto& value) {
+    sum = sum && value ? std::optional(*sum + *value) : std::nullopt;
+  };
+  for (const run::RunRecord& run : runs) {
+    const TrainingCost cost = cost_of(run.training);
+    add(mean.gradient_calls, cost.gradient_calls);
+    add(mean.hessian_products, cost.hessian_products);
+    add(mean.seconds, cost.seconds);
+    mean.estimated = mean.estimated || cost.estimated;
   }
-  return runs;
+  const auto divide = [&](auto& sum) {
+    if (sum) {
+      *sum /= static_cast<std::remove_reference_t<decltype(*sum)>>(runs.size());
+    }
+  };
+  divide(mean.gradient_calls);
+  divide(mean.hessian_products);
+  divide(mean.seconds);
+  return mean;
 }
 
 /// The row of `runs`, which differ in their seed alone.
-TableRow make_row_over_seeds(const std::vector<EvaluatedRun>& runs) {
+TableRow make_row_over_seeds(const std::vector<run::RunRecord>& runs) {
   std::vector<run::EvaluationResult> results;
-  TableRow row = make_row(runs.front().path, runs.front().options, runs.front().result);
+  TableRow row = make_row(runs.front());
   int64_t outer_steps = 0;
-  for (const EvaluatedRun& one : runs) {
-    row.seeds.push_back(one.options.seed);
-    results.push_back(one.result);
-    outer_steps += one.result.checkpoint_step;
+  for (const run::RunRecord& run : runs) {
+    row.seeds.push_back(run.options.seed);
+    results.push_back(*run.evaluation);
+    outer_steps += run.evaluation->checkpoint_step;
   }
   const AccuracyOverSeeds accuracy = accuracy_over_seeds(results);
   row.accuracy = 100 * accuracy.mean;
@@ -109,23 +140,51 @@ TableRow make_row_over_seeds(const std::vector<EvaluatedRun>& runs) {
     row.interval_over_seeds = 100 * *accuracy.over_seeds;
   }
   row.outer_steps = outer_steps / static_cast<int64_t>(runs.size());
+  row.cost = mean_cost(runs);
+  if (runs.size() > 1) {
+    row.name += " and " + std::to_string(runs.size() - 1) + " more";
+  }
   return row;
 }
 
-std::vector<TableRow> rows_over_seeds(const std::vector<EvaluatedRun>& runs) {
+std::vector<run::RunOptions> options_of(const std::vector<run::RunRecord>& runs) {
   std::vector<run::RunOptions> options;
-  for (const EvaluatedRun& one : runs) {
-    options.push_back(one.options);
+  for (const run::RunRecord& run : runs) {
+    options.push_back(run.options);
   }
-  std::vector<TableRow> rows;
-  for (const std::vector<size_t>& group : group_by_seed(options)) {
-    std::vector<EvaluatedRun> members;
-    for (const size_t i : group) {
-      members.push_back(runs[i]);
+  return options;
+}
+
+/// The runs of each row.
+std::vector<std::vector<run::RunRecord>> rows_of(const std::vector<run::RunRecord>& runs, bool over_seeds) {
+  std::vector<std::vector<run::RunRecord>> rows;
+  if (!over_seeds) {
+    for (const run::RunRecord& run : runs) {
+      rows.push_back({run});
     }
-    rows.push_back(make_row_over_seeds(members));
+    return rows;
+  }
+  for (const std::vector<size_t>& group : group_by_seed(options_of(runs))) {
+    rows.emplace_back();
+    for (const size_t i : group) {
+      rows.back().push_back(runs[i]);
+    }
   }
   return rows;
+}
+
+/// Gives `table` the options in which its rows differ, as the first run of each row has them.
+void add_options(Table& table, const std::vector<run::RunRecord>& firsts) {
+  std::vector<std::string> told = kToldElsewhere;
+  if (table.over_seeds) {
+    told.push_back("seed");
+  }
+  for (const run::DifferingOption& option : run::differing_options(options_of(firsts), told)) {
+    table.options.push_back(option.path);
+    for (size_t row = 0; row < table.rows.size(); ++row) {
+      table.rows[row].options.push_back(option.values[row]);
+    }
+  }
 }
 
 /// What stands below the rows of what others published for their cells.
@@ -145,19 +204,27 @@ void add_published_notes(Table& table) {
 
 }  // namespace
 
-Table tabulate(const std::vector<std::string>& paths, const TableOptions& options) {
-  const std::vector<EvaluatedRun> runs = load_runs(paths, options.split);
-  Table table{.rows = {}, .show_published = options.published, .over_seeds = options.over_seeds, .notes = {}};
+Table tabulate(const std::vector<run::RunRecord>& runs, const TableOptions& options) {
+  Table table{.rows = {}, .show_published = options.published, .over_seeds = options.over_seeds};
+  std::vector<run::RunRecord> evaluated, firsts;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(evaluated),
+               [](const run::RunRecord& run) { return run.evaluation.has_value(); });
+  for (const std::vector<run::RunRecord>& members : rows_of(evaluated, options.over_seeds)) {
+    table.rows.push_back(options.over_seeds ? make_row_over_seeds(members) : make_row(members.front()));
+    firsts.push_back(members.front());
+  }
+  add_options(table, firsts);
+  if (options.paired) {
+    table.paired = true;
+    table.pairs = paired_differences(runs);
+    add_note(table, table.pairs.empty() ? kNoPairs : kPairs);
+  }
   if (options.over_seeds) {
-    table.rows = rows_over_seeds(runs);
     add_note(table, kIntervals);
   }
-  for (const EvaluatedRun& one : runs) {
-    if (!options.over_seeds) {
-      table.rows.push_back(make_row(one.path, one.options, one.result));
-    }
-    for (const std::string& note : one.result.notes) {
-      add_note(table, one.options.dataset.name + ": " + note);
+  for (const run::RunRecord& run : evaluated) {
+    for (const std::string& note : run.evaluation->notes) {
+      add_note(table, run.options.dataset.name + ": " + note);
     }
   }
   if (options.split != data::Split::test) {

@@ -1,11 +1,9 @@
 #pragma once
 
-#include "report/table_format.h"
+#include "report/table.h"
+#include "run/record.h"
 
-#include <string>
 #include <vector>
-
-#include <ufo/data/dataset.h>
 
 namespace ufo::report {
 
@@ -14,11 +12,11 @@ struct TableOptions {
   data::Split split = data::Split::test;
   bool published = false;   ///< what papers report for the same cells
   bool over_seeds = false;  ///< runs that differ in their seed alone as one row, their mean
+  bool paired = false;      ///< the differences of pairs of runs on the same episodes
 };
 
-/// The evaluations of the run directories `runs`, a row each, in their order. Throws ConfigError for a run
-/// that was not evaluated, or over seeds on other episodes than those it belongs to; DataError for an
-/// evaluation that is damaged.
-Table tabulate(const std::vector<std::string>& runs, const TableOptions& options);
+/// The evaluations of `runs`, a row each, in their order; runs without one have none. Throws ConfigError over
+/// seeds where a run was evaluated on other episodes than those it belongs to.
+Table tabulate(const std::vector<run::RunRecord>& runs, const TableOptions& options);
 
 }  // namespace ufo::report

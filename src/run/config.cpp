@@ -1,6 +1,7 @@
 #include "run/options_json.h"
 
 #include <algorithm>
+#include <functional>
 
 #include <ufo/base/error.h>
 #include <ufo/run/config.h>
@@ -83,6 +84,19 @@ void collect_differences(const Json& before, const Json& now, const std::string&
   }
 }
 
+/// Whether `path` is one of `paths` or lies in the group that one of them names.
+bool lies_in(const std::string& path, const std::vector<std::string>& paths) {
+  return std::any_of(paths.begin(), paths.end(), [&](const std::string& other) {
+    return path == other || path.starts_with(other + ".");
+  });
+}
+
+/// inner.steps to /inner/steps.
+Json::json_pointer pointer_to(std::string path) {
+  std::replace(path.begin(), path.end(), '.', '/');
+  return Json::json_pointer("/" + path);
+}
+
 }  // namespace
 
 Config load_config(const fs::path& file, const std::vector<std::string>& assignments) {
@@ -137,6 +151,31 @@ std::optional<std::string> first_difference(const RunOptions& before, const RunO
   std::vector<std::string> found;
   collect_differences(print_options(before), print_options(now), "", ignored, found);
   return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+std::vector<DifferingOption> differing_options(const std::vector<RunOptions>& configs,
+                                               const std::vector<std::string>& ignored) {
+  std::vector<Json> printed;
+  for (const RunOptions& options : configs) {
+    printed.push_back(print_options(options));
+  }
+  std::vector<DifferingOption> found;
+  const std::vector<std::string> known = option_paths(RunOptions());
+  for (size_t i = 0; i < known.size(); ++i) {
+    const bool group = i + 1 < known.size() && known[i + 1].starts_with(known[i] + ".");
+    if (group || lies_in(known[i], ignored)) {
+      continue;
+    }
+    DifferingOption option{.path = known[i], .values = {}};
+    for (const Json& config : printed) {
+      option.values.push_back(config.at(pointer_to(known[i])).dump());
+    }
+    if (std::adjacent_find(option.values.begin(), option.values.end(), std::not_equal_to<>()) !=
+        option.values.end()) {
+      found.push_back(std::move(option));
+    }
+  }
+  return found;
 }
 
 }  // namespace ufo::run

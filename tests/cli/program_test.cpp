@@ -219,7 +219,7 @@ TEST_F(Program, NormalisesByTheSupportSetInEverySubcommand) {
   run({"train", "tiny.json", "--run-dir", "run", "--set", mode});
   EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("by the support images' statistics"));
   EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/test.json")).at("batch_norm"), "support");
-  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("| support statistics |"));
+  EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("batch norm: support statistics"));
   EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("not comparable"));
   EXPECT_THAT(run({"check", "tiny.json", "--set", mode}), testing::Not(HasSubstr("FAIL")));
   run({"gradient", "tiny.json", "--output", "g.safetensors", "--set", mode});

@@ -1,6 +1,7 @@
 #include "process.h"
 #include "report/chart.h"
 #include "report/page.h"
+#include "report/runs.h"
 #include "report/tabulate.h"
 #include "run/record.h"
 #include "support/temporary_folder.h"
@@ -105,16 +106,17 @@ class Report : public testing::Test {
     folder.write(name + "/evaluation/test.json", run::to_json(result));
   }
 
-  std::string page(const std::vector<std::string>& names) {
-    std::vector<run::RunRecord> runs;
-    std::vector<std::string> evaluated;
+  std::vector<run::RunRecord> records(const std::vector<std::string>& names) {
+    std::vector<std::string> paths;
     for (const std::string& name : names) {
-      runs.push_back(run::read_run(folder / name, data::Split::test));
-      if (runs.back().evaluation) {
-        evaluated.push_back(folder / name);
-      }
+      paths.push_back(folder / name);
     }
-    const std::string text = report_page(runs, tabulate(evaluated, {.published = true}));
+    return read_runs(paths, data::Split::test).records;
+  }
+
+  std::string page(const std::vector<std::string>& names) {
+    const auto runs = records(names);
+    const std::string text = report_page(runs, tabulate(runs, {.published = true, .paired = true}));
     EXPECT_EQ(fault_of(text), "");
     return text;
   }
@@ -150,10 +152,12 @@ TEST_F(Report, TabulatesRunsThatDifferInTheirSeedAsOneRow) {
   write_evaluation("one", {1, 0, 1, 0});
   write_evaluation("two", {1, 1, 1, 0});
   write_evaluation("other", {0, 0, 1, 1});
-  const std::vector<std::string> runs = {folder / "one", folder / "other", folder / "two"};
-  const report::Table table = report::tabulate(runs, {.over_seeds = true});
+  const Table table = tabulate(records({"one", "other", "two"}), {.over_seeds = true});
   ASSERT_EQ(table.rows.size(), 2u);
   EXPECT_EQ(table.rows[0].method, "MAML");
+  EXPECT_EQ(table.rows[0].name, "one and 1 more");
+  EXPECT_EQ(table.rows[0].cost.gradient_calls, 12800);
+  EXPECT_TRUE(table.options.empty()) << table.options.front();
   EXPECT_THAT(table.rows[0].seeds, testing::ElementsAre(1, 2));
   EXPECT_NEAR(table.rows[0].accuracy, 62.5, 1e-9);
   EXPECT_NEAR(table.rows[0].interval, 46.914, 1e-3);
@@ -161,7 +165,7 @@ TEST_F(Report, TabulatesRunsThatDifferInTheirSeedAsOneRow) {
   EXPECT_THAT(table.rows[1].seeds, testing::ElementsAre(1));
   EXPECT_FALSE(table.rows[1].interval_over_seeds);
   write_evaluation("two", {1, 1, 1, 0}, 7);
-  EXPECT_THROW(report::tabulate(runs, {.over_seeds = true}), ConfigError);
+  EXPECT_THROW(tabulate(records({"one", "other", "two"}), {.over_seeds = true}), ConfigError);
 }
 
 TEST_F(Report, HoldsTheFiguresOfARun) {
@@ -196,7 +200,7 @@ TEST_F(Report, ComparesRunsOnTheSameEpisodes) {
   const std::string text = page({"fomaml", "maml"});
   EXPECT_THAT(text, HasSubstr("<h1>2 runs, 5-way 1-shot omniglot (maml)</h1>"));
   EXPECT_THAT(text, HasSubstr("−12.50\u00a0±\u00a04.90"));
-  EXPECT_THAT(text, HasSubstr("maml is better"));
+  EXPECT_THAT(text, HasSubstr("maml: this checkpoint is better on these episodes"));
   EXPECT_THAT(text, HasSubstr("98.70\u00a0±\u00a00.40 (arXiv 1703.03400)</td><td>below"));
   EXPECT_THAT(text, Not(HasSubstr("UFO's coin")));
 }
@@ -211,7 +215,7 @@ TEST_F(Report, NamesAnEnsembleWhereverItsAccuracyStands) {
   folder.write("a/evaluation/test.json", run::to_json(result));
   const std::string text = page({"a", "b"});
   EXPECT_THAT(text, HasSubstr("MAML, ensemble of 2"));
-  EXPECT_THAT(text, HasSubstr("a, ensemble of 2 is better"));
+  EXPECT_THAT(text, HasSubstr("a, ensemble of 2: this checkpoint is better on these episodes"));
   EXPECT_THAT(text, Not(HasSubstr("b, ensemble")));
 }
 
@@ -257,6 +261,39 @@ TEST_F(Report, TheProgramWritesItAndRefusesWhatIsNoRun) {
   const cli::Outcome refused = cli::run_program({"report", "nowhere", "--output", "s.html"}, folder.path());
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder / "s.html"));
+}
+
+TEST_F(Report, ATableNamesRunsAndWhatDiffersBetweenThem) {
+  write_run("one", "exact");
+  write_run("two", "exact", kSteps, 2);
+  write_run("three", "first_order", 100);
+  for (const std::string name : {"one", "two", "three"}) {
+    write_evaluation(name, {1, 0, 1, 0});
+  }
+  const Table table = tabulate(records({"one", "two", "three"}), {});
+  EXPECT_THAT(table.options, testing::ElementsAre("seed"));
+  EXPECT_THAT(table.rows[1].options, testing::ElementsAre("2"));
+  EXPECT_EQ(table.rows[1].name, "two");
+  EXPECT_EQ(table.rows[1].cost.gradient_calls, 12800);
+  EXPECT_EQ(table.rows[1].cost.hessian_products, 6400);
+  EXPECT_EQ(table.rows[1].cost.seconds, 100);
+  EXPECT_EQ(table.rows[2].cost.hessian_products, 0);
+}
+
+TEST_F(Report, PassesOverFoldersOfExperimentsWithANote) {
+  write_run("run", "exact");
+  write_evaluation("run", {1, 0});
+  folder.write("counterexample/counterexample.json", "{\"experiment\": \"counterexample\"}");
+  const cli::Outcome table = cli::run_program({"table", "counterexample", "run"}, folder.path());
+  EXPECT_EQ(table.exit_code, 0) << table.errors;
+  EXPECT_THAT(table.output, HasSubstr("- counterexample holds an experiment, no run, and is left out"));
+  EXPECT_THAT(table.output, HasSubstr("| run | MAML "));
+  const cli::Outcome page = cli::run_program({"report", "run", "counterexample"}, folder.path());
+  EXPECT_EQ(page.exit_code, 0) << page.errors;
+  EXPECT_THAT(page.errors, HasSubstr("counterexample holds an experiment"));
+  const cli::Outcome none = cli::run_program({"table", "counterexample"}, folder.path());
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.errors, HasSubstr("need at least one run directory, found none: counterexample holds"));
 }
 
 TEST(ParseMetrics, TakesCountsFromTheLoggedStepsToAll) {

@@ -13,6 +13,7 @@ namespace {
 Table example() {
   const PublishedResult published = published_results("omniglot", 5, 1).front();
   TableRow maml{.run = "runs/a,b",
+                .name = "a,b",
                 .dataset = "omniglot (maml)",
                 .method = "MAML",
                 .ensemble = 0,
@@ -20,6 +21,7 @@ Table example() {
                 .shots = 1,
                 .accuracy = 98.5,
                 .interval = 0.25,
+                .cost = {.gradient_calls = 128000, .hessian_products = 64000, .seconds = 72.25},
                 .tasks = 600,
                 .inner_steps = 3,
                 .queries = 1,
@@ -28,27 +30,81 @@ Table example() {
                 .published = published};
   TableRow ufo = maml;
   ufo.method = "UFO-MAML (q=0.1)";
+  ufo.name = "c_d|e";
+  ufo.cost = {};
   ufo.published.reset();
   return {.rows = {maml, ufo}, .show_published = true, .notes = {"a note"}};
 }
 
-TEST(TableFormat, MarkdownIsAligned) {
-  const std::string text = to_markdown(example());
+std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream stream(text);
   std::vector<std::string> lines;
   for (std::string line; std::getline(stream, line);) {
     lines.push_back(line);
   }
-  ASSERT_EQ(lines.size(), 6u);
-  EXPECT_THAT(lines[0],
-              testing::StartsWith("| data set        | ways | shots | method           | accuracy, %  |"));
-  EXPECT_THAT(lines[1],
-              testing::StartsWith("|-----------------|------|-------|------------------|--------------|"));
+  return lines;
+}
+
+TEST(TableFormat, MarkdownIsAlignedAndSaysAboveWhatAllRowsShare) {
+  const std::vector<std::string> lines = lines_of(to_markdown(example()));
+  ASSERT_EQ(lines.size(), 8u);
+  EXPECT_EQ(
+      lines[0],
+      "data set: omniglot (maml); ways: 5; shots: 1; tasks: 600; inner steps: 3; queries: 1; batch norm: "
+      "transductive; after step: 60000");
+  EXPECT_EQ(lines[2],
+            "| run    | method           | accuracy, %  | gradient calls | Hessian products | training, s | "
+            "published, %                    | verdict |");
+  EXPECT_THAT(lines[3], testing::StartsWith("|--------|------------------|--------------|"));
+  EXPECT_EQ(lines[4],
+            "| a,b    | MAML             | 98.50 ± 0.25 | 128,000        | 64,000           | 72.2        | "
+            "98.70 ± 0.40 (arXiv 1703.03400) | within  |");
+  EXPECT_THAT(lines[5],
+              testing::StartsWith("| c_d\\|e | UFO-MAML (q=0.1) | 98.50 ± 0.25 | –              |"));
+  EXPECT_THAT(lines[5], testing::EndsWith("| –                               | –       |"));
+  EXPECT_EQ(lines[7], "- a note");
+}
+
+TEST(TableFormat, HasAColumnForWhateverDiffersBetweenRows) {
+  Table table = example();
+  table.rows[1].shots = 5;
+  table.options = {"seed", "inner.learning_rate", "outer.optimizer"};
+  table.rows[0].options = {"1", "0.4", "\"adam\""};
+  table.rows[1].options = {"2", "2.0", "\"sgd\""};
+  const std::vector<std::string> lines = lines_of(to_markdown(table));
+  EXPECT_THAT(lines[0], testing::Not(testing::HasSubstr("shots")));
   EXPECT_THAT(lines[2],
-              testing::StartsWith("| omniglot (maml) | 5    | 1     | MAML             | 98.50 ± 0.25 |"));
-  EXPECT_THAT(lines[2], testing::EndsWith("| 98.70 ± 0.40 (arXiv 1703.03400) | within  |"));
-  EXPECT_THAT(lines[3], testing::EndsWith("| –                               | –       |"));
-  EXPECT_EQ(lines[5], "- a note");
+              testing::StartsWith("| run    | shots | method           | seed | inner.learning_rate | "
+                                  "outer.optimizer | accuracy, %"));
+  EXPECT_THAT(lines[5], testing::HasSubstr("| 5     | UFO-MAML (q=0.1) | 2    | 2.0                 | sgd "));
+  const run::Json row = run::Json::parse(to_json(table)).at("rows")[1];
+  EXPECT_EQ(row.at("seed"), 2);
+  EXPECT_EQ(row.at("inner.learning_rate"), 2.0);
+  EXPECT_EQ(row.at("outer.optimizer"), "sgd");
+}
+
+TEST(TableFormat, ShowsPairsBelowTheRowsAndInCsvAlone) {
+  Table table = example();
+  table.paired = true;
+  table.pairs = {{.first = 0,
+                  .second = 1,
+                  .first_name = "a",
+                  .second_name = "b",
+                  .mean = -1.5,
+                  .interval = 0.5,
+                  .tasks = 600,
+                  .p = 1e-8,
+                  .p_holm = 2e-8}};
+  EXPECT_THAT(
+      to_markdown(table),
+      testing::HasSubstr("| a     | b      | −1.50 ± 0.50      | 600   | < 0.001  | b: this checkpoint is "
+                         "better on these episodes |"));
+  EXPECT_EQ(run::Json::parse(to_json(table)).at("pairs")[0].at("difference"), -1.5);
+  EXPECT_FALSE(run::Json::parse(to_json(example())).contains("pairs"));
+  EXPECT_THAT(to_csv(table),
+              testing::StartsWith("first,second,difference,interval,tasks,p,p_holm,seen,verdict\na,b,"
+                                  "-1.5,0.5,600,"));
+  EXPECT_THAT(to_latex(table), testing::HasSubstr("$-$1.50 $\\pm$ 0.50"));
 }
 
 TEST(TableFormat, NamesTheIntervalsOverSeedsAndOverEpisodes) {
@@ -74,25 +130,38 @@ TEST(TableFormat, NamesTheIntervalsOverSeedsAndOverEpisodes) {
 
 TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
   const std::string text = to_csv(example());
-  EXPECT_THAT(
-      text, testing::StartsWith("run,dataset,ways,shots,method,ensemble_size,accuracy,interval,tasks,"
-                                "inner_steps,queries,batch_norm,transductive,outer_steps,published_accuracy,"
-                                "published_interval,published_source,published_comparable,verdict\n\"runs/"
-                                "a,b\",omniglot (maml),5,1,MAML,0,98.5,0.25,"));
+  EXPECT_THAT(text,
+              testing::StartsWith("run,dataset,ways,shots,method,ensemble_size,accuracy,interval,tasks,"
+                                  "inner_steps,queries,batch_norm,transductive,outer_steps,gradient_calls,"
+                                  "hessian_products,training_seconds,published_accuracy,"
+                                  "published_interval,published_source,published_comparable,verdict\n\"runs/"
+                                  "a,b\",omniglot (maml),5,1,MAML,0,98.5,0.25,"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
 }
 
 TEST(TableFormat, LatexEscapesWhatItMust) {
-  const std::string text = to_latex(example());
+  Table table = example();
+  table.rows[0].name = "a_b{c}\\d~e^f$g#h&i%j<k>";
+  const std::string text = to_latex(table);
+  EXPECT_THAT(text, testing::HasSubstr("a\\_b\\{c\\}\\textbackslash{}d\\textasciitilde{}e\\textasciicircum{}f"
+                                       "\\$g\\#h\\&i\\%j$<$k$>$"));
   EXPECT_THAT(text, testing::HasSubstr("accuracy, \\%"));
   EXPECT_THAT(text, testing::HasSubstr("98.50 $\\pm$ 0.25"));
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("±")));
 }
 
+TEST(TableFormat, LatexHasSharedColumnsInTheCaptionAndSourcesAsNotes) {
+  const std::string text = to_latex(example());
+  EXPECT_THAT(text,
+              testing::HasSubstr("\\caption{Accuracies with 95\\% intervals; data set: omniglot (maml); "));
+  EXPECT_THAT(text, testing::HasSubstr("98.70 $\\pm$ 0.40\\textsuperscript{a} & within"));
+  EXPECT_THAT(text, testing::HasSubstr("\\textsuperscript{a} arXiv 1703.03400\\par\na note\\par"));
+}
+
 TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
   Table table = example();
   table.rows[0].batch_norm = "support";
-  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| support statistics | 60000"));
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| support statistics |"));
   EXPECT_THAT(to_markdown(table),
               testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; transductive, not comparable)"));
   const run::Json row = run::Json::parse(to_json(table)).at("rows")[0];
@@ -101,7 +170,7 @@ TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
   EXPECT_EQ(row.at("published_comparable"), false);
   EXPECT_EQ(run::Json::parse(to_json(example())).at("rows")[0].at("published_comparable"), true);
   table.rows[0].batch_norm = "none";
-  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         | 60000"));
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         |"));
 }
 
 TEST(TableFormat, NamesAnEnsembleAndComparesItWithNoSingleModel) {

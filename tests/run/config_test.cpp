@@ -229,5 +229,18 @@ TEST(Config, EveryConfigOfTheRepositoryIsAcceptedAndFindsOmniglot) {
   EXPECT_GE(count, 29);
 }
 
+TEST(DifferingOptions, AreThoseInWhichAnyTwoConfigsDiffer) {
+  RunOptions a, b;
+  b.seed = 2;
+  b.inner.learning_rate = 0.5;
+  b.evaluation.tasks = 7;
+  const auto found = differing_options({a, a, b}, {"evaluation"});
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].path, "seed");
+  EXPECT_EQ(found[0].values, (std::vector<std::string>{"1", "1", "2"}));
+  EXPECT_EQ(found[1].path, "inner.learning_rate");
+  EXPECT_TRUE(differing_options({a}, {}).empty());
+}
+
 }  // namespace
 }  // namespace ufo::run

@@ -41,4 +41,15 @@ std::string config_schema();
 std::optional<std::string> first_difference(const RunOptions& before, const RunOptions& now,
                                             const std::vector<std::string>& ignored);
 
+/// An option in which configs differ, and its value in each of them as JSON.
+struct DifferingOption {
+  std::string path;
+  std::vector<std::string> values;
+};
+
+/// The options in which any two of `configs` differ, in the order of a config. `ignored` are paths of options
+/// and of groups of them.
+std::vector<DifferingOption> differing_options(const std::vector<RunOptions>& configs,
+                                               const std::vector<std::string>& ignored);
+
 }  // namespace ufo::run
