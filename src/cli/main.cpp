@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/standard_streams.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -61,9 +62,7 @@ std::string subcommands_to_choose_from(const CLI::App& app, int argc, char** arg
   return CLI::detail::join(names, ", ");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app("UFO-MAML trains few-shot learners by MAML, FOMAML and UFO-MAML.", argv[0]);
   app.footer(
       "Each subcommand has --help with an example. Results go to standard output, the log to standard "
@@ -97,4 +96,17 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report(error.what(), kFailed);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_closed_descriptors();
+  const int exit_code = run(argc, argv);
+  try {
+    check_output_was_written();
+  } catch (const std::exception& error) {
+    return exit_code != 0 ? exit_code : report(error.what(), kFailed);
+  }
+  return exit_code;
 }
