@@ -17,8 +17,9 @@ class JsonFault : public std::runtime_error {
 /// takes the stack.
 inline constexpr int kDeepestJson = 64;
 
-/// The value of `text`, whose objects keep the order of their keys. Throws JsonFault where it is no JSON (RFC 8259), is nested deeper than kDeepestJson,
-/// or has a key twice in one object, of which the library would silently keep the last.
+/// The value of `text`, whose objects keep the order of their keys. Throws JsonFault where it is no JSON (RFC
+/// 8259), is nested deeper than kDeepestJson, or has a key twice in one object, of which the library would
+/// silently keep the last.
 nlohmann::ordered_json parse_json(std::string_view text);
 
 }  // namespace ufo

@@ -6,8 +6,8 @@
 
 namespace ufo::cli {
 
-/// Counts the bytes of tensors on `device`; the peak is that from the latest call on. On the CPU it puts itself
-/// between ATen and its allocator for the rest of the process; CUDA's allocator counts by itself.
+/// Counts the bytes of tensors on `device`; the peak is that from the latest call on. On the CPU it puts
+/// itself between ATen and its allocator for the rest of the process; CUDA's allocator counts by itself.
 void start_allocation_meter(at::Device device);
 
 /// The largest number of bytes that were alive at once since the meter was started.

@@ -11,8 +11,8 @@ namespace ufo::run {
 using Json = nlohmann::ordered_json;
 
 /// Parses `text`. Throws ConfigError, its message beginning "config: ORIGIN", for a syntax error (with line
-/// and column), a key that stands twice in an object (with its path), more levels than kDeepestJson, and numbers
-/// that are too large for a double.
+/// and column), a key that stands twice in an object (with its path), more levels than kDeepestJson, and
+/// numbers that are too large for a double.
 Json parse_json(const std::string& text, const std::string& origin);
 
 /// The JSON of a config file. Throws ConfigError where it cannot be read, and as parse_json does.

@@ -12,7 +12,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(Chart, EndsForAnyNumbers) {
-  const double largest = std::numeric_limits<double>::max(), least = std::numeric_limits<double>::denorm_min();
+  const double largest = std::numeric_limits<double>::max(),
+               least = std::numeric_limits<double>::denorm_min();
   const run::Curve curves[] = {{{9007199254740992, 1.5}},
                                {{9007199254740991, 1}, {9007199254740992, 1}},
                                {{1, largest}, {2, -largest}},

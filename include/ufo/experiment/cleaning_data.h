@@ -6,10 +6,10 @@
 
 namespace ufo::experiment {
 
-/// 20 characters of the Omniglot in `root`, drawn by the seed, at 14 x 14 pixels. Twelve drawings of a character
-/// are for training, three for validation and five for the test; each is there five times, as it is and
-/// shifted by one pixel up, down, left and right: 1,200, 300 and 500 examples. All labels are right. Throws
-/// DataError as load_dataset does.
+/// 20 characters of the Omniglot in `root`, drawn by the seed, at 14 x 14 pixels. Twelve drawings of a
+/// character are for training, three for validation and five for the test; each is there five times, as it is
+/// and shifted by one pixel up, down, left and right: 1,200, 300 and 500 examples. All labels are right.
+/// Throws DataError as load_dataset does.
 CleaningData omniglot_cleaning_data(const std::filesystem::path& root, uint64_t seed);
 
 /// Numbers of MNIST's training images; the test images are all used.

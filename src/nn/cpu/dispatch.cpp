@@ -51,7 +51,8 @@ Set choose() {
     }
     available += set.available ? std::string(available.empty() ? "" : ", ") + set.name : "";
   }
-  throw UserError("UFO_CPU: need an instruction set of this processor (" + available + "), got '" + asked + "'");
+  throw UserError("UFO_CPU: need an instruction set of this processor (" + available + "), got '" + asked +
+                  "'");
 }
 
 const Set& chosen() {
