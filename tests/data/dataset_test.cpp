@@ -29,7 +29,7 @@ TEST(Dataset, RefusesUnknownNamesAndSplits) {
   options = {};
   options.split = "random";
   EXPECT_EQ(error_of([&] { load_dataset(options); }),
-            "dataset.split of omniglot: need one of maml, vinyals, lake, got \"random\"");
+            "dataset.split of omniglot: need one of maml, reptile, vinyals, lake, got \"random\"");
 }
 
 TEST(Dataset, RefusesTheOptionsOfAnother) {
