@@ -96,7 +96,7 @@ SgdRun run_sgd(const Setting& setting, const bilevel::Estimator& estimator, int6
 EstimatorRuns run_estimator(const Setting& setting, const std::string& name) {
   const auto& options = setting.options;
   const auto estimator = bilevel::make_estimator({.estimator = name, .q = {options.q}}, setting.tasks.inner);
-  EstimatorRuns result{.estimator = name, .q = name == "ufo" ? options.q : 0};
+  EstimatorRuns result{.estimator = name, .q = bilevel::tosses_coins({.estimator = name}) ? options.q : 0};
   result.runs.resize(static_cast<size_t>(options.runs));
   std::vector<double> costs(result.runs.size());
   parallel_tasks(options.runs, [&](int64_t run) {
