@@ -63,7 +63,12 @@ std::shared_ptr<void> lock_folder(const fs::path& folder) {
 
 bool RunDirectory::holds_a_run(const fs::path& path) {
   std::error_code ignored;
-  return fs::exists(path / "config.json", ignored);
+  return fs::exists(RunDirectory(path).config_file(), ignored);
+}
+
+bool RunDirectory::has_a_checkpoint(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(RunDirectory(path).last_checkpoint(), ignored);
 }
 
 RunDirectory RunDirectory::prepare(const fs::path& path, const std::string& config, IfThereIsARun existing) {

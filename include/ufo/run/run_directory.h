@@ -29,6 +29,9 @@ class RunDirectory {
   /// Whether `path` holds a run.
   static bool holds_a_run(const std::filesystem::path& path);
 
+  /// Whether training in `path` has saved a checkpoint.
+  static bool has_a_checkpoint(const std::filesystem::path& path);
+
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config_file() const { return path_ / "config.json"; }
   std::filesystem::path classes_file() const { return path_ / "classes.json"; }

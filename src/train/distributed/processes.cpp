@@ -1,4 +1,4 @@
-#include "cli/processes.h"
+#include "distributed/processes.h"
 
 #include "run/json.h"
 
@@ -11,29 +11,29 @@
 #include <ufo/run/config.h>
 #include <ufo/train/distributed/data_parallel.h>
 
-namespace ufo::cli {
+namespace ufo::train {
 
-void check_share(const run::RunOptions& options, const train::ProcessPlace& place) {
+void check_share(const run::RunOptions& options, const ProcessPlace& place) {
   if (place.size > options.outer.meta_batch) {
     throw ConfigError("outer.meta_batch: need at least a task for each of " + std::to_string(place.size) +
                       " processes (WORLD_SIZE), got " + std::to_string(options.outer.meta_batch) + " tasks");
   }
 }
 
-void share_cores(const train::ProcessPlace& place) {
+void share_cores(const ProcessPlace& place) {
   if (place.local_size > 1 && std::getenv("OMP_NUM_THREADS") == nullptr) {
     at::set_num_threads(std::max(1, at::get_num_threads() / static_cast<int>(place.local_size)));
   }
 }
 
-void check_same_config(const run::RunOptions& options, train::Communicator& communicator) {
+void check_same_config(const run::RunOptions& options, Communicator& communicator) {
   run::RunOptions comparable = options;
   comparable.device = comparable.dataset.root = "";
   const run::Json own = run::Json::parse(run::print_config(comparable));
   std::string text = own.dump();
-  train::broadcast(text, communicator);
+  broadcast(text, communicator);
   const run::Json difference = run::Json::diff(run::Json::parse(text), own);
-  if (train::max_over_ranks(communicator, difference.empty() ? 0 : 1) == 0) {
+  if (max_over_ranks(communicator, difference.empty() ? 0 : 1) == 0) {
     return;
   }
   std::string what = "another process has another one";
@@ -45,4 +45,4 @@ void check_same_config(const run::RunOptions& options, train::Communicator& comm
   throw ConfigError("need the same config for all processes: " + what);
 }
 
-}  // namespace ufo::cli
+}  // namespace ufo::train

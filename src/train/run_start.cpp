@@ -1,0 +1,142 @@
+#include "run_start.h"
+
+#include "run/json.h"
+
+#include <sstream>
+
+#include <ufo/base/error.h>
+#include <ufo/base/files.h>
+#include <ufo/base/logging.h>
+#include <ufo/base/parallel.h>
+#include <ufo/run/class_file.h>
+#include <ufo/run/run_facts.h>
+#include <ufo/train/device.h>
+
+namespace ufo::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What may differ between a run and its continuation: how long it is and where it is done, not what it
+/// computes.
+const std::vector<std::string> kMayChange = {"outer.steps", "dataset.root", "device"};
+
+run::Json provenance(const run::Config& config, const Workspace& workspace, int64_t processes) {
+  const run::RunFacts facts =
+      run::gather_run_facts(config.options.seed, workspace.device(), hardware_name(workspace.device()));
+  const data::Dataset& dataset = workspace.dataset();
+  return {{"seed", facts.seed},
+          {"version", facts.version},
+          {"revision", facts.revision},
+          {"libtorch", facts.libtorch},
+          {"device", facts.device},
+          {"hardware", facts.hardware},
+          {"threads", task_threads()},
+          {"processes", processes},
+          {"dataset_root", config.dataset_root.string()},
+          {"mean", dataset.mean},
+          {"deviation", dataset.deviation},
+          {"notes", dataset.notes}};
+}
+
+/// Refuses to go on with a run on other data than it was trained on. Gives what changed where that is
+/// accepted.
+std::string check_data(const TrainingRequest& request, const data::Dataset& dataset) {
+  if (!run::RunDirectory::holds_a_run(request.run_directory)) {
+    return {};
+  }
+  return run::check_classes(
+      run::RunDirectory::open(request.run_directory), dataset,
+      request.changed_data ? run::ChangedData::accept_if_apart : run::ChangedData::refuse);
+}
+
+/// The checkpoint to go on from. Where the last one is damaged, the message names what is left.
+run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
+                           const run::RunDirectory& run) {
+  try {
+    return run::load_checkpoint(run.find_checkpoint(name), workspace.network().layout());
+  } catch (const DataError& error) {
+    if (name == "best" || !fs::exists(run.best_checkpoint())) {
+      throw;
+    }
+    throw DataError(std::string(error.what()) + "; --checkpoint best goes on from " +
+                    run.best_checkpoint().string());
+  }
+}
+
+/// What a run is, in one line of the log.
+std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
+  const auto& options = workspace.options();
+  std::ostringstream text;
+  text << run << ": " << bilevel::method_name(options.meta_gradient) << ", " << options.episode.ways
+       << "-way " << options.episode.shots << "-shot " << options.dataset.name << " on "
+       << workspace.device().str() << ", " << workspace.network().layout().size() << " parameters, "
+       << options.outer.steps << " outer steps of " << options.outer.meta_batch << " tasks";
+  if (processes > 1) {
+    text << " in " << processes << " processes";
+  }
+  return text.str();
+}
+
+}  // namespace
+
+void check_run(const TrainingRequest& request, const run::Config& config) {
+  const fs::path& path = request.run_directory;
+  if (!request.initialise.empty() && run::RunDirectory::has_a_checkpoint(path)) {
+    throw ConfigError("--initialise " + request.initialise + ": need a run that has not begun; " +
+                      path.string() + " goes on from its own checkpoint");
+  }
+  if (!request.resume && request.checkpoint != "last") {
+    throw ConfigError("--checkpoint " + request.checkpoint + ": need --resume beside it");
+  }
+  if (!run::RunDirectory::holds_a_run(path)) {
+    return;
+  }
+  if (!request.resume) {
+    throw ConfigError(path.string() +
+                      " already holds a run: go on with it by --resume, or name another --run-dir");
+  }
+  const auto before = run::load_config(run::RunDirectory::open(path).config_file());
+  if (const auto difference = run::first_difference(before.options, config.options, kMayChange)) {
+    throw ConfigError("cannot resume " + path.string() + " with another config: " + *difference);
+  }
+}
+
+run::RunDirectory open_run(const TrainingRequest& request, const run::Config& config,
+                           const Workspace& workspace, int64_t processes) {
+  const std::string changed = check_data(request, workspace.dataset());
+  const std::string text = run::print_config(config.options, provenance(config, workspace, processes).dump());
+  const auto run = run::RunDirectory::prepare(
+      request.run_directory, text, request.resume ? run::IfThereIsARun::resume : run::IfThereIsARun::refuse);
+  if (request.resume) {
+    write_file_atomically(run.config_file(), text);  // outer.steps may have grown
+  }
+  write_file_atomically(run.classes_file(), run::to_json(data::record_of(workspace.dataset())));
+  log_to_file_too(run.log_file());
+  log(LogLevel::info, headline(workspace, run.path().string(), processes));
+  for (const auto* notes : {&workspace.dataset().notes, &workspace.dataset().remarks}) {
+    for (const std::string& note : *notes) {
+      log(LogLevel::warning, config.options.dataset.name + ": " + note);
+    }
+  }
+  if (!changed.empty()) {
+    log(LogLevel::warning, "going on with changed data: " + changed);
+  }
+  return run;
+}
+
+run::Checkpoint starting_point(const TrainingRequest& request, const Workspace& workspace,
+                               const run::RunDirectory& run) {
+  const std::string& checkpoint = request.checkpoint;
+  if (checkpoint == "last" && !fs::exists(run.last_checkpoint())) {
+    return {.parameters = checkpoint_or_initial(workspace, request.initialise).parameters,
+            .config = run::print_config(workspace.options())};
+  }
+  auto start = load_start(checkpoint, workspace, run);
+  start.parameters = start.parameters.to(workspace.device());
+  start.config = run::print_config(workspace.options());
+  log(LogLevel::info, "going on after outer step " + std::to_string(start.step));
+  return start;
+}
+
+}  // namespace ufo::train

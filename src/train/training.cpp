@@ -1,0 +1,104 @@
+#include "distributed/processes.h"
+#include "run_start.h"
+
+#include <ufo/run/evaluation.h>
+#include <ufo/run/tensorboard.h>
+#include <ufo/train/device.h>
+#include <ufo/train/distributed/data_parallel.h>
+#include <ufo/train/progress.h>
+#include <ufo/train/signals.h>
+#include <ufo/train/training.h>
+#include <ufo/train/workspace.h>
+
+namespace ufo::train {
+namespace {
+
+/// Where the metrics of a run go: rank 0's, for it alone writes.
+struct Sinks {
+  run::MetricsFile metrics;
+  run::TensorBoardSink tensorboard;
+  Progress progress;
+
+  Sinks(const run::RunDirectory& run, int64_t first_step, const run::RunOptions& options)
+      : metrics(run.metrics_file(), first_step, options.log_every),
+        tensorboard(run.tensorboard_folder(), first_step, options.log_every),
+        progress(first_step, options.outer.steps, Progress::standard_outputs()) {}
+};
+
+/// Samplers, estimator and weights refuse what the data cannot give; made once here, before anything is
+/// written.
+void check_parts(const Workspace& workspace, const TrainingRequest& request) {
+  workspace.training_sampler().check(data::Split::train);
+  const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
+  if (workspace.options().validation.every > 0) {
+    validation.check(data::Split::validation);
+  }
+  workspace.make_estimator();
+  checkpoint_or_initial(workspace, request.initialise);
+}
+
+/// Trains in one process or in several; `run` is the run directory in rank 0, nothing in the others.
+TrainingEnd run_training(const TrainingRequest& request, const Workspace& workspace,
+                         std::optional<run::RunDirectory> run, Communicator& communicator) {
+  const auto& options = workspace.options();
+  run::Checkpoint start = run ? starting_point(request, workspace, *run) : run::Checkpoint();
+  broadcast(start, communicator);
+  start.parameters = start.parameters.to(workspace.device());
+  const auto training = workspace.training_sampler();
+  const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
+  const auto optimizer = make_outer_optimizer(options.outer, start.parameters);
+  TrainingEnd end{.result = {}, .estimator = workspace.make_estimator(), .run = std::move(run)};
+  TrainerParts parts{.sampler = training,
+                     .validation_sampler = validation,
+                     .network = workspace.network(),
+                     .estimator = *end.estimator,
+                     .optimizer = *optimizer,
+                     .should_stop =
+                         [&] {
+                           end.signal =
+                               static_cast<int>(max_over_ranks(communicator, SignalWatch::received()));
+                           return end.signal != 0;
+                         },
+                     .communicator = communicator,
+                     .make_graph_pool = graph_pool_maker(workspace.device())};
+  std::optional<Sinks> sinks;
+  if (end.run) {
+    sinks.emplace(*end.run, start.step, options);
+    parts.sinks = {&sinks->metrics, &sinks->tensorboard, &sinks->progress};
+    parts.last = end.run->last_checkpoint();
+    parts.best = end.run->best_checkpoint();
+  }
+  end.result = Trainer(parts, options).run(start, sinks ? sinks->metrics.seconds_before() : 0);
+  communicator.close();
+  return end;
+}
+
+}  // namespace
+
+TrainingEnd train(const run::Config& config, const TrainingRequest& request) {
+  const ProcessPlace place = find_place();
+  check_share(config.options, place);
+  share_cores(place);
+  const auto communicator = meet(place, parse_device(config.options.device, place.local_rank));
+  check_same_config(config.options, *communicator);
+  if (place.rank == 0) {
+    check_run(request, config);
+  }
+  if (place.local_rank > 0) {
+    communicator->barrier();  // the first process of a machine fills the cache of the data set for the others
+  }
+  const Workspace workspace(config, place.local_rank);
+  if (place.local_rank == 0) {
+    communicator->barrier();
+  }
+  check_parts(workspace, request);
+
+  const SignalWatch signals;
+  std::optional<run::RunDirectory> run;
+  if (place.rank == 0) {
+    run = open_run(request, config, workspace, place.size);
+  }
+  return run_training(request, workspace, std::move(run), *communicator);
+}
+
+}  // namespace ufo::train
