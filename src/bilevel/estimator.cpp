@@ -9,11 +9,15 @@
 namespace ufo::bilevel {
 namespace {
 
+/// The branch that every task takes.
+enum class Branch { first_order, exact, by_coin };
+
 /// What an estimator is: its name in configs, the one in tables, what it does, and its maker.
 struct EstimatorKind {
   const char* name;
   std::string (*title)(const EstimatorOptions&);
-  bool coins, outer_gradient;
+  Branch branch;
+  bool outer_gradient;
   std::optional<Base> base;  ///< where the options leave it to the estimator; none: it has no base
   std::unique_ptr<Estimator> (*make)(const EstimatorOptions&, const InnerOptions&, const ProductCosts&);
 };
@@ -42,16 +46,21 @@ std::string ufo_title(const EstimatorOptions& options) {
 constexpr EstimatorKind kEstimators[] = {
     {"first_order",
      [](const EstimatorOptions&) -> std::string { return "FOMAML"; },
-     false,
+     Branch::first_order,
      true,
      {},
      make_first_order},
-    {"exact", [](const EstimatorOptions&) -> std::string { return "MAML"; }, false, true, {}, make_exact},
-    {"ufo", ufo_title, true, true, Base::first_order(), make_ufo},
-    {"partial", partial_title, false, true, Base::last(1), make_partial},
+    {"exact",
+     [](const EstimatorOptions&) -> std::string { return "MAML"; },
+     Branch::exact,
+     true,
+     {},
+     make_exact},
+    {"ufo", ufo_title, Branch::by_coin, true, Base::first_order(), make_ufo},
+    {"partial", partial_title, Branch::first_order, true, Base::last(1), make_partial},
     {"reptile",
      [](const EstimatorOptions&) -> std::string { return "Reptile"; },
-     false,
+     Branch::first_order,
      false,
      {},
      make_reptile},
@@ -77,15 +86,6 @@ std::vector<std::string> estimator_names() {
   return names;
 }
 
-void check_range(std::string_view path, const CoinProbability& q, const Range& range) {
-  if (!q.to) {
-    check_range(path, q.value, range);
-    return;
-  }
-  check_range(std::string(path) + ".from", q.value, between(0, 1));
-  check_range(std::string(path) + ".to", *q.to, between(0, 1));
-}
-
 Memory parse_memory(const std::string& name) {
   if (name == "store_linearizations") {
     return Memory::store_linearizations;
@@ -106,9 +106,19 @@ std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const
   return kind_of(options).make(options, inner, products);
 }
 
+Coin make_coin(const EstimatorOptions& options, const Estimator& estimator) {
+  const Branch branch = kind_of(options).branch;
+  if (branch != Branch::by_coin) {
+    return Coin(branch == Branch::exact);
+  }
+  const BranchCosts costs{.first_order = estimator.work(false).cost, .exact = estimator.work(true).cost};
+  const CostUnit unit = options.q_cost == "seconds" ? CostUnit::seconds : CostUnit::gradient_calls;
+  return {options.q, options.q_minimum, BranchStatistics(costs, unit, options.q_decay)};
+}
+
 std::string method_name(const EstimatorOptions& options) { return kind_of(options).title(options); }
 
-bool tosses_coins(const EstimatorOptions& options) { return kind_of(options).coins; }
+bool tosses_coins(const EstimatorOptions& options) { return kind_of(options).branch == Branch::by_coin; }
 
 bool has_outer_gradient(const EstimatorOptions& options) { return kind_of(options).outer_gradient; }
 

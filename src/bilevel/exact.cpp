@@ -1,7 +1,6 @@
 #include "assemble.h"
 #include "estimators.h"
-
-#include <numeric>
+#include "first_tasks.h"
 
 #include <ATen/ATen.h>
 
@@ -9,25 +8,6 @@
 
 namespace ufo::bilevel {
 namespace {
-
-/// The first `count` tasks of `problem`; the problem itself where these are all.
-class FirstTasks {
- public:
-  FirstTasks(const Problem& problem, int64_t count) : all_(problem) {
-    if (count < problem.tasks()) {
-      std::vector<int64_t> tasks(static_cast<size_t>(count));
-      std::iota(tasks.begin(), tasks.end(), int64_t{0});
-      some_ = problem.select(tasks);
-    }
-  }
-
-  const Problem& operator*() const { return some_ ? *some_ : all_; }
-  const Problem* operator->() const { return &**this; }
-
- private:
-  const Problem& all_;
-  std::unique_ptr<Problem> some_;
-};
 
 /// The inner trajectory phi_0, ..., phi_r, walked down once by all tasks and then back up by the first K,
 /// keeping as much as `memory` says.
@@ -95,7 +75,6 @@ class Exact final : public Estimator {
   Exact(const InnerOptions& inner, const WayBack& back, double product)
       : inner_(inner), back_(back), work_(exact_work(inner, back.memory, product)) {}
 
-  double exact_probability() const override { return 1; }
   BranchWork work(bool) const override { return work_; }
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     return exact_gradient(problem, theta, inner_, back_);

@@ -12,7 +12,6 @@ class FirstOrder final : public Estimator {
  public:
   explicit FirstOrder(const InnerOptions& inner) : inner_(inner) {}
 
-  double exact_probability() const override { return 0; }
   BranchWork work(bool) const override { return first_order_work(inner_); }
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     return first_order_gradient(problem, theta, inner_);

@@ -10,7 +10,6 @@ class Partial final : public Estimator {
   Partial(const InnerOptions& inner, Memory memory, Base base, const BranchWork& work)
       : inner_(inner), memory_(memory), base_(base), work_(work) {}
 
-  double exact_probability() const override { return 0; }
   BranchWork work(bool) const override { return work_; }
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     return base_gradient(problem, theta, inner_, memory_, base_);

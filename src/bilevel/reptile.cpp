@@ -11,7 +11,6 @@ class Reptile final : public Estimator {
  public:
   explicit Reptile(const InnerOptions& inner) : inner_(inner) {}
 
-  double exact_probability() const override { return 0; }
   BranchWork work(bool) const override {
     return {.gradient_calls = inner_.steps, .cost = static_cast<double>(inner_.steps)};
   }

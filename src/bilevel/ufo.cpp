@@ -1,11 +1,11 @@
 #include "estimators.h"
+#include "first_tasks.h"
 
-#include <numeric>
 #include <utility>
 
 #include <ATen/ATen.h>
 
-#include <ufo/bilevel/meta_gradient.h>
+#include <ufo/bilevel/estimator.h>
 
 namespace ufo::bilevel {
 namespace {
@@ -14,23 +14,15 @@ at::Tensor squared_norms(const at::Tensor& rows) { return at::linalg_vector_norm
 
 /// UFO, the unbiased first-order estimator: G_B + (xi / q) (G - G_B), xi ~ Bernoulli(q), for any base G_B;
 /// that of the paper (arXiv 2006.03631) is the first-order gradient. Its mean is G whatever q is, also where
-/// q follows from what earlier steps saw.
+/// the coin's q follows from what earlier steps saw.
 class Ufo final : public Estimator {
  public:
   Ufo(const EstimatorOptions& options, const InnerOptions& inner, const ProductCosts& products)
-      : options_(options),
-        inner_(inner),
+      : inner_(inner),
         base_(*base_of(options)),
         back_{.memory = parse_memory(options.memory), .clip = options.clip_adjoint},
         base_work_(base_work(inner, back_.memory, base_, products)),
-        exact_work_(exact_work(inner, back_.memory, products.whole)),
-        statistics_({.first_order = work(false).cost, .exact = work(true).cost},
-                    options.q_cost == "seconds" ? CostUnit::seconds : CostUnit::gradient_calls,
-                    options.q_decay) {}
-
-  double exact_probability() const override {
-    return options_.q.adaptive ? statistics_.probability(options_.q_minimum) : options_.q.at(progress_);
-  }
+        exact_work_(exact_work(inner, back_.memory, products.whole)) {}
 
   /// The exact branch passes the first-order gradient on its way, but no other base.
   BranchWork work(bool exact_branch) const override {
@@ -39,8 +31,6 @@ class Ufo final : public Estimator {
     }
     return base_.second_order() ? base_work_ + exact_work_ : exact_work_;
   }
-
-  void set_progress(double progress) override { progress_ = progress; }
 
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
                          const ExactTasks& exact) const override {
@@ -60,26 +50,12 @@ class Ufo final : public Estimator {
       result.bias_squared = result.bias_squared * xi;
       result.norm_squared = result.norm_squared * xi;
       gradient = at::addcmul(own_base, difference, exact.weights.unsqueeze(-1));
-    } else if (exact_probability() < 1) {  // else G itself, to the bit
-      gradient = at::add(own_base, difference, 1 / exact_probability());
+    } else if (exact.probability < 1) {  // else G itself, to the bit
+      gradient = at::add(own_base, difference, 1 / exact.probability);
     }
     result.gradient = others == 0 ? gradient : at::cat({gradient, base.narrow(0, exact.count, others)});
     return result;
   }
-
-  void observe(const MetaGradient& estimate) override {
-    const auto mean = [](double sum, int64_t tasks) { return sum / static_cast<double>(tasks); };
-    const int64_t others = estimate.tasks - estimate.exact_tasks;
-    statistics_.observe({.exact_tasks = estimate.exact_tasks,
-                         .first_order_tasks = others,
-                         .moments = {estimate.bias_squared, estimate.norm_squared},
-                         .exact_seconds = mean(estimate.exact_seconds, estimate.exact_tasks),
-                         .first_order_seconds = mean(estimate.first_order_seconds, others)});
-  }
-
-  std::optional<Moments> moments() const override { return statistics_.moments(); }
-  std::map<std::string, double> state() const override { return statistics_.state(); }
-  void restore(const std::map<std::string, double>& state) override { statistics_.restore(state); }
 
  private:
   /// The base of all tasks and G of the first `exact_tasks`. The Hessian products of the exact tasks come
@@ -89,23 +65,18 @@ class Ufo final : public Estimator {
       return both_gradients(problem, theta, inner_, back_, exact_tasks);
     }
     TaskGradients all = base_gradient(problem, theta, inner_, back_.memory, base_);
-    std::vector<int64_t> first(static_cast<size_t>(exact_tasks));
-    std::iota(first.begin(), first.end(), int64_t{0});
-    const auto own = exact_tasks < problem.tasks() ? problem.select(first) : nullptr;
-    const TaskGradients exact = exact_gradient(own ? *own : problem, theta, inner_, back_);
+    const FirstTasks own(problem, exact_tasks);
+    const TaskGradients exact = exact_gradient(*own, theta, inner_, back_);
     all.gradient_calls += exact.gradient_calls;
     all.hessian_products += exact.hessian_products;
     const at::Tensor base = std::exchange(all.gradient, {});
     return {.first_order = base, .exact = exact.gradient, .rest = all};
   }
 
-  EstimatorOptions options_;
   InnerOptions inner_;
   Base base_;
   WayBack back_;
   BranchWork base_work_, exact_work_;
-  BranchStatistics statistics_;
-  double progress_ = 0;
 };
 
 }  // namespace

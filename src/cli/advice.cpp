@@ -36,8 +36,8 @@ class Bench {
   /// Measures the second of two estimates.
   Measured measure(const bilevel::EstimatorOptions& options) const {
     const auto estimator = workspace_.make_estimator(options);
-    const std::vector<bool> coins(static_cast<size_t>(tasks_), estimator->exact_probability() == 1);
-    Measured measured{.work = estimator->work(coins.front())};
+    const auto coins = bilevel::Coins::all(tasks_, make_coin(options, *estimator).probability() == 1);
+    Measured measured{.work = estimator->work(coins.exact.front())};
     for (int repeat = 0; repeat < 2; ++repeat) {
       measured.gradients = at::Tensor();
       start_allocation_meter(workspace_.device());

@@ -95,12 +95,14 @@ void run_steps(const train::Workspace& workspace, int64_t steps, StepTimer& time
   const TemporaryFolder folder;
   const auto sampler = workspace.training_sampler();
   const auto estimator = workspace.make_estimator();
+  bilevel::Coin coin = make_coin(options.meta_gradient, *estimator);
   const run::Checkpoint start{.parameters = workspace.initial_parameters(), .config = "{}"};
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
   train::Trainer trainer({.sampler = sampler,
                           .validation_sampler = sampler,
                           .network = workspace.network(),
                           .estimator = *estimator,
+                          .coin = coin,
                           .optimizer = *optimizer,
                           .sinks = {&timer},
                           .last = folder.path() / "last.safetensors",

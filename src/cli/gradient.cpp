@@ -27,11 +27,11 @@ std::string base_word(bilevel::Base base) {
 
 /// All that a reader needs to build the network and the estimate again, beside the tensors.
 std::map<std::string, std::string> describe_gradient(const run::RunOptions& options,
-                                                     const std::vector<bool>& coins, double q) {
+                                                     const bilevel::Coins& coins) {
   const auto& model = options.model;
   const bool pooled = model.downsampling == "max_pool";
   run::Json tossed = run::Json::array();
-  for (const bool heads : coins) {
+  for (const bool heads : coins.exact) {
     tossed.push_back(heads ? 1 : 0);
   }
   const bool coin = bilevel::tosses_coins(options.meta_gradient);
@@ -39,7 +39,7 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
   std::map<std::string, std::string> metadata = {
       {"estimator", options.meta_gradient.estimator},
       {"base", base ? base_word(*base) : ""},
-      {"q", coin ? run::Json(q).dump() : ""},
+      {"q", coin ? run::Json(coins.probability).dump() : ""},
       {"coins", coin ? tossed.dump() : "[]"},
       {"inner_steps", std::to_string(options.inner.steps)},
       {"inner_learning_rate", run::Json(options.inner.learning_rate).dump()},
@@ -70,11 +70,12 @@ int gradient(const GradientArguments& arguments) {
   const train::Workspace workspace(run::load_config(arguments.config, arguments.assignments));
   const auto& options = workspace.options();
   const auto estimator = workspace.make_estimator();
+  bilevel::Coin coin = make_coin(options.meta_gradient, *estimator);
   const auto dtype = arguments.dtype == "float64" ? at::kDouble : at::kFloat;
   const run::Checkpoint start = train::checkpoint_or_initial(workspace, arguments.checkpoint);
   const at::Tensor theta = start.parameters.to(at::TensorOptions(workspace.device()).dtype(dtype));
   if (!start.estimator_state.empty()) {
-    estimator->restore(start.estimator_state);
+    coin.restore(start.estimator_state);
   }
 
   const auto index = static_cast<uint64_t>(arguments.index);
@@ -82,8 +83,7 @@ int gradient(const GradientArguments& arguments) {
   const auto batch =
       workspace.training_sampler().batch(data::Split::train, index * static_cast<uint64_t>(tasks), tasks);
   const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
-  const auto coins =
-      bilevel::toss_coins(static_cast<uint64_t>(options.seed), index, tasks, estimator->exact_probability());
+  const bilevel::Coins coins = coin.toss(static_cast<uint64_t>(options.seed), index, tasks);
   const auto result = estimate_meta_gradient(problem, theta, *estimator, coins, bilevel::KeepTasks::yes);
 
   const auto& layout = workspace.network().layout();
@@ -91,7 +91,7 @@ int gradient(const GradientArguments& arguments) {
                               {"support_labels", batch.support_labels},
                               {"query_images", batch.query_images.to(dtype)},
                               {"query_labels", batch.query_labels}},
-                  .metadata = describe_gradient(options, coins, estimator->exact_probability())};
+                  .metadata = describe_gradient(options, coins)};
   add_named(file, "theta.", layout, theta);
   add_named(file, "gradient.", layout, result.gradient);
   add_named(file, "task_gradient.", layout, result.task_gradients);

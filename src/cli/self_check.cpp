@@ -46,8 +46,8 @@ std::vector<int64_t> count_heads(int64_t tasks, double q, int64_t draws, uint64_
   std::vector<int64_t> heads(static_cast<size_t>(tasks));
   for (int64_t draw = 0; draw < draws; ++draw) {
     const auto coins = bilevel::toss_coins(seed, static_cast<uint64_t>(draw), tasks, q);
-    for (size_t task = 0; task < coins.size(); ++task) {
-      heads[task] += coins[task];
+    for (size_t task = 0; task < coins.exact.size(); ++task) {
+      heads[task] += coins.exact[task];
     }
   }
   return heads;
@@ -107,7 +107,8 @@ BiasReport measure_bias(const bilevel::Problem& problem, const at::Tensor& theta
       bilevel::exact_gradient(problem, theta, inner, bilevel::Memory::store_parameters).gradient;
   const auto ufo = bilevel::make_estimator({.estimator = "ufo", .q = {.value = q}}, inner);
   const at::Tensor tails = ufo->estimate(problem, theta, {}).gradient,
-                   heads = ufo->estimate(problem, theta, {.count = problem.tasks()}).gradient;
+                   heads =
+                       ufo->estimate(problem, theta, {.count = problem.tasks(), .probability = q}).gradient;
   const int64_t tasks = problem.tasks();
   const auto counts = count_heads(tasks, q, draws, seed);
 

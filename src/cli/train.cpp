@@ -50,13 +50,12 @@ void print_end(const TrainArguments& arguments, const run::RunDirectory& run, co
 }
 
 /// What the coins of a UFO run saw, in one line: D^2 / V^2, and the q that would have suited it.
-void print_coins(const bilevel::Estimator& estimator, double q_minimum) {
-  const auto moments = estimator.moments();
+void print_coins(const bilevel::Coin& coin) {
+  const auto moments = coin.moments();
   if (!moments || std::isnan(moments->norm_squared)) {
     return;
   }
-  const double best = bilevel::optimal_probability(
-      *moments, {.first_order = estimator.work(false).cost, .exact = estimator.work(true).cost}, q_minimum);
+  const double best = coin.best_probability();
   std::printf("coins        D^2 is %.2f of V^2; the q of least variance for the work is %.2f: %s\n",
               moments->bias_squared / moments->norm_squared, best,
               best > 0.95  ? "exact would do, without a coin"
@@ -78,7 +77,7 @@ int train(const TrainArguments& arguments) {
   const bool finished = end.result.status == train::TrainingStatus::finished;
   if (end.run && finished) {
     print_end(arguments, *end.run, end.result.checkpoint);
-    print_coins(*end.estimator, config.options.meta_gradient.q_minimum);
+    print_coins(end.coin);
   } else if (end.run) {
     std::ostringstream text;
     text << "stopped by " << ::strsignal(end.signal) << " after outer step " << end.result.checkpoint.step

@@ -61,7 +61,8 @@ struct Setting {
 
 /// SGD number `run`. Its start and its draws of tasks are the same for every estimator.
 /// Adds its gradients (one a Hessian product counts twice) to `cost`.
-SgdRun run_sgd(const Setting& setting, const bilevel::Estimator& estimator, int64_t run, double& cost) {
+SgdRun run_sgd(const Setting& setting, const bilevel::Estimator& estimator, const bilevel::Coin& coin,
+               int64_t run, double& cost) {
   const auto& options = setting.options;
   const auto seed = static_cast<uint64_t>(options.seed), number_of_run = static_cast<uint64_t>(run);
   RandomStream starts(seed, Purpose::parameters, number_of_run);
@@ -82,8 +83,7 @@ SgdRun run_sgd(const Setting& setting, const bilevel::Estimator& estimator, int6
   };
   for (int64_t k = 0; k < options.steps; ++k) {
     record(k);
-    const auto coins = bilevel::toss_coins(seed, static_cast<uint64_t>(run * options.steps + k), 1,
-                                           estimator.exact_probability());
+    const auto coins = coin.toss(seed, static_cast<uint64_t>(run * options.steps + k), 1);
     const auto estimate = estimate_meta_gradient(problems[draws.below(2)], theta, estimator, coins);
     theta = bilevel::descend(theta, estimate.gradient, options.outer_rate / static_cast<double>(k + 1));
     cost += static_cast<double>(estimate.gradient_calls + 2 * estimate.hessian_products);
@@ -95,14 +95,16 @@ SgdRun run_sgd(const Setting& setting, const bilevel::Estimator& estimator, int6
 
 EstimatorRuns run_estimator(const Setting& setting, const std::string& name) {
   const auto& options = setting.options;
-  const auto estimator = bilevel::make_estimator({.estimator = name, .q = {options.q}}, setting.tasks.inner);
-  EstimatorRuns result{.estimator = name, .q = bilevel::tosses_coins({.estimator = name}) ? options.q : 0};
+  const bilevel::EstimatorOptions kind{.estimator = name, .q = {options.q}};
+  const auto estimator = make_estimator(kind, setting.tasks.inner);
+  const bilevel::Coin coin = make_coin(kind, *estimator);
+  EstimatorRuns result{.estimator = name, .q = tosses_coins(kind) ? options.q : 0};
   result.runs.resize(static_cast<size_t>(options.runs));
   std::vector<double> costs(result.runs.size());
   parallel_tasks(options.runs, [&](int64_t run) {
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
     const auto i = static_cast<size_t>(run);
-    result.runs[i] = run_sgd(setting, *estimator, run, costs[i]);
+    result.runs[i] = run_sgd(setting, *estimator, coin, run, costs[i]);
   });
   result.gradients_per_step =
       std::accumulate(costs.begin(), costs.end(), 0.0) / static_cast<double>(options.runs * options.steps);

@@ -40,9 +40,10 @@ constexpr EstimatorChoice kChoices[] = {{"exact", 0}, {"ufo", 0.5}, {"ufo", 0.1}
 CleaningRun learn_weights(const CleaningData& data, const CleaningOptions& options,
                           const EstimatorChoice& choice) {
   const CleaningProblem problem(data.train, data.validation, data.classes);
-  const auto estimator = bilevel::make_estimator(
-      {.estimator = choice.name, .q = {choice.q > 0 ? choice.q : bilevel::CoinProbability{}.value}},
-      options.inner);
+  const bilevel::EstimatorOptions kind{.estimator = choice.name,
+                                       .q = {choice.q > 0 ? choice.q : bilevel::CoinProbability{}.value}};
+  const auto estimator = make_estimator(kind, options.inner);
+  const bilevel::Coin coin = make_coin(kind, *estimator);
   CleaningRun run{.estimator = choice.name, .q = choice.q};
   at::Tensor theta = at::zeros({data.train.labels.size(0)}, data.train.features.options());
   double gradients = 0;
@@ -60,8 +61,7 @@ CleaningRun learn_weights(const CleaningData& data, const CleaningOptions& optio
     if (step % every == 0) {
       record(step);
     }
-    const auto coins = bilevel::toss_coins(static_cast<uint64_t>(options.seed), static_cast<uint64_t>(step),
-                                           1, estimator->exact_probability());
+    const auto coins = coin.toss(static_cast<uint64_t>(options.seed), static_cast<uint64_t>(step), 1);
     const auto estimate = estimate_meta_gradient(problem, theta, *estimator, coins);
     theta = bilevel::descend(theta, estimate.gradient, options.outer_rate);
     gradients += static_cast<double>(estimate.gradient_calls + 2 * estimate.hessian_products);

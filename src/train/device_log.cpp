@@ -56,10 +56,11 @@ void DeviceLog::read(const Block& block, std::vector<StepResult>& results) {
     StepResult result = block.steps[i];
     const double tasks = static_cast<double>(result.estimate.tasks);
     const double exact_tasks = static_cast<double>(result.estimate.exact_tasks);
-    result.estimate.loss = number[kLoss] / tasks;
-    result.estimate.accuracy = number[kAccuracy] / tasks;
-    result.estimate.bias_squared = number[kBiasSquared] / exact_tasks;
-    result.estimate.norm_squared = number[kNormSquared] / exact_tasks;
+    using Sums = bilevel::DeviceSums;
+    result.estimate.loss = number[Sums::kLoss] / tasks;
+    result.estimate.accuracy = number[Sums::kAccuracy] / tasks;
+    result.estimate.bias_squared = number[Sums::kBiasSquared] / exact_tasks;
+    result.estimate.norm_squared = number[Sums::kNormSquared] / exact_tasks;
     result.gradient_norm = number[kGradientNorm];
     result.seconds = seconds / static_cast<double>(block.steps.size());
     results.push_back(std::move(result));

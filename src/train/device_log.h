@@ -13,9 +13,9 @@
 
 namespace ufo::train {
 
-/// What a step leaves on the device for the log: MetaGradientSums::scalars, summed over all tasks, and the
+/// What a step leaves on the device for the log: DeviceSums::scalars over all tasks, and behind them the
 /// gradient's norm.
-enum Number : int64_t { kLoss, kAccuracy, kBiasSquared, kNormSquared, kGradientNorm, kNumbers };
+enum Number : int64_t { kGradientNorm = bilevel::DeviceSums::kScalars, kNumbers };
 
 /// Brings the numbers of steps from the device to the host without waiting for them: some steps in a row
 /// together, through pinned memory and an event.

@@ -79,11 +79,10 @@ class DeviceStep final : public OuterStep {
     }
   }
 
-  void begin(int64_t step) override {
-    const double q = parts_.estimator.exact_probability();
-    const auto coins = coins_of(options_, step, q);
-    const auto own_coins = share_of(coins, parts_.communicator);
-    const int64_t own_exact = std::count(own_coins.begin(), own_coins.end(), true);
+  void begin(int64_t step, const bilevel::Coins& coins) override {
+    const double q = coins.probability;
+    const bilevel::Coins own_coins = share_of(coins, parts_.communicator);
+    const int64_t own_exact = own_coins.exact_tasks();
     send_indices(step, own_coins);
     send_weights(own_exact, q);
     prepare_likely_sums(q);
@@ -92,7 +91,7 @@ class DeviceStep final : public OuterStep {
       parts_.communicator.all_reduce(sums_, Reduction::sum);
     }
     move_();
-    log_.add(known(step, q, coins), numbers_);
+    log_.add(known(step, coins), numbers_);
   }
 
   std::vector<StepResult> results(Wait wait) override { return log_.take(wait); }
@@ -114,11 +113,11 @@ class DeviceStep final : public OuterStep {
     }
   }
 
-  void send_indices(int64_t step, const std::vector<bool>& coins) {
+  void send_indices(int64_t step, const bilevel::Coins& coins) {
     const auto first = static_cast<uint64_t>(step) * static_cast<uint64_t>(options_.outer.meta_batch) +
                        static_cast<uint64_t>(share_.first);
     const auto drawn = parts_.sampler.indices(data::Split::train, first, share_.count);
-    const at::Tensor order = at::tensor(bilevel::exact_first(coins), at::kLong);
+    const at::Tensor order = at::tensor(coins.exact_first(), at::kLong);
     const auto send_ordered = [&](const at::Tensor& from, at::Tensor& to) {
       if (from.defined()) {
         send(from.index_select(0, order), to);
@@ -169,7 +168,7 @@ class DeviceStep final : public OuterStep {
   void sum(const Sums& which) {
     const auto batch = images_.gather(indices_, parts_.sampler.options());
     const auto problem = make_problem(parts_.network, batch, theta_, engine_);
-    const auto sums = bilevel::sum_meta_gradients(
+    const auto sums = bilevel::launch_meta_gradient_sums(
         problem, theta_, parts_.estimator,
         {.count = which.exact_tasks,
          .weights = which.all_exact ? at::Tensor() : weights_.narrow(0, 0, which.exact_tasks)});
@@ -182,17 +181,17 @@ class DeviceStep final : public OuterStep {
     gradient_.div_(static_cast<double>(options_.outer.meta_batch));
     const at::Tensor norm = gradient_norm(gradient_);
     numbers_.copy_(at::cat({scalars_.to(at::kDouble), norm.unsqueeze(0)}));
-    const at::Tensor finite = norm.isfinite().logical_and(scalars_[kLoss].isfinite());
+    const at::Tensor finite = norm.isfinite().logical_and(scalars_[bilevel::DeviceSums::kLoss].isfinite());
     skip_.copy_(at::maximum(skip_, finite.logical_not().to(at::kFloat)));
     clip_gradient(gradient_, options_.outer.clip_value, options_.outer.clip_norm);
     parts_.optimizer.step(theta_, gradient_, skip_);
   }
 
-  StepResult known(int64_t step, double q, const std::vector<bool>& coins) const {
-    StepResult result{.step = step, .estimate = {}, .probability = q};
+  StepResult known(int64_t step, const bilevel::Coins& coins) const {
+    StepResult result{.step = step, .estimate = {}, .probability = coins.probability};
     bilevel::MetaGradient& estimate = result.estimate;
     estimate.tasks = options_.outer.meta_batch;
-    estimate.exact_tasks = std::count(coins.begin(), coins.end(), true);
+    estimate.exact_tasks = coins.exact_tasks();
     for (const bool exact : {false, true}) {
       const int64_t tasks = exact ? estimate.exact_tasks : estimate.tasks - estimate.exact_tasks;
       const bilevel::BranchWork work = parts_.estimator.work(exact);

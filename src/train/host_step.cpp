@@ -20,14 +20,13 @@ class HostStep final : public OuterStep {
         batches_(parts.sampler, data::Split::train, options.outer.meta_batch, static_cast<uint64_t>(first),
                  share_of(options.outer.meta_batch, parts.communicator)) {}
 
-  void begin(int64_t step) override {
+  void begin(int64_t step, const bilevel::Coins& coins) override {
     const auto start = std::chrono::steady_clock::now();
     const auto problem = make_problem(parts_.network, batches_.next(), theta_, engine_);
-    StepResult result{.step = step, .estimate = {}, .probability = parts_.estimator.exact_probability()};
-    const auto coins = coins_of(options_, step, result.probability);
-    result.estimate = bilevel::estimate_meta_gradient(problem, theta_, parts_.estimator,
-                                                      share_of(coins, parts_.communicator));
-    combine(result.estimate, parts_.communicator);
+    bilevel::MetaGradientSums sums =
+        bilevel::sum_meta_gradients(problem, theta_, parts_.estimator, share_of(coins, parts_.communicator));
+    combine(sums, parts_.communicator);
+    StepResult result{.step = step, .estimate = sums.mean(), .probability = coins.probability};
     result.gradient_norm = gradient_norm(result.estimate.gradient).item<double>();
     if (result.finite()) {
       clip_gradient(result.estimate.gradient, options_.outer.clip_value, options_.outer.clip_norm);

@@ -31,9 +31,8 @@ class OuterStep {
  public:
   virtual ~OuterStep() = default;
 
-  /// Begins outer step number `step`; they are begun in order. The estimator must have observed what it
-  /// needs.
-  virtual void begin(int64_t step) = 0;
+  /// Begins outer step number `step`, whose tasks take the branches of `coins`; they are begun in order.
+  virtual void begin(int64_t step, const bilevel::Coins& coins) = 0;
 
   /// What the steps begun have given, in their order, each once.
   virtual std::vector<StepResult> results(Wait wait) = 0;
@@ -49,8 +48,5 @@ std::unique_ptr<OuterStep> make_host_step(const TrainerParts& parts, const run::
 /// sampler's data set that lie there. Works on the CPU too.
 std::unique_ptr<OuterStep> make_device_step(const TrainerParts& parts, const run::RunOptions& options,
                                             const at::Tensor& theta, const episode::DeviceImages& images);
-
-/// The coins of outer step `step` of the whole meta-batch.
-std::vector<bool> coins_of(const run::RunOptions& options, int64_t step, double probability);
 
 }  // namespace ufo::train

@@ -70,7 +70,7 @@ class Run {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
       parts.optimizer.load_state(start.optimizer);
-      parts.estimator.restore(start.estimator_state);
+      parts.coin.restore(start.estimator_state);
     }
     state_.optimizer = parts.optimizer.state();
     if (start.parameters.is_cpu()) {
@@ -116,12 +116,13 @@ class Run {
   /// Begins the next step, with the learning rate and the q that are due, and adds its price.
   void begin_step() {
     const double progress = run_progress(options_.outer, state_.step, state_.gradient_calls);
-    parts_.estimator.set_progress(progress);
+    parts_.coin.set_progress(progress);
     parts_.optimizer.set_learning_rate(outer_learning_rate(options_.outer, state_.step, progress));
-    const auto coins = coins_of(options_, state_.step, parts_.estimator.exact_probability());
-    const auto exact = static_cast<double>(std::count(coins.begin(), coins.end(), true));
-    const auto others = static_cast<double>(coins.size()) - exact;
-    outer_step_->begin(state_.step);
+    const bilevel::Coins coins = parts_.coin.toss(
+        static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.step), options_.outer.meta_batch);
+    const auto exact = static_cast<double>(coins.exact_tasks());
+    const auto others = static_cast<double>(coins.tasks()) - exact;
+    outer_step_->begin(state_.step, coins);
     ++state_.step;
     state_.gradient_calls +=
         exact * parts_.estimator.work(true).cost + others * parts_.estimator.work(false).cost;
@@ -133,8 +134,8 @@ class Run {
   void take(const StepResult& result) {
     const bilevel::MetaGradient& estimate = result.estimate;
     if (result.finite()) {
-      parts_.estimator.observe(estimate);
-      state_.estimator_state = parts_.estimator.state();
+      parts_.coin.observe(estimate);
+      state_.estimator_state = parts_.coin.state();
     }
     run::MetricRecord record{.step = result.step + 1,
                              .split = data::Split::train,
@@ -151,7 +152,7 @@ class Run {
                       .heads = estimate.exact_tasks,
                       .bias_squared = estimate.bias_squared,
                       .norm_squared = estimate.norm_squared,
-                      .means = parts_.estimator.moments()};
+                      .means = parts_.coin.moments()};
     }
     report(record);
     if (!result.finite()) {

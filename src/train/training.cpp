@@ -47,11 +47,13 @@ TrainingEnd run_training(const TrainingRequest& request, const Workspace& worksp
   const auto training = workspace.training_sampler();
   const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
   const auto optimizer = make_outer_optimizer(options.outer, start.parameters);
-  TrainingEnd end{.result = {}, .estimator = workspace.make_estimator(), .run = std::move(run)};
+  const auto estimator = workspace.make_estimator();
+  TrainingEnd end{.result = {}, .coin = make_coin(options.meta_gradient, *estimator), .run = std::move(run)};
   TrainerParts parts{.sampler = training,
                      .validation_sampler = validation,
                      .network = workspace.network(),
-                     .estimator = *end.estimator,
+                     .estimator = *estimator,
+                     .coin = end.coin,
                      .optimizer = *optimizer,
                      .should_stop =
                          [&] {

@@ -136,17 +136,19 @@ TEST(Ufo, HasTheSecondMomentOfTheTheory) {
 struct AdaptiveRun {
   KnownFamily family;
   std::unique_ptr<Estimator> ufo;
+  Coin coin;
   at::Tensor error = at::zeros(kSize, at::kDouble);              ///< sum of (estimate - exact)
   at::Tensor first_order_error = at::zeros(kSize, at::kDouble);  ///< sum of (first-order - exact)
   double error_squares = 0;
   int64_t steps = 0;
 
-  explicit AdaptiveRun(const EstimatorOptions& options) : ufo(make_estimator(options, kInner)) {}
+  explicit AdaptiveRun(const EstimatorOptions& options)
+      : ufo(make_estimator(options, kInner)), coin(make_coin(options, *ufo)) {}
 
   void run(int64_t count) {
     for (; count > 0; --count, ++steps) {
       const auto problem = family.problem(static_cast<uint64_t>(steps));
-      const auto coins = toss_coins(2, static_cast<uint64_t>(steps), kTasks, ufo->exact_probability());
+      const Coins coins = coin.toss(2, static_cast<uint64_t>(steps), kTasks);
       const auto estimate = estimate_meta_gradient(problem, family.theta, *ufo, coins);
       const auto exact = exact_gradient(problem, family.theta, kInner, Memory::store_linearizations);
       const at::Tensor difference = estimate.gradient - exact.gradient.mean(0);
@@ -154,7 +156,7 @@ struct AdaptiveRun {
       error_squares += difference.square().sum().item<double>();
       first_order_error +=
           (first_order_gradient(problem, family.theta, kInner).gradient - exact.gradient).mean(0);
-      ufo->observe(estimate);
+      coin.observe(estimate);
     }
   }
 
@@ -165,11 +167,11 @@ EstimatorOptions adaptive() { return {.estimator = "ufo", .q = {.adaptive = true
 
 TEST(AdaptiveQ, IsOneUntilTenExactTasksWereSeen) {
   AdaptiveRun run(adaptive());
-  EXPECT_EQ(run.ufo->exact_probability(), 1);
+  EXPECT_EQ(run.coin.probability(), 1);
   run.run(1);  // 8 tasks
-  EXPECT_EQ(run.ufo->exact_probability(), 1);
+  EXPECT_EQ(run.coin.probability(), 1);
   run.run(1);
-  EXPECT_LT(run.ufo->exact_probability(), 0.5);
+  EXPECT_LT(run.coin.probability(), 0.5);
 }
 
 TEST(AdaptiveQ, FindsTheOptimumWithinFivePercent) {
@@ -182,7 +184,7 @@ TEST(AdaptiveQ, FindsTheOptimumWithinFivePercent) {
         kInner, options.memory == "recompute" ? Memory::recompute : Memory::store_linearizations);
     const double best = best_by_trial(run.family.moments(), costs, 0.001);
     ASSERT_GT(best, options.q_minimum) << "the bound would hide the answer";
-    EXPECT_NEAR(run.ufo->exact_probability() / best, 1, 0.05) << memory << ", best " << best;
+    EXPECT_NEAR(run.coin.probability() / best, 1, 0.05) << memory << ", best " << best;
   }
 }
 
@@ -198,7 +200,7 @@ TEST(AdaptiveQ, DoesNotFallBelowItsMinimum) {
   options.q_minimum = 0.5;
   AdaptiveRun run(options);
   run.run(5);
-  EXPECT_EQ(run.ufo->exact_probability(), 0.5);
+  EXPECT_EQ(run.coin.probability(), 0.5);
 }
 
 TEST(AdaptiveQ, FollowsMeasuredSecondsWhereAsked) {
@@ -214,12 +216,12 @@ TEST(AdaptiveQ, GoesOnFromItsState) {
   AdaptiveRun whole(adaptive()), before(adaptive()), after(adaptive());
   whole.run(30);
   before.run(12);
-  after.ufo->restore(before.ufo->state());
+  after.coin.restore(before.coin.state());
   after.steps = 12;
   after.run(18);
-  EXPECT_EQ(after.ufo->state(), whole.ufo->state());
-  EXPECT_EQ(after.ufo->exact_probability(), whole.ufo->exact_probability());
-  EXPECT_THROW(after.ufo->restore({{"exact_tasks", 3}}), DataError);
+  EXPECT_EQ(after.coin.state(), whole.coin.state());
+  EXPECT_EQ(after.coin.probability(), whole.coin.probability());
+  EXPECT_THROW(after.coin.restore({{"exact_tasks", 3}}), DataError);
 }
 
 }  // namespace

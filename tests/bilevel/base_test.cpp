@@ -17,7 +17,9 @@ const nn::ModelOptions kModels[] = {
     {.name = "mlp", .hidden = {12, 10}},
 };
 
-ExactTasks all_exact(const Problem& problem) { return {.count = problem.tasks()}; }
+ExactTasks all_exact(const Problem& problem, double q = 1) {
+  return {.count = problem.tasks(), .probability = q};
+}
 
 std::vector<Base> bases(int64_t depth) {
   std::vector<Base> all = {Base::first_order()};
@@ -56,7 +58,7 @@ TEST(UfoOnABase, IsUnbiasedForEveryBase) {
     for (const Base base : bases(random.network->layout().depth())) {
       const auto ufo = make_estimator({.estimator = "ufo", .base = base, .q = {kQ}}, kInner);
       const auto mean =
-          kQ * ufo->estimate(*random.problem, random.theta, all_exact(*random.problem)).gradient +
+          kQ * ufo->estimate(*random.problem, random.theta, all_exact(*random.problem, kQ)).gradient +
           (1 - kQ) * ufo->estimate(*random.problem, random.theta, {}).gradient;
       EXPECT_LT(relative_error(mean, exact), 1e-13) << model.name << base.blocks();
     }
@@ -99,13 +101,14 @@ TEST(Exact, ClipsTheAdjointAfterEveryStepWhereAsked) {
   EXPECT_FALSE(at::equal(clipped, whole.clamp(-most / 3, most / 3)));  // earlier steps were clipped too
 }
 
-TEST(Ufo, FollowsItsProbabilityAlongTheRun) {
-  const auto ufo = make_estimator({.estimator = "ufo", .q = {.value = 0, .to = 0.8}}, kInner);
-  EXPECT_EQ(ufo->exact_probability(), 0);
-  ufo->set_progress(0.5);
-  EXPECT_DOUBLE_EQ(ufo->exact_probability(), 0.4);
-  ufo->set_progress(1);
-  EXPECT_DOUBLE_EQ(ufo->exact_probability(), 0.8);
+TEST(Coin, FollowsItsProbabilityAlongTheRun) {
+  const EstimatorOptions options{.estimator = "ufo", .q = {.value = 0, .to = 0.8}};
+  Coin coin = make_coin(options, *make_estimator(options, kInner));
+  EXPECT_EQ(coin.probability(), 0);
+  coin.set_progress(0.5);
+  EXPECT_DOUBLE_EQ(coin.probability(), 0.4);
+  coin.set_progress(1);
+  EXPECT_DOUBLE_EQ(coin.probability(), 0.8);
   EXPECT_THROW(make_estimator({.estimator = "ufo", .q = {.value = 0, .to = 1.2}}, kInner), ConfigError);
 }
 

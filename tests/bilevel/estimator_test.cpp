@@ -43,7 +43,7 @@ TEST_P(MetaGradientOf, ExactEqualsOneGraphThroughAllSteps) {
   const InnerOptions inner{.steps = c.steps, .learning_rate = 0.4};
   const auto estimator = make_estimator({.estimator = "exact"}, inner);
   const auto estimate =
-      estimate_meta_gradient(*random.problem, random.theta, *estimator, std::vector<bool>(c.tasks, true));
+      estimate_meta_gradient(*random.problem, random.theta, *estimator, Coins::all(c.tasks, true));
 
   // The problem's own data, drawn again.
   const RandomProblemOptions o{.model = c.model, .tasks = c.tasks};
@@ -139,7 +139,7 @@ TEST(BothGradients, GivesFirstOrderOfAllTasksAndExactOfTheFirst) {
 TEST(Ufo, WithQOneHasTheBytesOfExact) {
   const RandomProblem random({.model = {.filters = 4}, .dtype = at::kFloat});
   const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
-  const std::vector<bool> coins(3, true);
+  const Coins coins = Coins::all(3, true);
   const auto gradient = [&](const std::string& name) {
     const auto estimator = make_estimator({.estimator = name, .q = {1}}, inner);
     return estimate_meta_gradient(*random.problem, random.theta, *estimator, coins).gradient;
@@ -153,7 +153,7 @@ TEST(Ufo, OfABatchWithWeightsIsThatOfItsTasks) {
   const auto ufo = make_estimator({.estimator = "ufo", .q = {0.25}}, inner);
   const auto weighted = ufo->estimate(*random.problem, random.theta,
                                       {.count = 2, .weights = at::tensor({1 / 0.25, 0.}, at::kDouble)});
-  const auto heads = ufo->estimate(*random.problem, random.theta, {.count = 3});
+  const auto heads = ufo->estimate(*random.problem, random.theta, {.count = 3, .probability = 0.25});
   const auto tails = ufo->estimate(*random.problem, random.theta, {});
   const auto expected = at::cat({heads.gradient.narrow(0, 0, 1), tails.gradient.narrow(0, 1, 2)});
   EXPECT_LT(relative_error(weighted.gradient, expected), 1e-12);
@@ -218,7 +218,7 @@ TEST(Ufo, HasTheMeanOfExactAndFirstOrderHasNot) {
   // The estimate of a task takes one of two values; the draws below only toss which.
   const at::Tensor values[2] = {
       ufo->estimate(*random.problem, random.theta, {}).gradient,
-      ufo->estimate(*random.problem, random.theta, {.count = random.problem->tasks()}).gradient};
+      ufo->estimate(*random.problem, random.theta, {.count = kTasks, .probability = kQ}).gradient};
   const auto exact =
       exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient.mean(0);
   at::Tensor sum = at::zeros_like(exact), squares = at::zeros_like(exact);
@@ -226,7 +226,7 @@ TEST(Ufo, HasTheMeanOfExactAndFirstOrderHasNot) {
     const auto coins = toss_coins(1, step, kTasks, kQ);
     at::Tensor estimate = at::zeros_like(exact);
     for (int64_t task = 0; task < kTasks; ++task) {
-      estimate += values[coins[task]][task] / kTasks;
+      estimate += values[coins.exact[task]][task] / kTasks;
     }
     sum += estimate;
     squares += (estimate - exact).square();
@@ -253,9 +253,9 @@ TEST(Ufo, CoinsAreAFunctionOfSeedAndStep) {
   EXPECT_NE(toss_coins(1, 5, 1000, 0.3), toss_coins(1, 6, 1000, 0.3));
   EXPECT_NE(toss_coins(1, 5, 1000, 0.3), toss_coins(2, 5, 1000, 0.3));
   const auto coins = toss_coins(1, 5, 100000, 0.3);
-  EXPECT_NEAR(std::count(coins.begin(), coins.end(), true), 30000, 5 * std::sqrt(100000 * 0.3 * 0.7));
-  EXPECT_EQ(toss_coins(1, 5, 10, 1.0), std::vector<bool>(10, true));
-  EXPECT_EQ(toss_coins(1, 5, 10, 0.0), std::vector<bool>(10, false));
+  EXPECT_NEAR(coins.exact_tasks(), 30000, 5 * std::sqrt(100000 * 0.3 * 0.7));
+  EXPECT_EQ(toss_coins(1, 5, 10, 1.0), Coins::all(10, true));
+  EXPECT_EQ(toss_coins(1, 5, 10, 0.0), Coins::all(10, false));
 }
 
 TEST(Features, OfEitherKindAreTheSameByAutogradAndByHand) {
@@ -329,7 +329,7 @@ TEST(EstimateMetaGradient, IsTheSameTaskByTaskAndInOneCall) {
   constexpr int64_t kTasks = 5;
   const RandomProblem random({.model = {.filters = 4}, .tasks = kTasks});
   const auto ufo = make_estimator({.estimator = "ufo", .q = {0.4}}, {.steps = 2});
-  const std::vector<bool> coins = {true, false, false, true, false};
+  const Coins coins{.probability = 0.4, .exact = {true, false, false, true, false}};
   const auto one = estimate_meta_gradient(*random.problem, random.theta, *ufo, coins, KeepTasks::yes);
   const std::vector<int64_t> all = {0, 1, 2, 3, 4};
   const WholeBatch batch(random.problem->select(all));
@@ -350,7 +350,7 @@ TEST(EstimateMetaGradient, IsTheSameTaskByTaskAndInOneCall) {
 TEST(EstimateMetaGradient, HasTheSameBytesWithOneAndTwoThreads) {
   constexpr int64_t kTasks = 7;
   const auto estimator = make_estimator({.estimator = "exact"}, {.steps = 2});
-  const std::vector<bool> coins(kTasks, true);
+  const Coins coins = Coins::all(kTasks, true);
   const int threads = at::get_num_threads();
   for (const auto engine : {Engine::hand_written, Engine::autograd}) {
     const RandomProblem random(

@@ -80,12 +80,12 @@ class Fixture {
     const auto p = problem(engine, dtype);
     const InnerOptions inner{.steps = std::stol(text("inner_steps")),
                              .learning_rate = std::stod(text("inner_learning_rate"))};
-    const auto estimator =
-        make_estimator({.estimator = text("estimator"), .base = base(), .q = {std::stod(text("q"))}}, inner);
-    std::vector<bool> coins(p.tasks(), estimator->exact_probability() == 1);
-    const auto tossed = integers(text("coins"));
-    for (size_t i = 0; i < tossed.size(); ++i) {
-      coins[i] = tossed[i] == 1;
+    const EstimatorOptions options{
+        .estimator = text("estimator"), .base = base(), .q = {std::stod(text("q"))}};
+    const auto estimator = make_estimator(options, inner);
+    Coins coins = Coins::all(p.tasks(), options.estimator == "exact");
+    if (const auto tossed = integers(text("coins")); !tossed.empty()) {
+      coins = {.probability = options.q.value, .exact = {tossed.begin(), tossed.end()}};
     }
     return estimate_meta_gradient(p, flat("theta.").to(dtype), *estimator, coins, KeepTasks::yes);
   }

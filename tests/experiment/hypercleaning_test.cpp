@@ -49,8 +49,12 @@ TEST(CleaningProblem, UfoIsZeroOrTheExactGradientOverQ) {
   const auto exact =
       exact_gradient(small.problem, small.theta, kInner, bilevel::Memory::store_linearizations).gradient[0];
   const auto ufo = bilevel::make_estimator({.estimator = "ufo", .q = {0.25}}, kInner);
-  const auto tails = estimate_meta_gradient(small.problem, small.theta, *ufo, {false}).gradient;
-  const auto heads = estimate_meta_gradient(small.problem, small.theta, *ufo, {true}).gradient;
+  const auto tails = estimate_meta_gradient(small.problem, small.theta, *ufo,
+                                            bilevel::Coins{.probability = 0.25, .exact = {false}})
+                         .gradient;
+  const auto heads = estimate_meta_gradient(small.problem, small.theta, *ufo,
+                                            bilevel::Coins{.probability = 0.25, .exact = {true}})
+                         .gradient;
   EXPECT_TRUE(at::equal(tails, at::zeros_like(exact)));
   EXPECT_TRUE(at::allclose(heads, exact * 4, 1e-12, 0));
 }

@@ -16,6 +16,7 @@ class Rank final : public Communicator {
   int64_t rank() const override { return rank_; }
   int64_t size() const override { return size_; }
   void all_reduce(at::Tensor&, Reduction) override { FAIL(); }
+  at::Tensor all_gather(const at::Tensor& values) override { return values; }
   void broadcast(at::Tensor&) override { FAIL(); }
   void barrier() override { FAIL(); }
   void close() override { FAIL(); }
@@ -41,26 +42,27 @@ TEST(Share, DividesTheTasksInTheirOrder) {
 }
 
 TEST(Share, TakesTheCoinsOfItsTasks) {
-  const std::vector<bool> coins = {true, false, false, true, true};
-  EXPECT_EQ(share_of(coins, Rank(0, 2)), std::vector<bool>({true, false}));
-  EXPECT_EQ(share_of(coins, Rank(1, 2)), std::vector<bool>({false, true, true}));
+  const bilevel::Coins coins{.probability = 0.5, .exact = {true, false, false, true, true}};
+  EXPECT_EQ(share_of(coins, Rank(0, 2)), (bilevel::Coins{.probability = 0.5, .exact = {true, false}}));
+  EXPECT_EQ(share_of(coins, Rank(1, 2)), (bilevel::Coins{.probability = 0.5, .exact = {false, true, true}}));
 }
 
 TEST(Share, OfAProcessAloneIsTheWhole) {
   SingleProcess alone;
   EXPECT_EQ(share_of(7, alone).count, 7);
-  EXPECT_EQ(share_of({true, false}, alone), std::vector<bool>({true, false}));
+  const bilevel::Coins coins{.probability = 0.5, .exact = {true, false}};
+  EXPECT_EQ(share_of(coins, alone), coins);
 }
 
-bilevel::MetaGradient estimate_of(double value, int64_t tasks, int64_t exact) {
-  const double measured = exact > 0 ? value : std::numeric_limits<double>::quiet_NaN();
-  return {.gradient = at::full({5}, value, at::kFloat),
-          .loss = value,
-          .accuracy = value / 8,
+/// Of `tasks` tasks with the mean `value`.
+bilevel::MetaGradientSums sums_of(double value, double tasks, double exact) {
+  return {.gradient = at::full({5}, value * tasks, at::kFloat),
           .tasks = tasks,
           .exact_tasks = exact,
-          .bias_squared = measured,
-          .norm_squared = 2 * measured,
+          .loss = value * tasks,
+          .accuracy = value / 8 * tasks,
+          .bias_squared = value * exact,
+          .norm_squared = 2 * value * exact,
           .exact_seconds = value,
           .first_order_seconds = 1,
           .gradient_calls = 10 * tasks,
@@ -69,9 +71,9 @@ bilevel::MetaGradient estimate_of(double value, int64_t tasks, int64_t exact) {
 
 TEST(Combine, WeighsEachShareByItsTasks) {
   const auto results = as_ranks(2, [](Communicator& communicator) {
-    auto estimate = communicator.rank() == 0 ? estimate_of(1, 1, 1) : estimate_of(5, 3, 3);
-    combine(estimate, communicator);
-    return estimate;
+    auto sums = communicator.rank() == 0 ? sums_of(1, 1, 1) : sums_of(5, 3, 3);
+    combine(sums, communicator);
+    return sums.mean();
   });
   for (const bilevel::MetaGradient& mean : results) {
     EXPECT_TRUE(at::equal(mean.gradient, at::full({5}, 4, at::kFloat))) << mean.gradient;
@@ -90,11 +92,11 @@ TEST(Combine, WeighsEachShareByItsTasks) {
 
 TEST(Combine, TakesTheMomentsOfTheExactTasksAlone) {
   const auto results = as_ranks(2, [](Communicator& communicator) {
-    auto some = communicator.rank() == 0 ? estimate_of(1, 2, 0) : estimate_of(3, 2, 1);
+    auto some = communicator.rank() == 0 ? sums_of(1, 2, 0) : sums_of(3, 2, 1);
     combine(some, communicator);
-    auto none = estimate_of(1, 2, 0);
+    auto none = sums_of(1, 2, 0);
     combine(none, communicator);
-    return std::pair(some, none);
+    return std::pair(some.mean(), none.mean());
   });
   for (const auto& [some, none] : results) {
     EXPECT_EQ(some.exact_tasks, 1);
@@ -107,11 +109,10 @@ TEST(Combine, TakesTheMomentsOfTheExactTasksAlone) {
 }
 
 TEST(Combine, LeavesAProcessAloneItsBits) {
-  auto estimate = estimate_of(0.1, 3, 1);
-  const at::Tensor before = estimate.gradient;
-  combine(estimate, single_process());
-  EXPECT_TRUE(estimate.gradient.is_same(before));
-  EXPECT_EQ(estimate.loss, 0.1);
+  auto sums = sums_of(0.1, 3, 1);
+  const at::Tensor before = sums.gradient;
+  combine(sums, single_process());
+  EXPECT_TRUE(sums.gradient.is_same(before));
 }
 
 TEST(ParallelEvaluation, GivesTheCurvesOfOneProcess) {
@@ -157,6 +158,29 @@ TEST(ParallelSteps, TrainAsOneProcessDoes) {
           EXPECT_EQ(result.estimate.gradient_calls, expected.estimate.gradient_calls);
           EXPECT_NEAR(result.estimate.loss, expected.estimate.loss, 1e-9);
           EXPECT_NEAR(result.gradient_norm, expected.gradient_norm, 1e-9);
+        }
+      }
+    }
+  }
+}
+
+TEST(ParallelSteps, HaveTheSameBytesForOneTwoAndFourProcesses) {
+  for (const bool adaptive : {false, true}) {
+    SmallRun run("conv4");
+    run.options.meta_gradient.q.adaptive = adaptive;
+    run.options.outer.meta_batch = 12;
+    run.build();
+    const at::Tensor theta = run.network->initial_parameters(1);
+    const StepRun alone = take_steps(run, StepKind::host, theta, 0, 6);
+    for (const int64_t size : {2, 4}) {
+      for (const StepRun& rank : as_ranks(size, [&](Communicator& communicator) {
+             return take_steps(run, StepKind::host, theta, 0, 6, nullptr, communicator);
+           })) {
+        EXPECT_TRUE(at::equal(rank.theta, alone.theta)) << size;
+        for (size_t i = 0; i < rank.results.size(); ++i) {
+          EXPECT_EQ(rank.results[i].estimate.loss, alone.results[i].estimate.loss);
+          EXPECT_EQ(rank.results[i].gradient_norm, alone.results[i].gradient_norm);
+          EXPECT_EQ(rank.results[i].probability, alone.results[i].probability);
         }
       }
     }

@@ -49,7 +49,7 @@ Count count(const Cell& cell, const std::string& name, int64_t tasks, int64_t ex
   const auto estimator = bilevel::make_estimator({.estimator = name}, {.steps = cell.inner_steps});
   const at::Tensor weights = at::ones({exact}, theta.options());
   simulated::forget();
-  bilevel::sum_meta_gradients(problem, theta, *estimator, {.count = exact, .weights = weights});
+  bilevel::launch_meta_gradient_sums(problem, theta, *estimator, {.count = exact, .weights = weights});
   return {.calls = static_cast<int64_t>(simulated::seen().calls.size()),
           .bytes_per_task = simulated::seen().bytes / static_cast<double>(tasks)};
 }

@@ -91,6 +91,7 @@ class CountingRank final : public Communicator {
   int64_t rank() const override { return 0; }
   int64_t size() const override { return 2; }
   void all_reduce(at::Tensor&, Reduction) override { ++reductions; }
+  at::Tensor all_gather(const at::Tensor& values) override { return values.unsqueeze(0); }
   void broadcast(at::Tensor&) override {}
   void barrier() override {}
   void close() override {}

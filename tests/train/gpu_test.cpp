@@ -41,11 +41,13 @@ class Gpu : public testing::Test {
 bilevel::MetaGradient meta_gradient(const SmallRun& run, const at::Tensor& theta, int64_t tasks) {
   const auto problem = make_problem(*run.network, run.sampler->batch(data::Split::train, 0, tasks), theta,
                                     bilevel::Engine::hand_written);
-  std::vector<bool> coins(static_cast<size_t>(tasks));
   const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
-  for (size_t task = 0; task < coins.size(); ++task) {
-    coins[task] =
-        estimator->exact_probability() == 1 || (estimator->exact_probability() > 0 && task % 3 == 1);
+  const double q = make_coin(run.options.meta_gradient, *estimator).probability();
+  bilevel::Coins coins{.probability = q, .exact = std::vector<bool>(static_cast<size_t>(tasks), q == 1)};
+  if (q > 0 && q < 1) {
+    for (size_t task = 1; task < coins.exact.size(); task += 3) {
+      coins.exact[task] = true;
+    }
   }
   return bilevel::estimate_meta_gradient(problem, theta, *estimator, coins);
 }
@@ -172,12 +174,14 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
       begin.parameters = begin.parameters.to(device_);
     }
     const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
+    bilevel::Coin coin = make_coin(run.options.meta_gradient, *estimator);
     const auto optimizer = make_outer_optimizer(run.options.outer, begin.parameters);
     int64_t steps = begin.step;
     Trainer({.sampler = *run.sampler,
              .validation_sampler = *run.validation_sampler,
              .network = *run.network,
              .estimator = *estimator,
+             .coin = coin,
              .optimizer = *optimizer,
              .last = directory.last_checkpoint(),
              .best = directory.best_checkpoint(),

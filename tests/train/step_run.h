@@ -25,6 +25,7 @@ inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta,
                           Communicator& communicator = single_process()) {
   StepRun taken{.theta = theta.clone(), .results = {}};
   const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
+  bilevel::Coin coin = make_coin(run.options.meta_gradient, *estimator);
   const auto optimizer = make_outer_optimizer(run.options.outer, taken.theta);
   if (optimizer_state != nullptr && !optimizer_state->empty()) {
     optimizer->load_state(*optimizer_state);
@@ -33,6 +34,7 @@ inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta,
                            .validation_sampler = *run.validation_sampler,
                            .network = *run.network,
                            .estimator = *estimator,
+                           .coin = coin,
                            .optimizer = *optimizer,
                            .communicator = communicator,
                            .make_graph_pool = graph_pool_maker(theta.device())};
@@ -41,12 +43,13 @@ inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta,
                                             : make_device_step(parts, run.options, taken.theta, images);
   const auto take = [&](Wait wait) {
     for (StepResult& result : steps->results(wait)) {
-      estimator->observe(result.estimate);
+      coin.observe(result.estimate);
       taken.results.push_back(std::move(result));
     }
   };
   for (int64_t step = first; step < last; ++step) {
-    steps->begin(step);
+    steps->begin(step, coin.toss(static_cast<uint64_t>(run.options.seed), static_cast<uint64_t>(step),
+                                 run.options.outer.meta_batch));
     take(run.options.meta_gradient.q.adaptive ? Wait::yes : Wait::no);
   }
   take(Wait::yes);

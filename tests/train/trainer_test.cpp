@@ -30,12 +30,14 @@ class Training : public testing::Test {
     run::MetricsFile metrics(directory.metrics_file(), start.step, run.options.log_every);
     run::TensorBoardSink tensorboard(directory.tensorboard_folder(), start.step, run.options.log_every);
     const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
+    bilevel::Coin coin = make_coin(run.options.meta_gradient, *estimator);
     const auto optimizer = make_outer_optimizer(run.options.outer, start.parameters);
     int64_t steps = start.step;
     Trainer trainer({.sampler = *run.sampler,
                      .validation_sampler = *run.validation_sampler,
                      .network = *run.network,
                      .estimator = *estimator,
+                     .coin = coin,
                      .optimizer = *optimizer,
                      .sinks = {&metrics, &tensorboard},
                      .last = directory.last_checkpoint(),

@@ -11,24 +11,11 @@
 
 #include <ufo/base/options.h>
 #include <ufo/bilevel/adaptive_probability.h>
+#include <ufo/bilevel/coin.h>
 #include <ufo/bilevel/inner_loop.h>
 #include <ufo/bilevel/problem.h>
 
 namespace ufo::bilevel {
-
-/// The probability q of UFO's coin: a number in (0, 1], one that goes from `value` to `to` in proportion to
-/// the run, or one that is chosen while training.
-struct CoinProbability {
-  double value = 0.1;
-  bool adaptive = false;
-  std::optional<double> to = std::nullopt;
-
-  /// q where `progress`, from 0 to 1, of the run is over; not for an adaptive one.
-  double at(double progress) const { return to ? value + (*to - value) * progress : value; }
-};
-
-/// Throws ConfigError for a fixed q out of (0, 1], and for one along the run that leaves [0, 1].
-void check_range(std::string_view path, const CoinProbability& q, const Range& range);
 
 /// Whose second derivatives an approximate meta-gradient keeps: nobody's, which is the first-order gradient,
 /// or those of the network's head and of the last blocks before it (Products::of_last).
@@ -97,8 +84,8 @@ struct EstimatorOptions {
 /// same work again and again, `weights` says which of the first tasks these are this time.
 struct ExactTasks {
   int64_t count = 0;
-  at::Tensor weights =
-      {};  ///< [count], xi / q of each; undefined where xi = 1 for all and q is the estimator's
+  double probability = 1;   ///< q of the coins that said so
+  at::Tensor weights = {};  ///< [count], xi / q of each; undefined where xi = 1 for all
 };
 
 /// What T tasks gave, the first K on the exact branch. Undefined tensors where a quantity does not apply.
@@ -111,45 +98,28 @@ struct TaskGradients {
   int64_t hessian_products = 0;  ///< with whole Hessians, all tasks together
 };
 
-struct MetaGradient;
-
-/// An estimator of the meta-gradient dM/dtheta. A task takes one of two branches: with probability
-/// exact_probability() the one that runs through second derivatives.
+/// An estimator of the meta-gradient dM/dtheta. A task takes one of two branches, of which the exact one runs
+/// through second derivatives; a Coin says which.
 class Estimator {
  public:
   virtual ~Estimator() = default;
 
-  /// The probability with which a task takes the exact branch: q for UFO, 0 or 1 for those without a coin.
-  virtual double exact_probability() const = 0;
-
   /// What the estimate of one task takes on either branch.
   virtual BranchWork work(bool exact_branch) const = 0;
-
-  /// Says how much of the run is over, from 0 to 1; a q along the run follows it.
-  virtual void set_progress(double progress) {}
 
   /// The estimates of all tasks of `problem`, each on the branch that `exact` says. Where the branch is
   /// always the same, `exact` says nothing new.
   virtual TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
                                  const ExactTasks& exact) const = 0;
-
-  /// Learns from the estimate of one outer step what the next ones need; UFO alone does.
-  virtual void observe(const MetaGradient& estimate) {}
-
-  /// Running means of D^2 and V^2; nothing where the estimator has none, or has seen no exact task yet.
-  virtual std::optional<Moments> moments() const { return std::nullopt; }
-
-  /// All that observe() has left, to be saved with a run; empty where that is nothing.
-  virtual std::map<std::string, double> state() const { return {}; }
-
-  /// Goes on from what state() gave. Throws DataError where `state` is that of another kind of estimator.
-  virtual void restore(const std::map<std::string, double>& state) {}
 };
 
 /// Makes the estimator that `options` names, which counts its costs by `products`. Throws ConfigError for
 /// values out of range.
 std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner,
                                           const ProductCosts& products = {});
+
+/// What decides the branches of `estimator`, made from the same options.
+Coin make_coin(const EstimatorOptions& options, const Estimator& estimator);
 
 /// The name by which papers know the estimator: "MAML", "FOMAML", "UFO-MAML (q=0.1)", "Partial MAML (head +
 /// 2)".

@@ -1,20 +1,15 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include <ufo/bilevel/coin.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/bilevel/problem.h>
 
 namespace ufo::bilevel {
-
-/// UFO's coins of one meta-batch, one a task: coin t is a pure function of (seed, step, t) and `probability`.
-std::vector<bool> toss_coins(uint64_t seed, uint64_t step, int64_t tasks, double probability);
-
-/// The tasks [T], those whose coin fell on the exact branch before the others, else in their order.
-std::vector<int64_t> exact_first(const std::vector<bool>& coins);
 
 /// The estimate of the meta-gradient from one meta-batch.
 struct MetaGradient {
@@ -22,9 +17,9 @@ struct MetaGradient {
   double loss = 0;      ///< mean outer loss at phi_r
   double accuracy = 0;  ///< mean; NaN for problems that are no classification
   int64_t tasks = 0;
-  int64_t exact_tasks = 0;         ///< tasks whose coin fell on the exact branch
-  double bias_squared = 0;         ///< mean of ||G - G_FO||^2 over those tasks; NaN where there was none
-  double norm_squared = 0;         ///< mean of ||G||^2 over those tasks; NaN where there was none
+  int64_t exact_tasks = 0;         ///< tasks on the exact branch
+  double bias_squared = 0;         ///< mean of ||G - G_B||^2 over those tasks; NaN where none measured it
+  double norm_squared = 0;         ///< mean of ||G||^2 over those tasks, likewise
   double exact_seconds = 0;        ///< of all tasks of the exact branch together; 0 where not done by itself
   double first_order_seconds = 0;  ///< of all the others together, likewise
   int64_t gradient_calls = 0;
@@ -35,24 +30,53 @@ struct MetaGradient {
 /// Whether to keep each task's own estimate.
 enum class KeepTasks { no, yes };
 
-/// The mean of `estimator` over the tasks of `problem`, coin t deciding the branch of task t.
-/// A problem that asks for task_by_task is run with a task a thread, and summed in the order of the tasks:
-/// the result has the same bytes for any number of threads.
-MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta,
-                                    const Estimator& estimator, const std::vector<bool>& coins,
-                                    KeepTasks keep = KeepTasks::no);
-
-/// Sums over the tasks of one meta-batch. Its tensors stay on the device of theta.
+/// Sums over tasks of which a MetaGradient is the mean; a value, so that tasks, threads and processes add
+/// them up alike.
 struct MetaGradientSums {
-  at::Tensor gradient;  ///< [S]
-  at::Tensor scalars;   ///< [4] of the dtype of theta: outer loss at phi_r, accuracy, and of the exact tasks
-                        ///< ||G - G_FO||^2 and ||G||^2; NaN where a quantity does not apply
-  TaskGradients tasks;  ///< what the sums are of
+  at::Tensor gradient;  ///< [S]; undefined for no task
+  double tasks = 0, exact_tasks = 0;
+  double loss = 0, accuracy = 0;
+  double bias_squared = 0, norm_squared = 0;  ///< over the exact tasks; NaN where the estimator has none
+  double exact_seconds = 0, first_order_seconds = 0;
+  double gradient_calls = 0, hessian_products = 0;
+
+  /// All but the gradient.
+  static constexpr std::array kNumbers = {
+      &MetaGradientSums::tasks,          &MetaGradientSums::exact_tasks,
+      &MetaGradientSums::loss,           &MetaGradientSums::accuracy,
+      &MetaGradientSums::bias_squared,   &MetaGradientSums::norm_squared,
+      &MetaGradientSums::exact_seconds,  &MetaGradientSums::first_order_seconds,
+      &MetaGradientSums::gradient_calls, &MetaGradientSums::hessian_products};
+
+  MetaGradientSums& operator+=(const MetaGradientSums& other);
+
+  MetaGradient mean() const;
 };
 
-/// What estimate_meta_gradient takes the mean of, all tasks in one call. Nothing waits for the device and
-/// nothing is copied to it, so that the call can be recorded into a graph.
+/// The sums of `estimator` over the tasks of `problem`, on the branches of `coins`. A problem that asks for
+/// task_by_task is run with a task a thread and summed as TreeSum does: the same bytes for any number of
+/// threads.
 MetaGradientSums sum_meta_gradients(const Problem& problem, const at::Tensor& theta,
-                                    const Estimator& estimator, const ExactTasks& exact);
+                                    const Estimator& estimator, const Coins& coins);
+
+/// The mean of the same.
+MetaGradient estimate_meta_gradient(const Problem& problem, const at::Tensor& theta,
+                                    const Estimator& estimator, const Coins& coins,
+                                    KeepTasks keep = KeepTasks::no);
+
+/// Sums that lie on the device of theta.
+struct DeviceSums {
+  at::Tensor gradient;  ///< [S]
+  at::Tensor scalars;   ///< [kScalars] of the dtype of theta
+  TaskGradients tasks;  ///< what the sums are of
+
+  /// The places in `scalars` of MetaGradientSums' numbers that a device finds; NaN where one does not apply.
+  enum Scalar : int64_t { kLoss, kAccuracy, kBiasSquared, kNormSquared, kScalars };
+};
+
+/// The sums over all tasks in one call. Nothing waits for the device and nothing is copied to it, so that the
+/// call can be recorded into a graph.
+DeviceSums launch_meta_gradient_sums(const Problem& problem, const at::Tensor& theta,
+                                     const Estimator& estimator, const ExactTasks& exact);
 
 }  // namespace ufo::bilevel

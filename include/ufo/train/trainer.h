@@ -26,7 +26,8 @@ struct TrainerParts {
   const episode::EpisodeSampler&
       validation_sampler;  ///< of the validation episodes, 0 to validation.tasks - 1
   const nn::Network& network;
-  bilevel::Estimator& estimator;
+  const bilevel::Estimator& estimator;
+  bilevel::Coin& coin;  ///< of the estimator's branches
   OuterOptimizer& optimizer;
   std::vector<run::MetricSink*> sinks = {};
   std::filesystem::path last;  ///< where the newest checkpoint goes

@@ -24,9 +24,9 @@ struct TrainingRequest {
 /// How a training ended.
 struct TrainingEnd {
   TrainingResult result;
-  int signal = 0;                                 ///< that ended any of its processes early, or 0
-  std::unique_ptr<bilevel::Estimator> estimator;  ///< with all that it learnt
-  std::optional<run::RunDirectory> run;           ///< rank 0's, locked; none in the others
+  int signal = 0;                        ///< that ended any of its processes early, or 0
+  bilevel::Coin coin;                    ///< with all that it learnt
+  std::optional<run::RunDirectory> run;  ///< rank 0's, locked; none in the others
 };
 
 /// Trains as `config` says and writes a run directory, alone or as one of the processes that the environment

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <zlib.h>
 
+#include <ufo/base/tree_sum.h>
 #include <ufo/train/distributed/data_parallel.h>
 
 namespace ufo::train {
@@ -68,41 +69,34 @@ episode::TaskRange share_of(int64_t tasks, const Communicator& communicator) {
   return {.first = first, .count = (rank + 1) * tasks / size - first};
 }
 
-std::vector<bool> share_of(const std::vector<bool>& coins, const Communicator& communicator) {
-  const episode::TaskRange share = share_of(static_cast<int64_t>(coins.size()), communicator);
-  const auto first = coins.begin() + share.first;
-  return {first, first + share.count};
+bilevel::Coins share_of(const bilevel::Coins& coins, const Communicator& communicator) {
+  const episode::TaskRange share = share_of(coins.tasks(), communicator);
+  const auto first = coins.exact.begin() + share.first;
+  return {.probability = coins.probability, .exact = {first, first + share.count}};
 }
 
-void combine(bilevel::MetaGradient& estimate, Communicator& communicator) {
+void combine(bilevel::MetaGradientSums& sums, Communicator& communicator) {
   if (communicator.size() == 1) {
     return;
   }
-  const double tasks = static_cast<double>(estimate.tasks);
-  const double measured = std::isnan(estimate.bias_squared) ? 0 : static_cast<double>(estimate.exact_tasks);
-  const auto weighted = [&](double mean) { return measured > 0 ? mean * measured : 0; };
-  at::Tensor sums = at::tensor(
-      {tasks, estimate.loss * tasks, estimate.accuracy * tasks, static_cast<double>(estimate.exact_tasks),
-       measured, weighted(estimate.bias_squared), weighted(estimate.norm_squared), estimate.exact_seconds,
-       estimate.first_order_seconds, static_cast<double>(estimate.gradient_calls),
-       static_cast<double>(estimate.hessian_products)},
-      at::kDouble);
-  communicator.all_reduce(sums, Reduction::sum);
-  const double* sum = sums.const_data_ptr<double>();
-  const double all = sum[0], all_measured = sum[4];
-  const double none = std::numeric_limits<double>::quiet_NaN();
-  estimate.tasks = static_cast<int64_t>(all);
-  estimate.loss = sum[1] / all;
-  estimate.accuracy = sum[2] / all;
-  estimate.exact_tasks = static_cast<int64_t>(sum[3]);
-  estimate.bias_squared = all_measured > 0 ? sum[5] / all_measured : none;
-  estimate.norm_squared = all_measured > 0 ? sum[6] / all_measured : none;
-  estimate.exact_seconds = sum[7];
-  estimate.first_order_seconds = sum[8];
-  estimate.gradient_calls = static_cast<int64_t>(sum[9]);
-  estimate.hessian_products = static_cast<int64_t>(sum[10]);
-  estimate.gradient = (estimate.gradient * (tasks / all)).contiguous();
-  communicator.all_reduce(estimate.gradient, Reduction::sum);
+  constexpr auto kNumbers = bilevel::MetaGradientSums::kNumbers;
+  at::Tensor own_numbers = at::empty({static_cast<int64_t>(kNumbers.size())}, at::kDouble);
+  double* const own = own_numbers.mutable_data_ptr<double>();
+  for (size_t i = 0; i < kNumbers.size(); ++i) {
+    own[i] = sums.*kNumbers[i];
+  }
+  const at::Tensor gradients = communicator.all_gather(sums.gradient),
+                   numbers = communicator.all_gather(own_numbers);
+  TreeSum<bilevel::MetaGradientSums> total(communicator.size());
+  for (int64_t rank = 0; rank < communicator.size(); ++rank) {
+    bilevel::MetaGradientSums part{.gradient = gradients[rank]};
+    const double* const number = numbers[rank].const_data_ptr<double>();
+    for (size_t i = 0; i < kNumbers.size(); ++i) {
+      part.*kNumbers[i] = number[i];
+    }
+    total.add(rank, std::move(part));
+  }
+  sums = total.take();
 }
 
 run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,

@@ -118,6 +118,19 @@ class ProcessGroup final : public Communicator {
     finish([&] { return (values.is_cpu() ? host_group_ : device_group_)->allreduce(tensors, options); });
   }
 
+  at::Tensor all_gather(const at::Tensor& values) override {
+    std::vector<int64_t> sizes = values.sizes().vec();
+    sizes.insert(sizes.begin(), place_.size);
+    const at::Tensor all = at::empty(sizes, values.options());
+    std::vector<std::vector<at::Tensor>> outputs = {all.unbind()};
+    std::vector<at::Tensor> inputs = {values};
+    c10d::AllgatherOptions options;
+    options.timeout = kSlowestStep;
+    finish(
+        [&] { return (values.is_cpu() ? host_group_ : device_group_)->allgather(outputs, inputs, options); });
+    return all;
+  }
+
   void broadcast(at::Tensor& values) override {
     std::vector<at::Tensor> tensors = {values};
     c10d::BroadcastOptions options;

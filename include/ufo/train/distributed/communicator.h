@@ -23,6 +23,10 @@ class Communicator {
   /// reduction. All processes get the same bytes, and get them again in another run with as many processes.
   virtual void all_reduce(at::Tensor& values, Reduction reduction) = 0;
 
+  /// The `values` (contiguous, of one shape and dtype in all processes) of all, in the order of their ranks:
+  /// [W, ...].
+  virtual at::Tensor all_gather(const at::Tensor& values) = 0;
+
   /// Replaces `values` (contiguous, on the CPU, of one shape and dtype in all processes) by those of rank 0.
   virtual void broadcast(at::Tensor& values) = 0;
 
@@ -40,6 +44,7 @@ class SingleProcess final : public Communicator {
   int64_t rank() const override { return 0; }
   int64_t size() const override { return 1; }
   void all_reduce(at::Tensor&, Reduction) override {}
+  at::Tensor all_gather(const at::Tensor& values) override { return values.unsqueeze(0); }
   void broadcast(at::Tensor&) override {}
   void barrier() override {}
   void close() override {}

@@ -15,19 +15,19 @@
 namespace ufo::train {
 
 // W processes share T tasks: process k takes the tasks floor(k T / W) to floor((k + 1) T / W) - 1. What a
-// task gives does not depend on where it is worked on, so that W changes the order of sums and nothing else.
+// task gives does not depend on where it is worked on, so that W changes the order of sums and nothing else;
+// and not even that where W is a power of two that divides T, for sums are trees over the tasks (TreeSum).
 // All functions are collective and leave a process that trains alone everything as it is.
 
 /// The part of `tasks` tasks that process communicator.rank() takes; empty for some where tasks < W.
 episode::TaskRange share_of(int64_t tasks, const Communicator& communicator);
 
 /// The coins of this process's share of the tasks.
-std::vector<bool> share_of(const std::vector<bool>& coins, const Communicator& communicator);
+bilevel::Coins share_of(const bilevel::Coins& coins, const Communicator& communicator);
 
-/// Makes of each process's estimate from its share of a meta-batch the estimate from the whole: means over
-/// all tasks, sums of counts and of seconds. The same bytes in all processes. `estimate.task_gradients` stays
-/// the share's.
-void combine(bilevel::MetaGradient& estimate, Communicator& communicator);
+/// Makes of the sums over each process's share of a meta-batch those over the whole, with the same bytes in
+/// all processes.
+void combine(bilevel::MetaGradientSums& sums, Communicator& communicator);
 
 /// As evaluate_episodes, each process adapting to its share of the episodes: every process gets the curves of
 /// all, in the order of the episodes.
