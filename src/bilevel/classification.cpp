@@ -65,10 +65,11 @@ at::Tensor accuracy(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.argmax(-1).eq(labels).to(logits.scalar_type()).mean(1);
 }
 
-ClassificationProblem::ClassificationProblem(const nn::Network& network, at::Tensor support_images,
+ClassificationProblem::ClassificationProblem(const Learner& learner, at::Tensor support_images,
                                              at::Tensor support_labels, at::Tensor query_images,
                                              at::Tensor query_labels, Engine engine)
-    : network_(network),
+    : learner_(learner),
+      network_(learner.network),
       support_images_(std::move(support_images)),
       support_labels_(std::move(support_labels)),
       query_images_(std::move(query_images)),
@@ -91,13 +92,25 @@ ClassificationProblem::ClassificationProblem(const nn::Network& network, at::Ten
 }
 
 std::unique_ptr<Problem> ClassificationProblem::select(std::span<const int64_t> tasks) const {
-  return std::make_unique<ClassificationProblem>(network_, rows(support_images_, tasks),
+  return std::make_unique<ClassificationProblem>(learner_, rows(support_images_, tasks),
                                                  rows(support_labels_, tasks), rows(query_images_, tasks),
                                                  rows(query_labels_, tasks), engine_);
 }
 
 Schedule ClassificationProblem::schedule() const {
   return support_images_.is_cpu() ? Schedule::task_by_task : Schedule::whole_batch;
+}
+
+at::Tensor ClassificationProblem::initial(const at::Tensor& theta) const {
+  return Problem::initial(learner_.initialisation(theta));
+}
+
+at::Tensor ClassificationProblem::rates(const at::Tensor& theta, int64_t j) const {
+  return learner_.rates->uniform() ? at::Tensor() : learner_.rates->of_step(theta, j);
+}
+
+at::Tensor ClassificationProblem::rates_adjoint(const at::Tensor& w, int64_t j) const {
+  return learner_.rates->adjoint(w, j);
 }
 
 std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta,

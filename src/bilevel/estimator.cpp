@@ -103,6 +103,10 @@ std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const
                                           const ProductCosts& products) {
   check_ranges(options, "meta_gradient");
   check_ranges(inner, "inner");
+  if (inner.rates.learned && !kind_of(options).outer_gradient) {
+    throw ConfigError("inner.rates.learned: need an estimator with a gradient of the outer objective, got " +
+                      options.estimator);
+  }
   return kind_of(options).make(options, inner, products);
 }
 
@@ -116,7 +120,19 @@ Coin make_coin(const EstimatorOptions& options, const Estimator& estimator) {
   return {options.q, options.q_minimum, BranchStatistics(costs, unit, options.q_decay)};
 }
 
-std::string method_name(const EstimatorOptions& options) { return kind_of(options).title(options); }
+std::string method_name(const EstimatorOptions& options, const InnerOptions& inner) {
+  const EstimatorKind& kind = kind_of(options);
+  const bool sgd = inner.rates.learned && inner.rates.per == RatesPer::parameter;
+  const char* own = inner.adapt == Adapt::head ? "ANIL" : inner.adapt == Adapt::body ? "BOIL" : sgd ? "Meta-SGD" : "";
+  std::string name = kind.title(options);
+  if (*own != '\0') {
+    name = kind.branch == Branch::exact ? own : options.estimator == "first_order" ? std::string("First-order ") + own : name + ", " + own;
+  }
+  if (inner.rates.learned && !sgd) {
+    name += inner.rates.per == RatesPer::layer_and_step ? " + LSLR" : " + learned rates";
+  }
+  return name;
+}
 
 bool tosses_coins(const EstimatorOptions& options) { return kind_of(options).branch == Branch::by_coin; }
 

@@ -23,7 +23,11 @@ class Trajectory {
       if (back.memory == Memory::store_parameters) {
         stored_.push_back(phi_.narrow(0, 0, returning->tasks()));
       }
-      phi_ = descend(phi_, linearization->gradient(), inner.learning_rate);
+      const StepRate rate(problem, theta, inner, j);
+      phi_ = descend(phi_, rate.weigh(linearization->gradient()), rate.common());
+      if (problem.learned_rates() > 0) {
+        gradients_.push_back(linearization->gradient());
+      }
       if (back.memory == Memory::store_linearizations) {
         linearizations_.push_back(std::move(linearization));
       }
@@ -49,6 +53,9 @@ class Trajectory {
     return returning_->linearize(theta_, phi, back_.products);
   }
 
+  /// g_0, ..., g_{r-1} [T, P] of all tasks; none where no rate is learned.
+  const std::vector<at::Tensor>& gradients() const { return gradients_; }
+
   /// On the way up.
   int64_t gradient_calls() const { return gradient_calls_; }
 
@@ -58,7 +65,7 @@ class Trajectory {
   const InnerOptions& inner_;
   const WayBack& back_;
   at::Tensor phi_;
-  std::vector<at::Tensor> stored_;
+  std::vector<at::Tensor> stored_, gradients_;
   std::vector<std::unique_ptr<Linearization>> linearizations_;
   int64_t gradient_calls_ = 0;
 };
@@ -88,17 +95,6 @@ class Exact final : public Estimator {
 
 }  // namespace
 
-at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const OuterGradient& outer,
-                    const at::Tensor& v, const at::Tensor& mixed) {
-  at::Tensor sum = problem.initial_adjoint(theta, v);
-  for (const auto& term : {outer.theta, mixed}) {
-    if (term.defined()) {
-      sum = sum.defined() ? sum + term : term;
-    }
-  }
-  return sum.defined() ? sum : at::zeros({problem.tasks(), theta.size(0)}, theta.options());
-}
-
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
                              const WayBack& back) {
   BothGradients both = both_gradients(problem, theta, inner, back, problem.tasks());
@@ -113,21 +109,27 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
   const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
   const OuterGradient own = first_tasks(outer, exact_tasks);
 
-  at::Tensor v = own.phi, mixed;
+  at::Tensor v = own.phi, mixed, rates;
   for (int64_t j = inner.steps - 1; j >= 0; --j) {
     const auto linearization = trajectory.take(j);
-    const at::Tensor cross = linearization->mixed_product(v);
-    if (cross.defined()) {
-      mixed = mixed.defined() ? at::sub(mixed, cross, inner.learning_rate) : cross * -inner.learning_rate;
+    const StepRate rate(*returning, theta, inner, j);
+    if (returning->learned_rates() > 0) {
+      add_rates(*returning, linearization->gradient().narrow(0, 0, exact_tasks), v, j, rates);
     }
-    v = descend(v, linearization->hessian_product(v), inner.learning_rate);
+    const at::Tensor weighed = rate.weigh(v);
+    const at::Tensor cross = linearization->mixed_product(weighed);
+    if (cross.defined()) {
+      mixed = mixed.defined() ? at::sub(mixed, cross, rate.common()) : cross * -rate.common();
+    }
+    v = descend(v, linearization->hessian_product(weighed), rate.common());
     if (back.clip > 0) {
       v.clamp_(-back.clip, back.clip);
     }
   }
   const int64_t up = trajectory.gradient_calls();
-  return {.first_order = assemble(problem, theta, outer, outer.phi, {}),
-          .exact = assemble(*returning, theta, own, v, mixed),
+  const at::Tensor first_order_rate = first_order_rates(problem, trajectory.gradients(), outer.phi);
+  return {.first_order = assemble(problem, theta, outer, {.v = outer.phi, .rates = first_order_rate}),
+          .exact = assemble(*returning, theta, own, {.v = v, .mixed = mixed, .rates = rates}),
           .rest = {.gradient = {},
                    .outer = outer.value,
                    .gradient_calls = problem.tasks() * (inner.steps + 1) + up,

@@ -25,9 +25,12 @@ class FirstOrder final : public Estimator {
 
 TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& theta,
                                    const InnerOptions& inner) {
-  const at::Tensor phi = adapt(problem, theta, inner, inner.steps);
+  std::vector<at::Tensor> gradients;
+  const bool learned = problem.learned_rates() > 0;
+  const at::Tensor phi = adapt(problem, theta, inner, inner.steps, learned ? &gradients : nullptr);
   const OuterGradient outer = problem.outer_gradient(theta, phi);
-  return {.gradient = assemble(problem, theta, outer, outer.phi, {}),
+  const at::Tensor rates = first_order_rates(problem, gradients, outer.phi);
+  return {.gradient = assemble(problem, theta, outer, {.v = outer.phi, .rates = rates}),
           .outer = outer.value,
           .gradient_calls = problem.tasks() * (inner.steps + 1)};
 }

@@ -8,11 +8,18 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
   return at::sub(phi, gradient, learning_rate);
 }
 
-at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps) {
-  at::Tensor last;
-  visit_descent(problem, theta, {.steps = steps, .learning_rate = inner.learning_rate},
-                [&](const at::Tensor& phi) { last = phi; });
-  return last;
+at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps,
+                 std::vector<at::Tensor>* gradients) {
+  at::Tensor phi = problem.initial(theta);
+  for (int64_t j = 0; j < steps; ++j) {
+    const at::Tensor gradient = problem.linearize(theta, phi, Products::none)->gradient();
+    const StepRate rate(problem, theta, inner, j);
+    phi = descend(phi, rate.weigh(gradient), rate.common());
+    if (gradients != nullptr) {
+      gradients->push_back(gradient);
+    }
+  }
+  return phi;
 }
 
 void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
@@ -20,7 +27,9 @@ void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerO
   at::Tensor phi = problem.initial(theta);
   visit(phi);
   for (int64_t j = 0; j < inner.steps; ++j) {
-    phi = descend(phi, problem.linearize(theta, phi, Products::none)->gradient(), inner.learning_rate);
+    const StepRate rate(problem, theta, inner, j);
+    const auto linearization = problem.linearize(theta, phi, Products::none);
+    phi = descend(phi, rate.weigh(linearization->gradient()), rate.common());
     visit(phi);
   }
 }

@@ -29,7 +29,7 @@ class Bench {
       : workspace_(workspace),
         theta_(theta),
         tasks_(tasks),
-        problem_(train::make_problem(workspace.network(),
+        problem_(train::make_problem(workspace.learner(),
                                      workspace.training_sampler().batch(data::Split::train, 0, tasks), theta,
                                      workspace.engine())) {}
 

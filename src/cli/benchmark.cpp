@@ -100,7 +100,7 @@ void run_steps(const train::Workspace& workspace, int64_t steps, StepTimer& time
   const auto optimizer = train::make_outer_optimizer(options.outer, start.parameters);
   train::Trainer trainer({.sampler = sampler,
                           .validation_sampler = sampler,
-                          .network = workspace.network(),
+                          .learner = workspace.learner(),
                           .estimator = *estimator,
                           .coin = coin,
                           .optimizer = *optimizer,
@@ -204,7 +204,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const auto facts =
       run::gather_run_facts(options.seed, workspace.device(), train::hardware_name(workspace.device()));
   return {
-      {"method", bilevel::method_name(options.meta_gradient)},
+      {"method", bilevel::method_name(options.meta_gradient, options.inner)},
       {"steps", steps},
       {"milliseconds_per_step", median},
       {"milliseconds_min", times.front()},

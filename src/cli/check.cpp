@@ -45,7 +45,8 @@ class Report {
 /// Whether the network differentiates itself here.
 bool has_own_derivatives(const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                          const at::Tensor& theta) {
-  const auto phi = theta.unsqueeze(0).expand({batch.support_images.size(0), theta.size(0)}).contiguous();
+  const auto start = workspace.learner().initialisation(theta).unsqueeze(0);
+  const auto phi = start.expand({batch.support_images.size(0), start.size(1)}).contiguous();
   return workspace.network().tape(phi, batch.support_images.to(theta.options()),
                                   batch.support_labels.to(theta.device()),
                                   nn::Derivatives::hessian_products) != nullptr;
@@ -53,7 +54,7 @@ bool has_own_derivatives(const train::Workspace& workspace, const episode::Episo
 
 void check_exact(Report& report, const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                  const at::Tensor& theta, const bilevel::InnerOptions& inner) {
-  const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
+  const auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
   const auto mean = [&](bilevel::Memory memory) {
     return bilevel::exact_gradient(problem, theta, inner, memory).gradient.mean(0);
   };
@@ -63,7 +64,7 @@ void check_exact(Report& report, const train::Workspace& workspace, const episod
       central_difference_error(problem, theta, exact, inner, static_cast<uint64_t>(workspace.options().seed)),
       kDifferenceBound);
   report.compare("exact against one autograd graph through all steps",
-                 relative_error(exact, one_graph_gradient(workspace.network(), batch, theta, inner)),
+                 relative_error(exact, one_graph_gradient(workspace.learner(), batch, theta, inner)),
                  kRoundingBound);
   report.compare("exact keeping parameters against keeping linearizations",
                  relative_error(mean(bilevel::Memory::store_parameters), exact), kRoundingBound);
@@ -71,7 +72,7 @@ void check_exact(Report& report, const train::Workspace& workspace, const episod
                  relative_error(mean(bilevel::Memory::recompute), exact), kRoundingBound);
   if (workspace.engine() == bilevel::Engine::hand_written && has_own_derivatives(workspace, batch, theta)) {
     const auto by_autograd =
-        train::make_problem(workspace.network(), batch, theta, bilevel::Engine::autograd);
+        train::make_problem(workspace.learner(), batch, theta, bilevel::Engine::autograd);
     const auto expected =
         bilevel::exact_gradient(by_autograd, theta, inner, bilevel::Memory::store_linearizations)
             .gradient.mean(0);
@@ -87,8 +88,8 @@ void check_bias(Report& report, const train::Workspace& workspace, const episode
   const auto& estimator = workspace.options().meta_gradient;
   const bool fixed = bilevel::tosses_coins(estimator) && !estimator.q.adaptive && !estimator.q.to;
   const double q = fixed && estimator.q.value < 1 ? estimator.q.value : 0.2;
-  const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
-  const auto bias = measure_bias(problem, theta, inner, workspace.network().layout(), q, kDraws,
+  const auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
+  const auto bias = measure_bias(problem, theta, inner, workspace.learner().layout(), q, kDraws,
                                  static_cast<uint64_t>(workspace.options().seed));
   char what[128];
   std::snprintf(what, sizeof what, "mean of %lld UFO estimates (q=%g), standard errors",

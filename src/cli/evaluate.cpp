@@ -74,7 +74,7 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
   std::vector<at::Tensor> members;
   std::vector<int64_t> steps;
   for (const std::filesystem::path& file : files) {
-    const auto checkpoint = run::load_checkpoint(file, workspace.network().layout());
+    const auto checkpoint = run::load_checkpoint(file, workspace.learner().layout());
     members.push_back(checkpoint.parameters.to(workspace.device()));
     steps.push_back(checkpoint.step);
   }
@@ -86,8 +86,8 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
       .engine = workspace.engine()};
   auto result =
       run::summarize(arguments.ensemble == 0
-                         ? train::evaluate_episodes(workspace.network(), members.front(), sampler, request)
-                         : train::evaluate_ensemble(workspace.network(), members, sampler, request));
+                         ? train::evaluate_episodes(workspace.learner(), members.front(), sampler, request)
+                         : train::evaluate_ensemble(workspace.learner(), members, sampler, request));
   result.split = arguments.split;
   result.estimator = options.meta_gradient.estimator;
   result.checkpoint = arguments.checkpoint;
@@ -124,7 +124,7 @@ void print_result(const run::EvaluationResult& result, const run::RunOptions& op
                   const std::filesystem::path& first) {
   std::printf(
       "%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
-      run::evaluated_name(bilevel::method_name(options.meta_gradient), result.ensemble.size()).c_str(),
+      run::evaluated_name(bilevel::method_name(options.meta_gradient, options.inner), result.ensemble.size()).c_str(),
       static_cast<long long>(result.ways), static_cast<long long>(result.shots), options.dataset.name.c_str(),
       result.split.c_str(), 100 * result.accuracy(), 100 * result.interval());
   const std::map<std::string, const char*> modes = {

@@ -82,11 +82,11 @@ int gradient(const GradientArguments& arguments) {
   const int64_t tasks = options.outer.meta_batch;
   const auto batch =
       workspace.training_sampler().batch(data::Split::train, index * static_cast<uint64_t>(tasks), tasks);
-  const auto problem = train::make_problem(workspace.network(), batch, theta, workspace.engine());
+  const auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
   const bilevel::Coins coins = coin.toss(static_cast<uint64_t>(options.seed), index, tasks);
   const auto result = estimate_meta_gradient(problem, theta, *estimator, coins, bilevel::KeepTasks::yes);
 
-  const auto& layout = workspace.network().layout();
+  const nn::Layout layout = workspace.learner().layout();
   TensorFile file{.tensors = {{"support_images", batch.support_images.to(dtype)},
                               {"support_labels", batch.support_labels},
                               {"query_images", batch.query_images.to(dtype)},

@@ -78,7 +78,7 @@ double central_difference_error(const bilevel::Problem& problem, const at::Tenso
   return worst;
 }
 
-at::Tensor one_graph_gradient(const nn::Network& network, const episode::EpisodeBatch& batch,
+at::Tensor one_graph_gradient(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
                               const at::Tensor& theta, const bilevel::InnerOptions& inner) {
   c10::AutoGradMode enable(true);
   const at::Tensor leaf = theta.detach().clone().requires_grad_();
@@ -86,10 +86,14 @@ at::Tensor one_graph_gradient(const nn::Network& network, const episode::Episode
              query_images = batch.query_images.to(theta.options());
   const auto support_labels = batch.support_labels.to(theta.device()),
              query_labels = batch.query_labels.to(theta.device());
-  at::Tensor phi = leaf.unsqueeze(0).expand({support_images.size(0), theta.size(0)});
+  const nn::Network& network = learner.network;
+  const auto rates = learner.to(theta.options()).rates;
+  const at::Tensor start = learner.initialisation(leaf);
+  at::Tensor phi = start.unsqueeze(0).expand({support_images.size(0), start.size(0)});
   for (int64_t step = 0; step < inner.steps; ++step) {
     const auto loss = bilevel::cross_entropy(network.logits(phi, support_images), support_labels).sum();
-    phi = phi - inner.learning_rate * torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
+    const at::Tensor gradient = torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
+    phi = phi - (rates->uniform() ? inner.learning_rate * gradient : rates->of_step(leaf, step) * gradient);
   }
   const at::Tensor logits = network.query_logits(phi, query_images, support_images);
   const auto outer = bilevel::cross_entropy(logits, query_labels).mean();

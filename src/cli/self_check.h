@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/bilevel/estimator.h>
+#include <ufo/bilevel/learner.h>
 #include <ufo/bilevel/problem.h>
 #include <ufo/episode/episode.h>
 #include <ufo/nn/network.h>
@@ -25,7 +26,7 @@ double central_difference_error(const bilevel::Problem& problem, const at::Tenso
                                 uint64_t seed);
 
 /// dM/dtheta [P] by plain autograd: one graph through all inner steps, sharing nothing with the estimators.
-at::Tensor one_graph_gradient(const nn::Network& network, const episode::EpisodeBatch& batch,
+at::Tensor one_graph_gradient(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
                               const at::Tensor& theta, const bilevel::InnerOptions& inner);
 
 /// ||a - b|| / ||b||.

@@ -17,7 +17,7 @@ std::string heading(const std::vector<run::RunRecord>& runs) {
   });
   const std::string cell = one_cell ? cell_text(runs.front()) : "several cells";
   if (runs.size() == 1) {
-    return bilevel::method_name(runs.front().options.meta_gradient) + ", " + cell;
+    return bilevel::method_name(runs.front().options.meta_gradient, runs.front().options.inner) + ", " + cell;
   }
   return std::to_string(runs.size()) + " runs, " + cell;
 }

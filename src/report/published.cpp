@@ -8,6 +8,9 @@ namespace {
 constexpr const char* kMaml = "arXiv 1703.03400";
 constexpr const char* kReptile = "arXiv 1803.02999";
 constexpr const char* kMamlPlusPlus = "arXiv 1810.09502";
+constexpr const char* kAnil = "arXiv 1909.09157";
+constexpr const char* kBoil = "arXiv 2008.08882";
+constexpr const char* kMetaSgd = "arXiv 1707.09835";
 constexpr const char* kEnsemble = "ensemble of the best five checkpoints";
 
 // The first-order figures on Omniglot are those of the Reptile paper, which ran them. Neither paper states
@@ -44,6 +47,16 @@ constexpr PublishedResult kResults[] = {
     {"omniglot", 20, 5, "MAML++", 99.33, 0, true, 0, kMamlPlusPlus, kEnsemble},
     {"mini_imagenet", 5, 1, "MAML++", 52.15, 0.26, true, 0, kMamlPlusPlus, kEnsemble},
     {"mini_imagenet", 5, 5, "MAML++", 68.32, 0.44, true, 0, kMamlPlusPlus, kEnsemble},
+    {"mini_imagenet", 5, 1, "ANIL", 46.7, 0.4, true, 0, kAnil, ""},
+    {"mini_imagenet", 5, 5, "ANIL", 61.5, 0.5, true, 0, kAnil, ""},
+    {"mini_imagenet", 5, 1, "BOIL", 49.61, 0.16, true, 0, kBoil, ""},
+    {"mini_imagenet", 5, 5, "BOIL", 66.45, 0.37, true, 0, kBoil, ""},
+    {"omniglot", 5, 1, "Meta-SGD", 99.53, 0.26, true, 0, kMetaSgd, ""},
+    {"omniglot", 5, 5, "Meta-SGD", 99.93, 0.09, true, 0, kMetaSgd, ""},
+    {"omniglot", 20, 1, "Meta-SGD", 95.93, 0.38, true, 0, kMetaSgd, ""},
+    {"omniglot", 20, 5, "Meta-SGD", 98.97, 0.19, true, 0, kMetaSgd, ""},
+    {"mini_imagenet", 5, 1, "Meta-SGD", 50.47, 1.87, true, 0, kMetaSgd, ""},
+    {"mini_imagenet", 5, 5, "Meta-SGD", 64.03, 0.94, true, 0, kMetaSgd, ""},
 };
 
 }  // namespace

@@ -76,7 +76,7 @@ TableRow make_row(const run::RunRecord& run) {
   TableRow row{.run = run.path,
                .name = run.name,
                .dataset = options.dataset.name + " (" + options.dataset.split + ")",
-               .method = bilevel::method_name(options.meta_gradient),
+               .method = bilevel::method_name(options.meta_gradient, options.inner),
                .ensemble = result.ensemble.size(),
                .ways = result.ways,
                .shots = result.shots,

@@ -80,13 +80,13 @@ bilevel::Engine parse_engine(const std::string& name) {
   throw ConfigError("engine: need one of auto, hand_written, autograd, got \"" + name + "\"");
 }
 
-bilevel::ClassificationProblem make_problem(const nn::Network& network, const episode::EpisodeBatch& batch,
+bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
                                             const at::Tensor& theta, bilevel::Engine engine) {
   const auto images = [&](const at::Tensor& tensor) {
     return tensor.to(theta.device(), theta.scalar_type());
   };
   const auto labels = [&](const at::Tensor& tensor) { return tensor.to(theta.device()); };
-  return {network,
+  return {learner.rates->uniform() ? learner : learner.to(theta.options()),
           images(batch.support_images),
           labels(batch.support_labels),
           images(batch.query_images),

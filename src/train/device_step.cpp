@@ -20,7 +20,7 @@ namespace {
 /// A graph can hold what autograd does not take part in: its own threads cannot be recorded.
 bool can_be_recorded(const TrainerParts& parts, const run::RunOptions& options) {
   return parse_engine(options.engine) == bilevel::Engine::hand_written &&
-         parts.network.batch_norm_mode() != nn::BatchNorm::support;
+         parts.learner.network.batch_norm_mode() != nn::BatchNorm::support;
 }
 
 std::unique_ptr<GraphPool> make_pool(const TrainerParts& parts, const run::RunOptions& options) {
@@ -167,7 +167,7 @@ class DeviceStep final : public OuterStep {
 
   void sum(const Sums& which) {
     const auto batch = images_.gather(indices_, parts_.sampler.options());
-    const auto problem = make_problem(parts_.network, batch, theta_, engine_);
+    const auto problem = make_problem(parts_.learner, batch, theta_, engine_);
     const auto sums = bilevel::launch_meta_gradient_sums(
         problem, theta_, parts_.estimator,
         {.count = which.exact_tasks,
@@ -185,6 +185,7 @@ class DeviceStep final : public OuterStep {
     skip_.copy_(at::maximum(skip_, finite.logical_not().to(at::kFloat)));
     clip_gradient(gradient_, options_.outer.clip_value, options_.outer.clip_norm);
     parts_.optimizer.step(theta_, gradient_, skip_);
+    parts_.learner.rates->project(theta_);
   }
 
   StepResult known(int64_t step, const bilevel::Coins& coins) const {

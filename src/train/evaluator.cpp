@@ -76,11 +76,11 @@ run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, at::Device device,
 
 /// The logarithm of the members' summed probabilities takes the place of the logits: the softmax behind makes
 /// their mean of it, and no probability is lost to underflow.
-Curve ensemble_curve(const nn::Network& network, const std::vector<at::Tensor>& thetas,
+Curve ensemble_curve(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
                      const episode::EpisodeBatch& batch, const EvaluationRequest& request) {
   std::vector<at::Tensor> log_sums;  // one an inner step, [T, R, N]
   for (const at::Tensor& theta : thetas) {
-    const auto problem = make_problem(network, batch, theta, request.engine);
+    const auto problem = make_problem(learner, batch, theta, request.engine);
     size_t step = 0;
     bilevel::visit_descent(problem, theta, request.inner, [&](const at::Tensor& phi) {
       const at::Tensor log_probability = problem.query_logits(phi).log_softmax(-1);
@@ -103,24 +103,24 @@ Curve ensemble_curve(const nn::Network& network, const std::vector<at::Tensor>& 
 
 }  // namespace
 
-run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request) {
   const auto curve_of = [&](const episode::EpisodeBatch& batch) {
-    const auto problem = make_problem(network, batch, theta, request.engine);
+    const auto problem = make_problem(learner, batch, theta, request.engine);
     return bilevel::adaptation_curve(problem, theta, request.inner);
   };
   return evaluate(curve_of, theta.device(), sampler, request);
 }
 
-run::EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
+run::EpisodeCurves evaluate_ensemble(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request) {
   if (thetas.empty()) {
     throw std::invalid_argument("evaluate_ensemble: need at least 1 member, got none");
   }
   const auto curve_of = [&](const episode::EpisodeBatch& batch) {
-    return ensemble_curve(network, thetas, batch, request);
+    return ensemble_curve(learner, thetas, batch, request);
   };
   return evaluate(curve_of, thetas.front().device(), sampler, request);
 }

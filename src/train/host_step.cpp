@@ -22,7 +22,7 @@ class HostStep final : public OuterStep {
 
   void begin(int64_t step, const bilevel::Coins& coins) override {
     const auto start = std::chrono::steady_clock::now();
-    const auto problem = make_problem(parts_.network, batches_.next(), theta_, engine_);
+    const auto problem = make_problem(parts_.learner, batches_.next(), theta_, engine_);
     bilevel::MetaGradientSums sums =
         bilevel::sum_meta_gradients(problem, theta_, parts_.estimator, share_of(coins, parts_.communicator));
     combine(sums, parts_.communicator);
@@ -31,6 +31,7 @@ class HostStep final : public OuterStep {
     if (result.finite()) {
       clip_gradient(result.estimate.gradient, options_.outer.clip_value, options_.outer.clip_norm);
       parts_.optimizer.step(theta_, result.estimate.gradient);
+      parts_.learner.rates->project(theta_);
     }
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     done_.push_back(std::move(result));

@@ -5,13 +5,13 @@
 
 namespace ufo::train {
 
-Predictor::Predictor(const nn::Network& network, const at::Tensor& theta, const at::Tensor& support_images,
+Predictor::Predictor(const bilevel::Learner& learner, const at::Tensor& theta, const at::Tensor& support_images,
                      const at::Tensor& support_labels, const bilevel::InnerOptions& inner,
                      bilevel::Engine engine)
-    : network_(network), phi_(theta), support_images_(placed(support_images)) {
+    : network_(learner.network), phi_(theta), support_images_(placed(support_images)) {
   const at::Tensor labels = support_labels.to(theta.device()).unsqueeze(0);
   // The inner loop never looks at the query set, so that the support set may stand in for it.
-  const bilevel::ClassificationProblem problem(network, support_images_, labels, support_images_, labels,
+  const bilevel::ClassificationProblem problem(learner, support_images_, labels, support_images_, labels,
                                                engine);
   phi_ = bilevel::adapt(problem, theta, inner, inner.steps);
 }

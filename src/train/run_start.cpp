@@ -54,7 +54,7 @@ std::string check_data(const TrainingRequest& request, const data::Dataset& data
 run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
                            const run::RunDirectory& run) {
   try {
-    return run::load_checkpoint(run.find_checkpoint(name), workspace.network().layout());
+    return run::load_checkpoint(run.find_checkpoint(name), workspace.learner().layout());
   } catch (const DataError& error) {
     if (name == "best" || !fs::exists(run.best_checkpoint())) {
       throw;
@@ -68,9 +68,9 @@ run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
 std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
   const auto& options = workspace.options();
   std::ostringstream text;
-  text << run << ": " << bilevel::method_name(options.meta_gradient) << ", " << options.episode.ways
+  text << run << ": " << bilevel::method_name(options.meta_gradient, options.inner) << ", " << options.episode.ways
        << "-way " << options.episode.shots << "-shot " << options.dataset.name << " on "
-       << workspace.device().str() << ", " << workspace.network().layout().size() << " parameters, "
+       << workspace.device().str() << ", " << workspace.learner().layout().size() << " parameters, "
        << options.outer.steps << " outer steps of " << options.outer.meta_batch << " tasks";
   if (processes > 1) {
     text << " in " << processes << " processes";

@@ -169,7 +169,7 @@ class Run {
         .inner = {.steps = options_.validation.inner_steps, .learning_rate = options_.inner.learning_rate},
         .engine = engine_,
         .images = images_for(parts_.validation_sampler)};
-    const auto curves = evaluate_episodes(parts_.network, state_.parameters, parts_.validation_sampler,
+    const auto curves = evaluate_episodes(parts_.learner, state_.parameters, parts_.validation_sampler,
                                           request, parts_.communicator);
     const double accuracy = mean(curves.accuracy.back());
     report({.step = state_.step,
@@ -209,7 +209,7 @@ class Run {
       return;
     }
     flush();
-    run::save_checkpoint(path, state_, parts_.network.layout());
+    run::save_checkpoint(path, state_, parts_.learner.layout());
     log(LogLevel::debug, "step " + std::to_string(state_.step) + ": saved " + path.string());
   }
 

@@ -51,7 +51,7 @@ TrainingEnd run_training(const TrainingRequest& request, const Workspace& worksp
   TrainingEnd end{.result = {}, .coin = make_coin(options.meta_gradient, *estimator), .run = std::move(run)};
   TrainerParts parts{.sampler = training,
                      .validation_sampler = validation,
-                     .network = workspace.network(),
+                     .learner = workspace.learner(),
                      .estimator = *estimator,
                      .coin = end.coin,
                      .optimizer = *optimizer,

@@ -37,7 +37,8 @@ Workspace::Workspace(const run::Config& config, int64_t local_rank)
       engine_(train::parse_engine(options_.engine)),
       dataset_(load(config)),
       input_(input_shape(dataset_, options_.episode.ways)),
-      network_(nn::make_network(options_.model, input_)) {
+      network_(nn::make_network(options_.model, input_)),
+      learner_(*network_, options_.inner, device_) {
   share_threads(device_);
   train::set_precision(options_.precision);
 }
@@ -72,15 +73,15 @@ std::unique_ptr<bilevel::Estimator> Workspace::make_estimator(
 }
 
 at::Tensor Workspace::initial_parameters() const {
-  return network_->initial_parameters(static_cast<uint64_t>(options_.seed)).to(device_);
+  return learner_.initial(static_cast<uint64_t>(options_.seed)).to(device_);
 }
 
 run::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::string& file) {
   if (!file.empty()) {
-    return run::load_checkpoint(file, workspace.network().layout());
+    return run::load_checkpoint(file, workspace.learner().layout());
   }
   return {.parameters =
-              workspace.network().initial_parameters(static_cast<uint64_t>(workspace.options().seed))};
+              workspace.learner().initial(static_cast<uint64_t>(workspace.options().seed))};
 }
 
 }  // namespace ufo::train

@@ -156,5 +156,17 @@ TEST(MethodNames, SayWhatIsKeptAndHowOftenItIsCorrected) {
   EXPECT_EQ(method_name({.estimator = "ufo", .q = {.value = 0, .to = 0.5}}), "UFO-MAML (q=0 to 0.5)");
 }
 
+TEST(MethodNames, SayWhatAdaptsAndWhichRatesAreLearned) {
+  const auto name = [](const char* estimator, Adapt adapts, const InnerRateOptions& rates = {}) {
+    return method_name({.estimator = estimator, .q = {0.2}}, {.rates = rates, .adapt = adapts});
+  };
+  EXPECT_EQ(name("exact", Adapt::head), "ANIL");
+  EXPECT_EQ(name("first_order", Adapt::body), "First-order BOIL");
+  EXPECT_EQ(name("ufo", Adapt::head), "UFO-MAML (q=0.2), ANIL");
+  EXPECT_EQ(name("exact", Adapt::all, {.per = RatesPer::parameter, .learned = true}), "Meta-SGD");
+  EXPECT_EQ(name("first_order", Adapt::all, {.per = RatesPer::layer_and_step, .learned = true}), "FOMAML + LSLR");
+  EXPECT_EQ(name("exact", Adapt::head, {.per = RatesPer::layer, .learned = true}), "ANIL + learned rates");
+}
+
 }  // namespace
 }  // namespace ufo::bilevel

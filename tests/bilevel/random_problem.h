@@ -28,6 +28,7 @@ struct RandomProblemOptions {
   int64_t channels = 1, height = 13, width = 13;
   at::ScalarType dtype = at::kDouble;
   Engine engine = Engine::hand_written;
+  InnerOptions inner = {};  ///< of its rates and of what adapts
 };
 
 struct RandomProblem {
@@ -38,8 +39,9 @@ struct RandomProblem {
   explicit RandomProblem(const RandomProblemOptions& o) {
     network = nn::make_network(
         o.model, {.channels = o.channels, .height = o.height, .width = o.width, .ways = o.ways});
-    // Noise on the initialisation moves the parameters of batch norm off 1 and 0.
-    theta = network->initial_parameters(1).to(at::kDouble);
+    const Learner learner(*network, o.inner, o.dtype);
+    // Noise on the initialisation moves the parameters of batch norm off 1 and 0, and learned rates apart.
+    theta = learner.initial(1).to(at::kDouble);
     theta = (theta + 0.1 * random_normal(theta.sizes(), 2)).to(o.dtype);
     const auto images = [&](int64_t a_class, uint64_t seed) {
       return random_normal({o.tasks, o.ways * a_class, o.height, o.width, o.channels}, seed, o.dtype)
@@ -48,7 +50,7 @@ struct RandomProblem {
     const auto labels = [&](int64_t a_class) {
       return at::arange(o.ways).repeat_interleave(a_class).expand({o.tasks, o.ways * a_class}).contiguous();
     };
-    problem = std::make_unique<ClassificationProblem>(*network, images(o.shots, 3), labels(o.shots),
+    problem = std::make_unique<ClassificationProblem>(learner, images(o.shots, 3), labels(o.shots),
                                                       images(o.queries, 4), labels(o.queries), o.engine);
   }
 };

@@ -179,7 +179,7 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
     int64_t steps = begin.step;
     Trainer({.sampler = *run.sampler,
              .validation_sampler = *run.validation_sampler,
-             .network = *run.network,
+             .learner = *run.network,
              .estimator = *estimator,
              .coin = coin,
              .optimizer = *optimizer,

@@ -35,7 +35,7 @@ class Training : public testing::Test {
     int64_t steps = start.step;
     Trainer trainer({.sampler = *run.sampler,
                      .validation_sampler = *run.validation_sampler,
-                     .network = *run.network,
+                     .learner = *run.network,
                      .estimator = *estimator,
                      .coin = coin,
                      .optimizer = *optimizer,

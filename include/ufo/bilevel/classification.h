@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/bilevel/problem.h>
+#include <ufo/bilevel/learner.h>
 #include <ufo/nn/network.h>
 
 namespace ufo::bilevel {
@@ -12,21 +13,26 @@ namespace ufo::bilevel {
 /// Who differentiates the network: its own hand-written derivatives where it has some, or autograd.
 enum class Engine { hand_written, autograd };
 
-/// Few-shot classification: theta is the initialisation of `network`, the inner objective the mean
+/// Few-shot classification: theta is the initialisation of a network, with the inner rates that are learned
+/// behind it; the inner objective the mean
 /// cross-entropy on the support set, the outer objective that on the query set (Finn et al., arXiv
 /// 1703.03400). Where the network normalises query images by the support set's statistics, the outer gradient
 /// flows through these too.
 class ClassificationProblem final : public Problem {
  public:
   /// support_images [T, S, C, H, W], support_labels [T, S], query_images [T, R, C, H, W], query_labels [T,
-  /// R]; all on one device, images of the dtype of theta. `network` must outlive the problem.
-  ClassificationProblem(const nn::Network& network, at::Tensor support_images, at::Tensor support_labels,
+  /// R]; all on one device, images of the dtype of theta. The learner's network must outlive the problem.
+  ClassificationProblem(const Learner& learner, at::Tensor support_images, at::Tensor support_labels,
                         at::Tensor query_images, at::Tensor query_labels,
                         Engine engine = Engine::hand_written);
 
   int64_t tasks() const override { return support_images_.size(0); }
   std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const override;
   Schedule schedule() const override;
+  at::Tensor initial(const at::Tensor& theta) const override;
+  at::Tensor rates(const at::Tensor& theta, int64_t j) const override;
+  int64_t learned_rates() const override { return learner_.rates->size(); }
+  at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const override;
   std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
                                            Products products) const override;
   OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const override;
@@ -38,6 +44,7 @@ class ClassificationProblem final : public Problem {
  private:
   bool query_has_tape() const;
 
+  Learner learner_;
   const nn::Network& network_;
   at::Tensor support_images_, support_labels_, query_images_, query_labels_;
   Engine engine_;

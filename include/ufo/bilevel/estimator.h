@@ -121,9 +121,9 @@ std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const
 /// What decides the branches of `estimator`, made from the same options.
 Coin make_coin(const EstimatorOptions& options, const Estimator& estimator);
 
-/// The name by which papers know the estimator: "MAML", "FOMAML", "UFO-MAML (q=0.1)", "Partial MAML (head +
-/// 2)".
-std::string method_name(const EstimatorOptions& options);
+/// The name by which papers know the estimator with its inner loop: "MAML", "FOMAML", "UFO-MAML (q=0.1)",
+/// "Partial MAML (head + 2)", "ANIL", "First-order BOIL", "Meta-SGD", "MAML + LSLR".
+std::string method_name(const EstimatorOptions& options, const InnerOptions& inner = {});
 
 /// Whether the estimator tosses coins for its branches, and whether their q follows from earlier steps.
 bool tosses_coins(const EstimatorOptions& options);

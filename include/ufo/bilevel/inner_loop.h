@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -11,24 +12,93 @@
 
 namespace ufo::bilevel {
 
+/// What shares an inner rate.
+enum class RatesPer { run, layer, layer_and_step, parameter };
+
+/// Which parameters the inner loop changes.
+enum class Adapt { all, body, head };
+
+}  // namespace ufo::bilevel
+
+template <>
+struct ufo::Words<ufo::bilevel::RatesPer> {
+  using enum bilevel::RatesPer;
+  static constexpr std::pair<bilevel::RatesPer, const char*> table[] = {
+      {run, "run"}, {layer, "layer"}, {layer_and_step, "layer_and_step"}, {parameter, "parameter"}};
+};
+
+template <>
+struct ufo::Words<ufo::bilevel::Adapt> {
+  using enum bilevel::Adapt;
+  static constexpr std::pair<bilevel::Adapt, const char*> table[] = {
+      {all, "all"}, {body, "body"}, {head, "head"}};
+};
+
+namespace ufo::bilevel {
+
+/// Inner rates that differ or are learned.
+struct InnerRateOptions {
+  RatesPer per = RatesPer::run;
+  bool learned = false;
+  bool below_zero = false;
+  double body = 0;
+  double head = 0;
+
+  template <class Self, class Visitor>
+  static void describe(Self& self, Visitor&& field) {
+    field("per", self.per, one_of_words<RatesPer>(),
+          "what has a learned rate of its own: the run, each layer, each layer in each inner step (LSLR of "
+          "MAML++), or each parameter (Meta-SGD)");
+    field("learned", self.learned, anything(),
+          "whether the inner rates are outer variables, and the outer loop moves them too");
+    field("below_zero", self.below_zero, anything(), "whether learned rates may fall below 0");
+    field("body", self.body, at_least(0),
+          "the rate of all layers but the head, or its start (0: inner.learning_rate)");
+    field("head", self.head, at_least(0), "the rate of the head, or its start (0: inner.learning_rate)");
+  }
+};
+
 /// The inner loop: r steps of gradient descent with rate alpha.
 struct InnerOptions {
   int64_t steps = 1;
   double learning_rate = 0.4;
+  InnerRateOptions rates = {};
+  Adapt adapt = Adapt::all;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("steps", self.steps, at_least(1), "inner gradient steps in training (r)");
     field("learning_rate", self.learning_rate, positive(),
           "inner step size for the mean cross-entropy (alpha)");
+    field("rates", self.rates, anything(), "inner rates that differ or are learned");
+    field("adapt", self.adapt, one_of_words<Adapt>(),
+          "what the inner loop changes: all, the head alone (ANIL), or the body, all but the head (BOIL)");
   }
 };
 
 /// phi - alpha g, a fresh tensor.
 at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double learning_rate);
 
-/// phi_steps [T, P], found from theta without keeping anything on the way.
-at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps);
+/// The rate of one inner step: a number for all parameters, or one for each.
+class StepRate {
+ public:
+  /// Problem::rates of step `j`, or inner.learning_rate where the problem has none.
+  StepRate(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t j)
+      : each_(problem.rates(theta, j)), common_(each_.defined() ? 1 : inner.learning_rate) {}
+
+  /// alpha v = common() weigh(v).
+  at::Tensor weigh(const at::Tensor& v) const { return each_.defined() ? each_ * v : v; }
+  double common() const { return common_; }
+
+ private:
+  at::Tensor each_;  ///< [P], or undefined
+  double common_;
+};
+
+/// phi_steps [T, P], found from theta without keeping anything on the way but, where asked for, the gradient
+/// [T, P] of each step.
+at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps,
+                 std::vector<at::Tensor>* gradients = nullptr);
 
 /// Calls `visit` with phi_0, phi_1, ..., phi_{inner.steps}, each [T, P], keeping none of them.
 void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,

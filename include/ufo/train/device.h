@@ -28,8 +28,8 @@ void set_precision(const std::string& name);
 /// "auto", "hand_written" or "autograd". Throws ConfigError for another word.
 bilevel::Engine parse_engine(const std::string& name);
 
-/// `batch` as a problem of `network`, on the device and with the dtype of `theta`.
-bilevel::ClassificationProblem make_problem(const nn::Network& network, const episode::EpisodeBatch& batch,
+/// `batch` as a problem of `learner`, on the device and with the dtype of `theta`.
+bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
                                             const at::Tensor& theta, bilevel::Engine engine);
 
 }  // namespace ufo::train

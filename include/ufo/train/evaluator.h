@@ -10,7 +10,6 @@
 #include <ufo/data/dataset.h>
 #include <ufo/episode/device_images.h>
 #include <ufo/episode/sampler.h>
-#include <ufo/nn/network.h>
 #include <ufo/run/evaluation.h>
 
 namespace ufo::train {
@@ -31,14 +30,14 @@ struct EvaluationRequest {
 /// Adapts `theta` [P] to N episodes. On the CPU an episode a thread; the same bits for any number of threads.
 /// Under BatchNorm::batch the statistics are those of all query images of an episode together: the evaluation
 /// is transductive.
-run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request);
 
 /// As evaluate_episodes, of an ensemble: each of `thetas` [P] is adapted to an episode, and the class
 /// probabilities of the query images are the means of those that the members give after as many inner steps
 /// (Lakshminarayanan et al., arXiv 1612.01474, section 2.4).
-run::EpisodeCurves evaluate_ensemble(const nn::Network& network, const std::vector<at::Tensor>& thetas,
+run::EpisodeCurves evaluate_ensemble(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request);
 

@@ -14,8 +14,8 @@ namespace ufo::train {
 class Predictor {
  public:
   /// Takes `inner.steps` steps from theta [P] on the support images [S, C, H, W] with labels [S], on the
-  /// device and in the dtype of theta. `network` must outlive the predictor.
-  Predictor(const nn::Network& network, const at::Tensor& theta, const at::Tensor& support_images,
+  /// device and in the dtype of theta. The learner's network must outlive the predictor.
+  Predictor(const bilevel::Learner& learner, const at::Tensor& theta, const at::Tensor& support_images,
             const at::Tensor& support_labels, const bilevel::InnerOptions& inner, bilevel::Engine engine);
 
   /// The probability of each class, [R, N] on the CPU, for query images [R, C, H, W]. Under BatchNorm::batch

@@ -9,8 +9,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/bilevel/estimator.h>
+#include <ufo/bilevel/learner.h>
 #include <ufo/episode/sampler.h>
-#include <ufo/nn/network.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/metrics.h>
 #include <ufo/run/options.h>
@@ -25,7 +25,7 @@ struct TrainerParts {
   const episode::EpisodeSampler& sampler;  ///< of the training episodes
   const episode::EpisodeSampler&
       validation_sampler;  ///< of the validation episodes, 0 to validation.tasks - 1
-  const nn::Network& network;
+  bilevel::Learner learner;
   const bilevel::Estimator& estimator;
   bilevel::Coin& coin;  ///< of the estimator's branches
   OuterOptimizer& optimizer;

@@ -7,6 +7,7 @@
 
 #include <ufo/bilevel/classification.h>
 #include <ufo/bilevel/estimator.h>
+#include <ufo/bilevel/learner.h>
 #include <ufo/data/dataset.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
@@ -32,6 +33,7 @@ class Workspace {
   const data::Dataset& dataset() const { return dataset_; }
   const nn::InputShape& input() const { return input_; }
   const nn::Network& network() const { return *network_; }
+  const bilevel::Learner& learner() const { return learner_; }
 
   /// Samplers of training episodes, and of those of validation and evaluation, which have queries of their
   /// own. Throw ConfigError where the data set has too few classes or images.
@@ -45,7 +47,7 @@ class Workspace {
   }
   std::unique_ptr<bilevel::Estimator> make_estimator(const bilevel::EstimatorOptions& options) const;
 
-  /// theta [P] on the device: the initialisation of the config's seed.
+  /// theta [S] on the device: the initialisation of the config's seed, and the rates' start.
   at::Tensor initial_parameters() const;
 
  private:
@@ -55,6 +57,7 @@ class Workspace {
   data::Dataset dataset_;
   nn::InputShape input_;
   std::unique_ptr<nn::Network> network_;
+  bilevel::Learner learner_;  ///< on the device
 };
 
 /// The checkpoint `file`, or one of the initialisation of the config's seed alone where it is empty, in

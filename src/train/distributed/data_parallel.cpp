@@ -99,17 +99,17 @@ void combine(bilevel::MetaGradientSums& sums, Communicator& communicator) {
   sums = total.take();
 }
 
-run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler, const EvaluationRequest& request,
                                      Communicator& communicator) {
   if (communicator.size() == 1) {
-    return evaluate_episodes(network, theta, sampler, request);
+    return evaluate_episodes(learner, theta, sampler, request);
   }
   const episode::TaskRange share = share_of(request.tasks, communicator);
   EvaluationRequest part = request;
   part.first = request.first + share.first;
   part.tasks = share.count;
-  const run::EpisodeCurves own = evaluate_episodes(network, theta, sampler, part);
+  const run::EpisodeCurves own = evaluate_episodes(learner, theta, sampler, part);
   // The sum of a number and zeros is that number: nothing is rounded.
   const auto gather = [&](const std::vector<std::vector<double>>& rows) {
     std::vector<std::vector<double>> all;

@@ -31,7 +31,7 @@ void combine(bilevel::MetaGradientSums& sums, Communicator& communicator);
 
 /// As evaluate_episodes, each process adapting to its share of the episodes: every process gets the curves of
 /// all, in the order of the episodes.
-run::EpisodeCurves evaluate_episodes(const nn::Network& network, const at::Tensor& theta,
+run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler, const EvaluationRequest& request,
                                      Communicator& communicator);
 
