@@ -3,15 +3,37 @@
 #include <ATen/ATen.h>
 
 namespace ufo::bilevel {
+namespace {
 
-at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const OuterGradient& outer,
-                    const Parts& parts) {
-  at::Tensor sum = problem.initial_adjoint(theta, parts.v);
-  for (const auto& term : {outer.theta, parts.mixed}) {
-    if (term.defined()) {
-      sum = sum.defined() ? sum + term : term;
-    }
+void add(const at::Tensor& term, at::Tensor& sum) {
+  if (term.defined()) {
+    sum = sum.defined() ? sum + term : term;
   }
+}
+
+}  // namespace
+
+void OuterPath::pass(int64_t j, const at::Tensor& phi) {
+  const bool last = j + 1 == static_cast<int64_t>(phi_.size());
+  if (j == 0 || (!last && !weights_.defined())) {
+    return;
+  }
+  OuterGradient outer = problem_.outer_gradient(theta_, phi);
+  if (weights_.defined()) {
+    const at::Tensor weight = weights_.select(0, j - 1);
+    outer.phi = outer.phi * weight;
+    outer.theta = outer.theta.defined() ? outer.theta * weight : outer.theta;
+  }
+  phi_[static_cast<size_t>(j)] = outer.phi;
+  add(outer.theta, partial_);
+  value_ = outer.value;
+  ++calls_;
+}
+
+at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Parts& parts) {
+  at::Tensor sum = problem.initial_adjoint(theta, parts.v);
+  add(parts.partial, sum);
+  add(parts.mixed, sum);
   if (!sum.defined()) {
     sum = at::zeros({problem.tasks(), theta.size(0) - problem.learned_rates()}, theta.options());
   }
@@ -21,18 +43,20 @@ at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Outer
 void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Tensor& v, int64_t j,
                at::Tensor& sum) {
   if (problem.learned_rates() > 0) {
-    const at::Tensor step = problem.rates_adjoint(gradient * v, j).neg();
-    sum = sum.defined() ? sum + step : step;
+    add(problem.rates_adjoint(gradient * v, j).neg(), sum);
   }
 }
 
-at::Tensor first_order_rates(const Problem& problem, const std::vector<at::Tensor>& gradients,
-                             const at::Tensor& v) {
-  at::Tensor sum;
-  for (size_t j = 0; j < gradients.size(); ++j) {
-    add_rates(problem, gradients[j], v, static_cast<int64_t>(j), sum);
+at::Tensor assemble_first_order(const Problem& problem, const at::Tensor& theta, const OuterPath& outer,
+                                const std::vector<at::Tensor>& gradients, int64_t steps) {
+  at::Tensor v, rates;
+  for (int64_t j = steps; j > 0; --j) {
+    add(outer.gradient(j), v);
+    if (!gradients.empty()) {
+      add_rates(problem, gradients[static_cast<size_t>(j - 1)], v, j - 1, rates);
+    }
   }
-  return sum;
+  return assemble(problem, theta, {.v = v, .partial = outer.partial(), .rates = rates});
 }
 
 }  // namespace ufo::bilevel

@@ -92,9 +92,11 @@ ClassificationProblem::ClassificationProblem(const Learner& learner, at::Tensor 
 }
 
 std::unique_ptr<Problem> ClassificationProblem::select(std::span<const int64_t> tasks) const {
-  return std::make_unique<ClassificationProblem>(learner_, rows(support_images_, tasks),
-                                                 rows(support_labels_, tasks), rows(query_images_, tasks),
-                                                 rows(query_labels_, tasks), engine_);
+  auto selected = std::make_unique<ClassificationProblem>(
+      learner_, rows(support_images_, tasks), rows(support_labels_, tasks), rows(query_images_, tasks),
+      rows(query_labels_, tasks), engine_);
+  selected->weigh_outer(outer_weights_);
+  return selected;
 }
 
 Schedule ClassificationProblem::schedule() const {

@@ -15,7 +15,11 @@ class Trajectory {
  public:
   Trajectory(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, const WayBack& back,
              const FirstTasks& returning)
-      : returning_(returning), theta_(theta), inner_(inner), back_(back) {
+      : returning_(returning),
+        theta_(theta),
+        inner_(inner),
+        back_(back),
+        outer_(problem, theta, inner.steps) {
     const auto kept = back.memory == Memory::store_linearizations ? back.products : Products::none;
     phi_ = problem.initial(theta);
     for (int64_t j = 0; j < inner.steps; ++j) {
@@ -31,11 +35,11 @@ class Trajectory {
       if (back.memory == Memory::store_linearizations) {
         linearizations_.push_back(std::move(linearization));
       }
+      outer_.pass(j + 1, phi_);
     }
   }
 
-  /// phi_r
-  const at::Tensor& end() const { return phi_; }
+  const OuterPath& outer() const { return outer_; }
 
   /// The linearization at phi_j, to be asked for once each, from the last to the first.
   std::unique_ptr<Linearization> take(int64_t j) {
@@ -64,17 +68,16 @@ class Trajectory {
   const at::Tensor& theta_;
   const InnerOptions& inner_;
   const WayBack& back_;
+  OuterPath outer_;
   at::Tensor phi_;
   std::vector<at::Tensor> stored_, gradients_;
   std::vector<std::unique_ptr<Linearization>> linearizations_;
   int64_t gradient_calls_ = 0;
 };
 
-/// Of the first `count` tasks.
-OuterGradient first_tasks(const OuterGradient& outer, int64_t count) {
-  return {.value = outer.value,
-          .phi = outer.phi.narrow(0, 0, count),
-          .theta = outer.theta.defined() ? outer.theta.narrow(0, 0, count) : at::Tensor()};
+/// The first `count` rows, where there are any.
+at::Tensor first_rows(const at::Tensor& rows, int64_t count) {
+  return rows.defined() ? rows.narrow(0, 0, count) : rows;
 }
 
 class Exact final : public Estimator {
@@ -106,15 +109,14 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
                              const WayBack& back, int64_t exact_tasks) {
   const FirstTasks returning(problem, exact_tasks);
   Trajectory trajectory(problem, theta, inner, back, returning);
-  const OuterGradient outer = problem.outer_gradient(theta, trajectory.end());
-  const OuterGradient own = first_tasks(outer, exact_tasks);
+  const OuterPath& outer = trajectory.outer();
 
-  at::Tensor v = own.phi, mixed, rates;
+  at::Tensor v = first_rows(outer.gradient(inner.steps), exact_tasks), mixed, rates;
   for (int64_t j = inner.steps - 1; j >= 0; --j) {
     const auto linearization = trajectory.take(j);
     const StepRate rate(*returning, theta, inner, j);
     if (returning->learned_rates() > 0) {
-      add_rates(*returning, linearization->gradient().narrow(0, 0, exact_tasks), v, j, rates);
+      add_rates(*returning, first_rows(linearization->gradient(), exact_tasks), v, j, rates);
     }
     const at::Tensor weighed = rate.weigh(v);
     const at::Tensor cross = linearization->mixed_product(weighed);
@@ -125,14 +127,18 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
     if (back.clip > 0) {
       v.clamp_(-back.clip, back.clip);
     }
+    if (outer.gradient(j).defined()) {
+      v = v + first_rows(outer.gradient(j), exact_tasks);
+    }
   }
   const int64_t up = trajectory.gradient_calls();
-  const at::Tensor first_order_rate = first_order_rates(problem, trajectory.gradients(), outer.phi);
-  return {.first_order = assemble(problem, theta, outer, {.v = outer.phi, .rates = first_order_rate}),
-          .exact = assemble(*returning, theta, own, {.v = v, .mixed = mixed, .rates = rates}),
+  return {.first_order = assemble_first_order(problem, theta, outer, trajectory.gradients(), inner.steps),
+          .exact = assemble(
+              *returning, theta,
+              {.v = v, .partial = first_rows(outer.partial(), exact_tasks), .mixed = mixed, .rates = rates}),
           .rest = {.gradient = {},
-                   .outer = outer.value,
-                   .gradient_calls = problem.tasks() * (inner.steps + 1) + up,
+                   .outer = outer.value(),
+                   .gradient_calls = problem.tasks() * inner.steps + outer.gradient_calls() + up,
                    .hessian_products = back.products.whole() ? exact_tasks * inner.steps : 0}};
 }
 

@@ -25,14 +25,16 @@ class FirstOrder final : public Estimator {
 
 TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& theta,
                                    const InnerOptions& inner) {
+  OuterPath outer(problem, theta, inner.steps);
   std::vector<at::Tensor> gradients;
-  const bool learned = problem.learned_rates() > 0;
-  const at::Tensor phi = adapt(problem, theta, inner, inner.steps, learned ? &gradients : nullptr);
-  const OuterGradient outer = problem.outer_gradient(theta, phi);
-  const at::Tensor rates = first_order_rates(problem, gradients, outer.phi);
-  return {.gradient = assemble(problem, theta, outer, {.v = outer.phi, .rates = rates}),
-          .outer = outer.value,
-          .gradient_calls = problem.tasks() * (inner.steps + 1)};
+  at::Tensor phi = problem.initial(theta);
+  for (int64_t j = 0; j < inner.steps; ++j) {
+    phi = inner_step(problem, theta, phi, inner, j, problem.learned_rates() > 0 ? &gradients : nullptr);
+    outer.pass(j + 1, phi);
+  }
+  return {.gradient = assemble_first_order(problem, theta, outer, gradients, inner.steps),
+          .outer = outer.value(),
+          .gradient_calls = problem.tasks() * inner.steps + outer.gradient_calls()};
 }
 
 std::unique_ptr<Estimator> make_first_order(const EstimatorOptions&, const InnerOptions& inner,

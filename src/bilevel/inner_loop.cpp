@@ -8,16 +8,20 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
   return at::sub(phi, gradient, learning_rate);
 }
 
-at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps,
-                 std::vector<at::Tensor>* gradients) {
+at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
+                      const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients) {
+  const StepRate rate(problem, theta, inner, j);
+  const at::Tensor gradient = problem.linearize(theta, phi, Products::none)->gradient();
+  if (gradients != nullptr) {
+    gradients->push_back(gradient);
+  }
+  return descend(phi, rate.weigh(gradient), rate.common());
+}
+
+at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps) {
   at::Tensor phi = problem.initial(theta);
   for (int64_t j = 0; j < steps; ++j) {
-    const at::Tensor gradient = problem.linearize(theta, phi, Products::none)->gradient();
-    const StepRate rate(problem, theta, inner, j);
-    phi = descend(phi, rate.weigh(gradient), rate.common());
-    if (gradients != nullptr) {
-      gradients->push_back(gradient);
-    }
+    phi = inner_step(problem, theta, phi, inner, j);
   }
   return phi;
 }
@@ -27,9 +31,7 @@ void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerO
   at::Tensor phi = problem.initial(theta);
   visit(phi);
   for (int64_t j = 0; j < inner.steps; ++j) {
-    const StepRate rate(problem, theta, inner, j);
-    const auto linearization = problem.linearize(theta, phi, Products::none);
-    phi = descend(phi, rate.weigh(linearization->gradient()), rate.common());
+    phi = inner_step(problem, theta, phi, inner, j);
     visit(phi);
   }
 }

@@ -13,6 +13,7 @@
 #include <ufo/base/error.h>
 #include <ufo/train/device.h>
 #include <ufo/train/distributed/data_parallel.h>
+#include <ufo/train/schedule.h>
 
 namespace ufo::train {
 namespace {
@@ -85,8 +86,13 @@ class DeviceStep final : public OuterStep {
     const int64_t own_exact = own_coins.exact_tasks();
     send_indices(step, own_coins);
     send_weights(own_exact, q);
-    prepare_likely_sums(q);
-    sum_with(own_exact, q)();
+    const at::Tensor outer = outer_weights(options_.outer, options_.inner.steps, step);
+    if (outer.defined()) {
+      send(outer.to(theta_.scalar_type()), outer_weights_);
+    } else {
+      prepare_likely_sums(q);
+    }
+    sum_with(own_exact, q, outer.defined())();
     if (parts_.communicator.size() > 1) {
       parts_.communicator.all_reduce(sums_, Reduction::sum);
     }
@@ -101,6 +107,7 @@ class DeviceStep final : public OuterStep {
   struct Sums {
     int64_t exact_tasks;  ///< those of the first so many tasks that have a weight
     bool all_exact;       ///< q = 1: no weights at all
+    bool multi_step;      ///< the outer objective counts after every inner step
     auto operator<=>(const Sums&) const = default;
   };
 
@@ -134,13 +141,14 @@ class DeviceStep final : public OuterStep {
     send(weights, weights_);
   }
 
-  Sums sums_of(int64_t exact_tasks, double q) const {
+  Sums sums_of(int64_t exact_tasks, double q, bool multi_step = false) const {
     return {.exact_tasks = *std::lower_bound(counts_.begin(), counts_.end(), exact_tasks),
-            .all_exact = q == 1};
+            .all_exact = q == 1,
+            .multi_step = multi_step};
   }
 
-  Replay& sum_with(int64_t exact_tasks, double q) {
-    const Sums which = sums_of(exact_tasks, q);
+  Replay& sum_with(int64_t exact_tasks, double q, bool multi_step = false) {
+    const Sums which = sums_of(exact_tasks, q, multi_step);
     return sum_replays_
         .try_emplace(
             which, [this, which] { sum(which); }, recorder_)
@@ -167,7 +175,10 @@ class DeviceStep final : public OuterStep {
 
   void sum(const Sums& which) {
     const auto batch = images_.gather(indices_, parts_.sampler.options());
-    const auto problem = make_problem(parts_.learner, batch, theta_, engine_);
+    auto problem = make_problem(parts_.learner, batch, theta_, engine_);
+    if (which.multi_step) {
+      problem.weigh_outer(outer_weights_);
+    }
     const auto sums = bilevel::launch_meta_gradient_sums(
         problem, theta_, parts_.estimator,
         {.count = which.exact_tasks,
@@ -199,6 +210,9 @@ class DeviceStep final : public OuterStep {
       estimate.gradient_calls += tasks * work.gradient_calls;
       estimate.hessian_products += tasks * work.hessian_products;
     }
+    if (outer_weights(options_.outer, options_.inner.steps, step).defined()) {
+      estimate.gradient_calls += estimate.tasks * (options_.inner.steps - 1);
+    }
     return result;
   }
 
@@ -211,6 +225,7 @@ class DeviceStep final : public OuterStep {
   const episode::DeviceImages& images_;
   episode::EpisodeIndices indices_;  ///< of the step's own tasks, on the device, exact ones first
   at::Tensor weights_;               ///< [tasks] xi / q of each
+  at::Tensor outer_weights_;         ///< [r] of the outer objective after each inner step
   at::Tensor sums_;                  ///< [P + kGradientNorm]: the two below, added up by one call
   at::Tensor gradient_;              ///< [P], the sum over the tasks, then the mean
   at::Tensor scalars_;               ///< [kGradientNorm] over the tasks

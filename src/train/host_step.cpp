@@ -5,6 +5,7 @@
 
 #include <ufo/train/device.h>
 #include <ufo/train/distributed/data_parallel.h>
+#include <ufo/train/schedule.h>
 
 namespace ufo::train {
 namespace {
@@ -22,7 +23,11 @@ class HostStep final : public OuterStep {
 
   void begin(int64_t step, const bilevel::Coins& coins) override {
     const auto start = std::chrono::steady_clock::now();
-    const auto problem = make_problem(parts_.learner, batches_.next(), theta_, engine_);
+    auto problem = make_problem(parts_.learner, batches_.next(), theta_, engine_);
+    if (const at::Tensor weights = outer_weights(options_.outer, options_.inner.steps, step);
+        weights.defined()) {
+      problem.weigh_outer(weights.to(theta_.options()));
+    }
     bilevel::MetaGradientSums sums =
         bilevel::sum_meta_gradients(problem, theta_, parts_.estimator, share_of(coins, parts_.communicator));
     combine(sums, parts_.communicator);

@@ -2,6 +2,8 @@
 #include <cmath>
 #include <numbers>
 
+#include <ATen/ATen.h>
+
 #include <ufo/train/schedule.h>
 
 namespace ufo::train {
@@ -35,6 +37,18 @@ double outer_learning_rate(const run::OuterOptions& outer, int64_t step, double 
   }
   const bool warming_up = step < outer.warm_up_steps;
   return warming_up ? rate * static_cast<double>(step + 1) / static_cast<double>(outer.warm_up_steps) : rate;
+}
+
+at::Tensor outer_weights(const run::OuterOptions& outer, int64_t inner_steps, int64_t step) {
+  if (step >= outer.multi_step_loss || inner_steps == 1) {
+    return {};
+  }
+  constexpr double kLeast = 0.03;
+  const double over = static_cast<double>(step) / static_cast<double>(outer.multi_step_loss);
+  const double each = std::max(1 - over, kLeast) / static_cast<double>(inner_steps);
+  at::Tensor weights = at::full({inner_steps}, each, at::kFloat);
+  weights[inner_steps - 1] = 1 - static_cast<double>(inner_steps - 1) * each;
+  return weights;
 }
 
 }  // namespace ufo::train

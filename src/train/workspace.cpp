@@ -55,6 +55,19 @@ episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
 
 std::unique_ptr<bilevel::Estimator> Workspace::make_estimator(
     const bilevel::EstimatorOptions& options) const {
+  if (options_.outer.multi_step_loss > 0) {
+    if (options_.outer.budget.limited()) {
+      throw ConfigError(
+          "outer.multi_step_loss: need 0 beside outer.budget, which counts one gradient of the outer "
+          "objective a task, got " +
+          std::to_string(options_.outer.multi_step_loss));
+    }
+    if (!bilevel::has_outer_gradient(options)) {
+      throw ConfigError(
+          "outer.multi_step_loss: need an estimator with a gradient of the outer objective, got " +
+          options.estimator);
+    }
+  }
   const auto base = bilevel::base_of(options);
   bilevel::ProductCosts products{.whole = options_.outer.budget.hessian_product};
   if (base && base->second_order()) {
@@ -80,8 +93,7 @@ run::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::str
   if (!file.empty()) {
     return run::load_checkpoint(file, workspace.learner().layout());
   }
-  return {.parameters =
-              workspace.learner().initial(static_cast<uint64_t>(workspace.options().seed))};
+  return {.parameters = workspace.learner().initial(static_cast<uint64_t>(workspace.options().seed))};
 }
 
 }  // namespace ufo::train

@@ -1,3 +1,4 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <ufo/train/schedule.h>
@@ -45,6 +46,18 @@ TEST(Schedule, WarmUpRisesToTheRate) {
   EXPECT_DOUBLE_EQ(outer_learning_rate(outer, 0, 0), 0.2);
   EXPECT_DOUBLE_EQ(outer_learning_rate(outer, 3, 0), 0.8);
   EXPECT_DOUBLE_EQ(outer_learning_rate(outer, 4, 0), 0.8);
+}
+
+TEST(OuterWeights, GoFromEqualOnesToTheLastStepAlone) {
+  run::OuterOptions outer;
+  EXPECT_FALSE(outer_weights(outer, 5, 0).defined());
+  outer.multi_step_loss = 100;
+  EXPECT_TRUE(outer_weights(outer, 5, 0).allclose(at::full({5}, 0.2)));
+  EXPECT_TRUE(outer_weights(outer, 5, 50).allclose(at::tensor({0.1, 0.1, 0.1, 0.1, 0.6}, at::kFloat)));
+  EXPECT_TRUE(
+      outer_weights(outer, 5, 99).allclose(at::tensor({0.006, 0.006, 0.006, 0.006, 0.976}, at::kFloat)));
+  EXPECT_FALSE(outer_weights(outer, 5, 100).defined());
+  EXPECT_FALSE(outer_weights(outer, 1, 0).defined()) << "one step is the last";
 }
 
 TEST(Budget, DrivesProgressAndEndsTheRun) {

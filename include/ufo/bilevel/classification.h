@@ -1,11 +1,12 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include <ATen/core/Tensor.h>
 
-#include <ufo/bilevel/problem.h>
 #include <ufo/bilevel/learner.h>
+#include <ufo/bilevel/problem.h>
 #include <ufo/nn/network.h>
 
 namespace ufo::bilevel {
@@ -33,10 +34,15 @@ class ClassificationProblem final : public Problem {
   at::Tensor rates(const at::Tensor& theta, int64_t j) const override;
   int64_t learned_rates() const override { return learner_.rates->size(); }
   at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const override;
+  at::Tensor outer_weights() const override { return outer_weights_; }
   std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
                                            Products products) const override;
   OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const override;
   OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override;
+
+  /// Has the query losses after inner steps 1, ..., r count by `weights` [r], on the device and of the dtype
+  /// of theta; undefined ones: that after the last step alone.
+  void weigh_outer(at::Tensor weights) { outer_weights_ = std::move(weights); }
 
   /// Logits [T, R, N] of the query images under phi [T, P]; differentiable by autograd.
   at::Tensor query_logits(const at::Tensor& phi) const;
@@ -46,7 +52,7 @@ class ClassificationProblem final : public Problem {
 
   Learner learner_;
   const nn::Network& network_;
-  at::Tensor support_images_, support_labels_, query_images_, query_labels_;
+  at::Tensor support_images_, support_labels_, query_images_, query_labels_, outer_weights_;
   Engine engine_;
 };
 

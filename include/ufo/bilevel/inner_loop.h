@@ -95,10 +95,12 @@ class StepRate {
   double common_;
 };
 
-/// phi_steps [T, P], found from theta without keeping anything on the way but, where asked for, the gradient
-/// [T, P] of each step.
-at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps,
-                 std::vector<at::Tensor>* gradients = nullptr);
+/// phi_{j+1} from phi_j [T, P]; appends the inner gradient [T, P] at phi_j to `gradients` where it is given.
+at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
+                      const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients = nullptr);
+
+/// phi_steps [T, P], found from theta without keeping anything on the way.
+at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps);
 
 /// Calls `visit` with phi_0, phi_1, ..., phi_{inner.steps}, each [T, P], keeping none of them.
 void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,

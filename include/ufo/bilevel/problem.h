@@ -81,7 +81,8 @@ enum class Schedule { whole_batch, task_by_task };
 ///   minimise over theta the mean of L_outer(theta, phi_r), where phi_0 = initial(theta) and
 ///   phi_{j+1} = phi_j - alpha dL_inner/dphi(theta, phi_j).
 /// Of theta the last R variables may be rates of the inner loop (learned_rates()); derivatives by theta are
-/// then by the others, S - R, but for rates_adjoint. All functions are pure; different threads may call them at once.
+/// then by the others, S - R, but for rates_adjoint. All functions are pure; different threads may call them
+/// at once.
 class Problem {
  public:
   virtual ~Problem() = default;
@@ -101,19 +102,24 @@ class Problem {
   /// does not depend on theta. By default v itself.
   virtual at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const { return v; }
 
-  /// The rates alpha_j [P] of inner step j, one an inner variable; undefined where InnerOptions::learning_rate
-  /// is that of all.
+  /// The rates alpha_j [P] of inner step j, one an inner variable; undefined where
+  /// InnerOptions::learning_rate is that of all.
   virtual at::Tensor rates(const at::Tensor& theta, int64_t j) const { return {}; }
 
   /// R, how many of the outer variables are inner rates.
   virtual int64_t learned_rates() const { return 0; }
 
-  /// The adjoint of `rates`: w [T, P] to (d alpha_j / d theta)^T w by those R alone, [T, R]; only where R > 0.
+  /// The adjoint of `rates`: w [T, P] to (d alpha_j / d theta)^T w by those R alone, [T, R]; only where R >
+  /// 0.
   virtual at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const { return {}; }
 
   /// Throws std::invalid_argument for products of blocks that the problem does not have.
   virtual std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
                                                    Products products) const = 0;
+
+  /// Weights [r] of the outer objective at phi_1, ..., phi_r, whose weighted sum is then minimised (MAML++'s
+  /// multi-step loss, arXiv 1810.09502); undefined where that at phi_r alone counts.
+  virtual at::Tensor outer_weights() const { return {}; }
 
   virtual OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const = 0;
 

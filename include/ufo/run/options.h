@@ -61,6 +61,7 @@ struct OuterOptions {
   double clip_norm = 0;
   int64_t meta_batch = 32;
   int64_t steps = 60000;
+  int64_t multi_step_loss = 0;
   BudgetOptions budget;
 
   template <class Self, class Visitor>
@@ -87,6 +88,9 @@ struct OuterOptions {
     field("clip_norm", self.clip_norm, at_least(0), "scale the whole estimate down to this norm (0: off)");
     field("meta_batch", self.meta_batch, at_least(1), "tasks of an outer step (T)");
     field("steps", self.steps, at_least(1), "outer steps, at most");
+    field(
+        "multi_step_loss", self.multi_step_loss, at_least(0),
+        "outer steps in which the query losses after every inner step count too, ever less (MAML++; 0: never)");
     field("budget", self.budget, anything(),
           "what the run may cost; where there is a budget, schedules go by the share of it that is spent");
   }

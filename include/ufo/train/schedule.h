@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <ATen/core/Tensor.h>
+
 #include <ufo/run/options.h>
 
 namespace ufo::train {
@@ -20,5 +22,11 @@ bool run_is_over(const run::OuterOptions& outer, int64_t steps, double gradient_
 ///   1608.03983), step   eta decay_factor^floor(step / decay_every),
 /// times (step + 1) / warm_up_steps in the warm-up.
 double outer_learning_rate(const run::OuterOptions& outer, int64_t step, double progress);
+
+/// The weights [inner_steps] of the outer objective after inner steps 1, 2, ... in outer step number `step`,
+/// float32; undefined where that after the last one alone counts. With N inner steps and the share p of
+/// outer.multi_step_loss that is over, all but the last weigh max((1 - p) / N, 0.03 / N) and the last one the
+/// rest of 1 (arXiv 1810.09502, and the paper's code for the lower bound).
+at::Tensor outer_weights(const run::OuterOptions& outer, int64_t inner_steps, int64_t step);
 
 }  // namespace ufo::train
