@@ -127,6 +127,25 @@ at::Tensor InnerRates::adjoint(const at::Tensor& w, int64_t j) const {
   return at::constant_pad_nd(of_groups, {before, steps_ - 1 - before}).flatten(1);
 }
 
+std::vector<std::pair<std::string, std::vector<double>>> InnerRates::named(const at::Tensor& theta) const {
+  std::vector<std::pair<std::string, std::vector<double>>> all;
+  if (size_ == 0) {
+    return all;
+  }
+  const at::Tensor rates = theta.narrow(0, theta.size(0) - size_, size_).to(at::kCPU, at::kDouble);
+  if (per_ == RatesPer::parameter) {
+    for (const nn::ParameterEntry& entry : entries_) {
+      all.push_back({entry.name, {rates.narrow(0, entry.offset, entry.size).mean().item<double>()}});
+    }
+    return all;
+  }
+  const double* rate = rates.const_data_ptr<double>();
+  for (size_t i = 0; i < groups_.size(); ++i, rate += steps_) {
+    all.push_back({groups_[i].name, {rate, rate + steps_}});
+  }
+  return all;
+}
+
 void InnerRates::project(at::Tensor& theta) const {
   if (size_ > 0 && !below_zero_) {
     theta.narrow(0, theta.size(0) - size_, size_).clamp_min_(0);

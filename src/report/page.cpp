@@ -67,7 +67,8 @@ std::string report_page(const std::vector<run::RunRecord>& runs, const Table& ev
       section("What was trained", facts_table(runs)) + section("Accuracy", accuracies(runs, evaluations)) +
       section("Learning", learning_figure(runs)) +
       section("Accuracy after each inner step", inner_step_figure(runs)) + section("Cost", cost_table(runs)) +
-      section("UFO's coin", coin_figure(runs)) + section("Configs", configs(runs));
+      section("UFO's coin", coin_figure(runs)) + section("Learned inner rates", inner_rate_table(runs)) +
+      section("Configs", configs(runs));
   const std::string page =
       joined("\n", element("head", head), "\n", element("body", element("main", body)), "\n");
   return joined("<!DOCTYPE html>\n", element("html", page, "lang=\"en\""), "\n");

@@ -26,6 +26,9 @@ std::string paired_table(const std::vector<run::RunRecord>& runs, const Table& e
 /// Time, outer steps a second, gradient calls and Hessian products.
 std::string cost_table(const std::vector<run::RunRecord>& runs);
 
+/// The learned inner rates of each layer and inner step, the larger the darker.
+std::string inner_rate_table(const std::vector<run::RunRecord>& runs);
+
 /// Validation accuracy and training loss against the outer step.
 std::string learning_figure(const std::vector<run::RunRecord>& runs);
 

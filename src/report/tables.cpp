@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <numeric>
 
 #include <ufo/base/text.h>
 #include <ufo/bilevel/estimator.h>
@@ -120,6 +121,45 @@ std::string cost_table(const std::vector<run::RunRecord>& runs) {
                  (estimated ? " ≈: from the steps that have a line in metrics.jsonl." : ""),
              "class=\"caption\"") +
          "\n";
+}
+
+std::string inner_rate_table(const std::vector<run::RunRecord>& runs) {
+  std::string tables;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto& layers = runs[i].training.inner_rates;
+    size_t steps = 0;
+    double largest = 0;
+    for (const auto& [layer, rates] : layers) {
+      steps = std::max(steps, rates.size());
+      largest = std::accumulate(rates.begin(), rates.end(), largest,
+                                [](double a, double b) { return std::max(a, b); });
+    }
+    if (steps == 0) {
+      continue;
+    }
+    std::vector<std::string> head = {runs[i].name};
+    for (size_t step = 1; step <= steps; ++step) {
+      head.push_back(steps == 1 ? "every step" : "step " + std::to_string(step));
+    }
+    std::string rows;
+    for (const auto& [layer, rates] : layers) {
+      std::string cells = element("th", escaped(layer));
+      for (const double rate : rates) {
+        const double share = largest > 0 ? std::clamp(rate / largest, 0.0, 1.0) : 0;
+        cells += element("td", fixed(rate, 4),
+                         "style=\"background:rgba(31,119,180," + fixed(share / 2, 2) + ")\"");
+      }
+      rows += element("tr", cells) + "\n";
+    }
+    tables += table_of(head_row(head), rows);
+  }
+  return tables.empty() ? ""
+                        : tables +
+                              element("p",
+                                      "As the last validation found them; a layer's parameters share a rate, "
+                                      "or the figure is the mean of theirs.",
+                                      "class=\"caption\"") +
+                              "\n";
 }
 
 }  // namespace ufo::report

@@ -70,6 +70,9 @@ std::string to_json(const MetricRecord& record) {
     object["gradient_calls"] = record.gradient_calls;
     object["hessian_products"] = record.hessian_products;
   }
+  for (const auto& [layer, rates] : record.inner_rates) {
+    object["inner_rates"][layer] = rates;
+  }
   return object.dump();
 }
 

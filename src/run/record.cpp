@@ -62,6 +62,23 @@ void read_training(RunRecord& run, const fs::path& file) {
   }
 }
 
+/// Those of `record` in place of earlier ones, where it has some.
+void read_inner_rates(TrainingRecord& training, const Json& record) {
+  if (!record.contains("inner_rates") || !record["inner_rates"].is_object()) {
+    return;
+  }
+  training.inner_rates.clear();
+  for (const auto& [layer, rates] : record["inner_rates"].items()) {
+    std::vector<double> numbers;
+    for (const Json& rate : rates) {
+      if (rate.is_number()) {
+        numbers.push_back(rate.get<double>());
+      }
+    }
+    training.inner_rates.push_back({layer, std::move(numbers)});
+  }
+}
+
 }  // namespace
 
 std::string RunRecord::evaluated() const {
@@ -87,6 +104,7 @@ TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& 
       add_training_step(training, record, step);
     } else if (record["split"] == "validation") {
       add_point(training.validation_accuracy, step, number(record, "accuracy"));
+      read_inner_rates(training, record);
     }
     training.steps = std::max(training.steps, step);
     const double seconds = number(record, "seconds");

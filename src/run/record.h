@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ufo/data/dataset.h>
@@ -24,7 +25,8 @@ struct TrainingRecord {
   Curve probability;          ///< q; UFO alone, as are the next two
   Curve bias_squared;         ///< running mean of D^2
   Curve norm_squared;         ///< running mean of V^2
-  int64_t logged_steps = 0;   ///< training steps that have a line; the counts below are theirs
+  std::vector<std::pair<std::string, std::vector<double>>> inner_rates;  ///< learned ones, in the end
+  int64_t logged_steps = 0;  ///< training steps that have a line; the counts below are theirs
   int64_t gradient_calls = 0, hessian_products = 0, exact_tasks = 0;
 
   /// A count of the logged steps, taken to all steps.

@@ -177,7 +177,8 @@ class Run {
             .loss = mean(curves.loss.back()),
             .accuracy = accuracy,
             .tasks_per_second = static_cast<double>(request.tasks) / seconds_since(start),
-            .seconds = seconds()});
+            .seconds = seconds(),
+            .inner_rates = parts_.learner.rates->named(state_.parameters)});
     const run::Validated validated{.step = state_.step, .accuracy = accuracy};
     if (!run::insert_ranked(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
       return;

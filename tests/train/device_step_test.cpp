@@ -5,7 +5,7 @@
 namespace ufo::train {
 namespace {
 
-at::Tensor start(const SmallRun& run) { return run.network->initial_parameters(1).to(at::kDouble); }
+at::Tensor start(const SmallRun& run) { return run.learner().initial(1).to(at::kDouble); }
 
 void expect_equal(double a, double b, const char* what, int64_t step) {
   EXPECT_EQ(std::isnan(a), std::isnan(b)) << what << ", step " << step;
@@ -60,6 +60,21 @@ TEST(DeviceStep, AdaptsQAsTheHostDoes) {
   const auto found = take_steps(run, StepKind::device, start(run), 0, 10);
   expect_the_same(found, take_steps(run, StepKind::host, start(run), 0, 10));
   EXPECT_NE(found.results.back().probability, found.results.front().probability);
+}
+
+TEST(DeviceStep, LearnsInnerRatesAndCountsAllQueryLossesAsTheHostDoes) {
+  for (const auto per : {bilevel::RatesPer::layer_and_step, bilevel::RatesPer::parameter}) {
+    SmallRun run("conv4");
+    run.options.inner.rates = {.per = per, .learned = true};
+    run.options.inner.adapt = bilevel::Adapt::body;
+    run.options.outer.multi_step_loss = 5;
+    run.build();
+    const auto found = take_steps(run, StepKind::device, start(run), 0, 8);
+    expect_the_same(found, take_steps(run, StepKind::host, start(run), 0, 8));
+    EXPECT_GT(found.results[4].estimate.gradient_calls, found.results[5].estimate.gradient_calls);
+    const auto rates = run.learner(at::kDouble).rates;
+    EXPECT_FALSE(rates->of_step(found.theta, 0).equal(rates->of_step(start(run), 0)));
+  }
 }
 
 TEST(DeviceStep, ClipsAndAugmentsAsTheHostDoes) {

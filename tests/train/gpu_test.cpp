@@ -31,7 +31,7 @@ class Gpu : public testing::Test {
   }
 
   at::Tensor start(const SmallRun& run, at::ScalarType type = at::kFloat) const {
-    return run.network->initial_parameters(1).to(device_, type);
+    return run.learner().initial(1).to(device_, type);
   }
 
   at::Device device_ = at::kCPU;
@@ -39,8 +39,9 @@ class Gpu : public testing::Test {
 };
 
 bilevel::MetaGradient meta_gradient(const SmallRun& run, const at::Tensor& theta, int64_t tasks) {
-  const auto problem = make_problem(*run.network, run.sampler->batch(data::Split::train, 0, tasks), theta,
-                                    bilevel::Engine::hand_written);
+  const auto problem =
+      make_problem(run.learner(theta.options()), run.sampler->batch(data::Split::train, 0, tasks), theta,
+                   bilevel::Engine::hand_written);
   const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
   const double q = make_coin(run.options.meta_gradient, *estimator).probability();
   bilevel::Coins coins{.probability = q, .exact = std::vector<bool>(static_cast<size_t>(tasks), q == 1)};
@@ -92,6 +93,16 @@ TEST_F(Gpu, GradientsAreThoseOfTheCpuInFloat32AtOneInnerStep) {
       EXPECT_LT(relative_difference(found.gradient, expected.gradient), 1e-4)
           << downsampling << ", " << estimator;
     }
+  }
+}
+
+TEST_F(Gpu, GradientsByInnerRatesAreThoseOfTheCpuInFloat64) {
+  for (const char* estimator : {"first_order", "exact", "ufo"}) {
+    SmallRun run = small_run("conv4", estimator, "stride", 3);
+    run.options.inner.rates = {.per = bilevel::RatesPer::layer_and_step, .learned = true};
+    const at::Tensor theta = start(run, at::kDouble);
+    const auto found = meta_gradient(run, theta, 6), expected = meta_gradient(run, theta.cpu(), 6);
+    EXPECT_LT(relative_difference(found.gradient, expected.gradient), 1e-9) << estimator;
   }
 }
 
@@ -170,7 +181,7 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
     const auto directory = run::RunDirectory::prepare(folder.path() / name, "{}", run::IfThereIsARun::resume);
     run::Checkpoint begin{.parameters = start(run), .config = "{}"};
     if (std::filesystem::exists(directory.last_checkpoint())) {
-      begin = run::load_checkpoint(directory.last_checkpoint(), run.network->layout());
+      begin = run::load_checkpoint(directory.last_checkpoint(), run.learner().layout());
       begin.parameters = begin.parameters.to(device_);
     }
     const auto estimator = bilevel::make_estimator(run.options.meta_gradient, run.options.inner);
@@ -179,7 +190,7 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
     int64_t steps = begin.step;
     Trainer({.sampler = *run.sampler,
              .validation_sampler = *run.validation_sampler,
-             .learner = *run.network,
+             .learner = run.learner(device_),
              .estimator = *estimator,
              .coin = coin,
              .optimizer = *optimizer,

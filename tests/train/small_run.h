@@ -8,6 +8,7 @@
 
 #include <ufo/base/random.h>
 #include <ufo/bilevel/estimator.h>
+#include <ufo/bilevel/learner.h>
 #include <ufo/episode/sampler.h>
 #include <ufo/nn/network.h>
 #include <ufo/run/options.h>
@@ -65,6 +66,11 @@ struct SmallRun {
     options.validation = {.every = 4, .tasks = 10, .inner_steps = 2};
     options.checkpoint_every = 5;
     build();
+  }
+
+  /// For a theta like `like`.
+  bilevel::Learner learner(const at::TensorOptions& like = at::kFloat) const {
+    return {*network, options.inner, like};
   }
 
   /// Makes the parts anew after a change of the options.

@@ -32,7 +32,7 @@ inline StepRun take_steps(SmallRun& run, StepKind kind, const at::Tensor& theta,
   }
   const TrainerParts parts{.sampler = *run.sampler,
                            .validation_sampler = *run.validation_sampler,
-                           .learner = *run.network,
+                           .learner = run.learner(theta.options()),
                            .estimator = *estimator,
                            .coin = coin,
                            .optimizer = *optimizer,

@@ -21,11 +21,10 @@ class Training : public testing::Test {
   TrainingResult train(SmallRun& run, const std::string& name, int64_t stop_at = -1) {
     const run::RunDirectory directory =
         run::RunDirectory::prepare(folder_.path() / name, "{}", run::IfThereIsARun::resume);
-    run::Checkpoint start{
-        .parameters = run.network->initial_parameters(static_cast<uint64_t>(run.options.seed)),
-        .config = "{\"a\": 1}"};
+    run::Checkpoint start{.parameters = run.learner().initial(static_cast<uint64_t>(run.options.seed)),
+                          .config = "{\"a\": 1}"};
     if (std::filesystem::exists(directory.last_checkpoint())) {
-      start = run::load_checkpoint(directory.last_checkpoint(), run.network->layout());
+      start = run::load_checkpoint(directory.last_checkpoint(), run.learner().layout());
     }
     run::MetricsFile metrics(directory.metrics_file(), start.step, run.options.log_every);
     run::TensorBoardSink tensorboard(directory.tensorboard_folder(), start.step, run.options.log_every);
@@ -35,7 +34,7 @@ class Training : public testing::Test {
     int64_t steps = start.step;
     Trainer trainer({.sampler = *run.sampler,
                      .validation_sampler = *run.validation_sampler,
-                     .learner = *run.network,
+                     .learner = run.learner(),
                      .estimator = *estimator,
                      .coin = coin,
                      .optimizer = *optimizer,
@@ -164,6 +163,22 @@ TEST_F(Training, WithScheduleBudgetAndQAlongTheRunResumesInTheSameBytes) {
     EXPECT_EQ(last(name), last("whole")) << name;
     EXPECT_EQ(metrics(name), metrics("whole")) << name;
   }
+}
+
+TEST_F(Training, WithLearnedRatesResumesInTheSameBytesAndLogsThem) {
+  SmallRun run("conv4");
+  run.options.inner.rates = {.per = bilevel::RatesPer::layer_and_step, .learned = true};
+  run.options.outer.multi_step_loss = 7;
+  run.build();
+  train(run, "whole");
+  train(run, "stopped", 5);
+  train(run, "stopped");
+  EXPECT_EQ(last("stopped"), last("whole"));
+  EXPECT_EQ(metrics("stopped"), metrics("whole"));
+  const json rates = metrics("whole").back()["inner_rates"];
+  EXPECT_EQ(rates.size(), 5) << rates;  // two layers in each of two blocks, and the head
+  EXPECT_EQ(rates["head"].size(), 2);
+  EXPECT_NE(rates["head"][0], 0.1) << "the start";
 }
 
 TEST_F(Training, ResumedFromAnOldCheckpointEndsInTheSameBytes) {

@@ -49,6 +49,10 @@ class InnerRates {
   /// The adjoint of of_step: w [T, P] to (d alpha_j / d rates)^T w [T, R].
   at::Tensor adjoint(const at::Tensor& w, int64_t j) const;
 
+  /// The learned rates of theta [P + R] by their names in declare(), without its prefix: one a step, or the
+  /// mean of a parameter's. Empty where none is learned.
+  std::vector<std::pair<std::string, std::vector<double>>> named(const at::Tensor& theta) const;
+
   /// Sets learned rates of theta [P + R] that lie below 0 to 0, unless they may.
   void project(at::Tensor& theta) const;
 

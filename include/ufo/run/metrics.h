@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <ufo/base/append_file.h>
 #include <ufo/bilevel/adaptive_probability.h>
@@ -35,6 +37,8 @@ struct MetricRecord {
   std::optional<CoinMetrics> coins;  ///< UFO alone
   int64_t gradient_calls = 0;  ///< gradients of inner or outer objectives, all tasks together; 0: not counted
   int64_t hessian_products = 0;
+  std::vector<std::pair<std::string, std::vector<double>>> inner_rates =
+      {};  ///< validations alone, where rates are learned: those of a layer, one or one an inner step
 };
 
 /// Where metrics go. Every outer step is recorded; a sink leaves out what it does not want.
