@@ -4,7 +4,8 @@ Tensors: theta.<name>, support_images [T,S,C,H,W], support_labels [T,S], query_i
 gradient.<name> (mean over the T tasks), task_gradient.<name> [T,...].
 Metadata: estimator, base, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also batch_norm (batch, which
 is meant where it is absent, or support), and model, filters, blocks, kernel, pool, ways, which are read from the shapes
-where absent (a network of stride 1 pools unless `pool` says false).
+where absent (a network of stride 1 pools unless `pool` says false); and inner_adapt, inner_rate_body, inner_rate_head
+(0: inner_learning_rate) and outer_weights, where absent all, 0, 0 and []. Learned rates are theta.inner.rates.<name>.
 """
 
 import json
@@ -39,7 +40,10 @@ class Dump:
 
     @property
     def inner(self):
-        return Inner(int(self.metadata["inner_steps"]), float(self.metadata["inner_learning_rate"]))
+        weights = self.metadata.get("outer_weights") or "[]"
+        return Inner(int(self.metadata["inner_steps"]), float(self.metadata["inner_learning_rate"]),
+                     self.metadata.get("inner_adapt") or "all", float(self.metadata.get("inner_rate_body") or 0),
+                     float(self.metadata.get("inner_rate_head") or 0), tuple(json.loads(weights)))
 
     @property
     def q(self):

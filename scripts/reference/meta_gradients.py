@@ -1,6 +1,8 @@
 """Meta-gradients of few-shot learning by torch.func.
 
-Inner problem: phi_0 = theta, phi_{j+1} = phi_j - a * grad L_support(phi_j) for j < r. Outer objective: L_query(phi_r).
+Inner problem: phi_0 = theta, phi_{j+1} = phi_j - a_j * grad L_support(phi_j) for j < r. Outer objective: L_query(phi_r), or
+the sum of w_j L_query(phi_j) over j = 1, ..., r. theta may hold learned rates a_j besides the network's parameters, as
+"inner.rates." and the name of a parameter, of a layer, or "all", "body" or "head"; a number, or one an inner step.
 """
 
 from collections import namedtuple
@@ -12,28 +14,103 @@ from torch.func import grad, jvp
 Task = namedtuple("Task", "support_images support_labels query_images query_labels")
 """[S, C, H, W], [S], [S', C, H, W], [S'] of one task, or the same with a leading axis of T tasks."""
 
-Inner = namedtuple("Inner", "steps learning_rate")
-"""r and a."""
+Inner = namedtuple("Inner", "steps learning_rate adapt body head weights", defaults=("all", 0, 0, ()))
+"""r and a; which part adapts: all, body or head; a of these where it is another one (not 0); w_1, ..., w_r, or nothing."""
+
+RATES = "inner.rates."
+
+
+def parameters(theta):
+    """theta without the rates."""
+    return {name: value for name, value in theta.items() if not name.startswith(RATES)}
+
+
+def rate_name(theta, name):
+    """The learned rate of the parameter `name`; None where it has none."""
+    part = "head" if name.startswith("head.") else "body"
+    candidates = (name, name.rsplit(".", 1)[0], "all", part)
+    return next((RATES + word for word in candidates if RATES + word in theta), None)
+
+
+def rate(inner, theta, name, step):
+    """a_step of the parameter `name`."""
+    part = "head" if name.startswith("head.") else "body"
+    if inner.adapt not in ("all", part):
+        return 0.0
+    learned = rate_name(theta, name)
+    if learned is None:
+        return getattr(inner, part) or inner.learning_rate
+    value = theta[learned]
+    return value[min(step, len(value) - 1)] if per_step(theta, learned) else value
+
+
+def per_step(theta, learned):
+    """Whether a learned rate has a value for each inner step; one a parameter has the parameter's own shape."""
+    return theta[learned].dim() == 1 and learned.removeprefix(RATES) not in theta
+
+
+def descent(loss, inner, theta, task):
+    """[(phi_0, grad L_support(phi_0)), ..., (phi_r, None)]"""
+    phi, path = parameters(theta), []
+    for step in range(inner.steps):
+        gradient = grad(loss)(phi, task.support_images, task.support_labels)
+        path.append((phi, gradient))
+        phi = {name: phi[name] - rate(inner, theta, name, step) * gradient[name] for name in phi}
+    return path + [(phi, None)]
 
 
 def adapt(loss, inner, theta, task):
     """phi_r, by plain gradient descent on the support loss."""
-    phi = theta
-    for _ in range(inner.steps):
-        gradient = grad(loss)(phi, task.support_images, task.support_labels)
-        phi = {name: phi[name] - inner.learning_rate * gradient[name] for name in phi}
-    return phi
+    return descent(loss, inner, theta, task)[-1][0]
+
+
+def query_gradient(loss, inner, phi, step, task):
+    """w_step grad L_query(phi_step); None where it does not count."""
+    if not inner.weights and step < inner.steps or step == 0:
+        return None
+    gradient = grad(loss)(phi, task.query_images, task.query_labels, task.support_images)
+    weight = inner.weights[step - 1] if inner.weights else 1
+    return {name: weight * value for name, value in gradient.items()}
+
+
+def way_back(loss, inner, theta, task, product):
+    """v_0 and the rates' gradient of v_r = w_r grad L_query(phi_r) and
+    v_j = v_{j+1} - product(phi_j, a_j v_{j+1}) + w_j grad L_query(phi_j)."""
+    path = descent(loss, inner, theta, task)
+    v = query_gradient(loss, inner, path[-1][0], inner.steps, task)
+    rates = {name: torch.zeros_like(value) for name, value in theta.items() if name.startswith(RATES)}
+    for step, (phi, gradient) in reversed(list(enumerate(path[:-1]))):
+        for name in v:
+            learned = rate_name(theta, name)
+            part = "head" if name.startswith("head.") else "body"
+            if learned is None or inner.adapt not in ("all", part):
+                continue
+            change = -gradient[name] * v[name]
+            if per_step(theta, learned):
+                rates[learned][min(step, len(rates[learned]) - 1)] += change.sum()
+            else:
+                rates[learned] += change if learned == RATES + name else change.sum()
+        weighed = {name: rate(inner, theta, name, step) * value for name, value in v.items()}
+        change = product(phi, weighed)
+        v = {name: v[name] - change[name] for name in v} if change is not None else v
+        here = query_gradient(loss, inner, phi, step, task)
+        v = {name: v[name] + here[name] for name in v} if here is not None else v
+    return v | rates
 
 
 def first_order(loss, inner, theta, task):
-    """G_FO = grad L_query(phi_r)."""
-    return grad(loss)(adapt(loss, inner, theta, task), task.query_images, task.query_labels, task.support_images)
+    """G_FO: every Hessian is left out."""
+    return way_back(loss, inner, theta, task, lambda phi, v: None)
 
 
 def exact(loss, inner, theta, task):
-    """G = d L_query(phi_r(theta)) / d theta, through every inner step."""
+    """G = d L_outer / d theta, through every inner step."""
     def objective(theta):
-        return loss(adapt(loss, inner, theta, task), task.query_images, task.query_labels, task.support_images)
+        path = descent(loss, inner, theta, task)
+        query = lambda phi: loss(phi, task.query_images, task.query_labels, task.support_images)
+        if not inner.weights:
+            return query(path[-1][0])
+        return sum(weight * query(phi) for weight, (phi, _) in zip(inner.weights, path[1:]))
     return grad(objective)(theta)
 
 
@@ -47,27 +124,22 @@ def kept_names(theta, base):
     """The parameters whose second derivatives the base "head" or a number of blocks keeps: those of the head and of as
     many blocks before it. A block's parameters are called block.*.parameter, in the order of the network."""
     blocks = []
-    for name in theta:
+    for name in parameters(theta):
         block = ".".join(name.split(".")[:1 if name.startswith("head.") else 2])
         if block not in blocks:
             blocks.append(block)
     kept = blocks[len(blocks) - 1 - (0 if base == "head" else int(base)):]
-    return {name for name in theta if name.startswith(tuple(f"{block}." for block in kept))}
+    return {name for name in parameters(theta) if name.startswith(tuple(f"{block}." for block in kept))}
 
 
 def partial_gradient(loss, inner, theta, task, base):
-    """v_0 of v_r = grad L_query(phi_r), v_j = v_{j+1} - a P H_j P v_{j+1}, where P keeps the parameters of `base`."""
+    """v_0 of v_r = grad L_query(phi_r), v_j = v_{j+1} - P H_j P a v_{j+1}, where P keeps the parameters of `base`."""
     if base == "first_order":
         return first_order(loss, inner, theta, task)
     kept = kept_names(theta, base)
     project = lambda v: {name: value if name in kept else torch.zeros_like(value) for name, value in v.items()}
     support_gradient = lambda phi: grad(loss)(phi, task.support_images, task.support_labels)
-    states = [adapt(loss, Inner(steps, inner.learning_rate), theta, task) for steps in range(inner.steps + 1)]
-    v = grad(loss)(states[-1], task.query_images, task.query_labels, task.support_images)
-    for phi in reversed(states[:-1]):
-        product = project(jvp(support_gradient, (phi,), (project(v),))[1])
-        v = {name: v[name] - inner.learning_rate * product[name] for name in v}
-    return v
+    return way_back(loss, inner, theta, task, lambda phi, v: project(jvp(support_gradient, (phi,), (project(v),))[1]))
 
 
 def ufo(loss, inner, theta, task, coin, q, base="first_order"):

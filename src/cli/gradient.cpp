@@ -9,6 +9,7 @@
 #include <ufo/base/safetensors.h>
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/train/device.h>
+#include <ufo/train/schedule.h>
 #include <ufo/train/workspace.h>
 
 namespace ufo::cli {
@@ -25,9 +26,19 @@ std::string base_word(bilevel::Base base) {
   return word.is_string() ? word.get<std::string>() : word.dump();
 }
 
+/// "[0.2,0.8]"; "[]" for an undefined tensor.
+std::string list_of(const at::Tensor& numbers) {
+  run::Json list = run::Json::array();
+  for (int64_t i = 0; numbers.defined() && i < numbers.size(0); ++i) {
+    list.push_back(numbers[i].item<double>());
+  }
+  return list.dump();
+}
+
 /// All that a reader needs to build the network and the estimate again, beside the tensors.
 std::map<std::string, std::string> describe_gradient(const run::RunOptions& options,
-                                                     const bilevel::Coins& coins) {
+                                                     const bilevel::Coins& coins,
+                                                     const at::Tensor& outer_weights) {
   const auto& model = options.model;
   const bool pooled = model.downsampling == "max_pool";
   run::Json tossed = run::Json::array();
@@ -43,6 +54,10 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
       {"coins", coin ? tossed.dump() : "[]"},
       {"inner_steps", std::to_string(options.inner.steps)},
       {"inner_learning_rate", run::Json(options.inner.learning_rate).dump()},
+      {"inner_adapt", word_of(options.inner.adapt)},
+      {"inner_rate_body", run::Json(options.inner.rates.body).dump()},
+      {"inner_rate_head", run::Json(options.inner.rates.head).dump()},
+      {"outer_weights", list_of(outer_weights)},
       {"model", model.name},
       {"ways", std::to_string(options.episode.ways)}};
   if (model.name == "conv4") {
@@ -82,7 +97,11 @@ int gradient(const GradientArguments& arguments) {
   const int64_t tasks = options.outer.meta_batch;
   const auto batch =
       workspace.training_sampler().batch(data::Split::train, index * static_cast<uint64_t>(tasks), tasks);
-  const auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
+  auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
+  const at::Tensor weights = train::outer_weights(options.outer, options.inner.steps, arguments.index);
+  if (weights.defined()) {
+    problem.weigh_outer(weights.to(theta.options()));
+  }
   const bilevel::Coins coins = coin.toss(static_cast<uint64_t>(options.seed), index, tasks);
   const auto result = estimate_meta_gradient(problem, theta, *estimator, coins, bilevel::KeepTasks::yes);
 
@@ -91,7 +110,7 @@ int gradient(const GradientArguments& arguments) {
                               {"support_labels", batch.support_labels},
                               {"query_images", batch.query_images.to(dtype)},
                               {"query_labels", batch.query_labels}},
-                  .metadata = describe_gradient(options, coins)};
+                  .metadata = describe_gradient(options, coins, weights)};
   add_named(file, "theta.", layout, theta);
   add_named(file, "gradient.", layout, result.gradient);
   add_named(file, "task_gradient.", layout, result.task_gradients);

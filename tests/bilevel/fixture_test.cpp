@@ -13,11 +13,12 @@
 namespace ufo::bilevel {
 namespace {
 
-std::vector<int64_t> integers(const std::string& list) {  // "[1,0,1]"
-  std::vector<int64_t> numbers;
+template <class Number>
+std::vector<Number> numbers(const std::string& list) {  // "[1,0,1]"
+  std::vector<Number> numbers;
   std::istringstream in(list);
   for (char separator; in >> separator && separator != ']';) {
-    int64_t number;
+    Number number;
     if (in >> number) {
       numbers.push_back(number);
     }
@@ -43,7 +44,7 @@ class Fixture {
       }
       model.batch_norm_eps = std::stod(text("batch_norm_eps"));
     } else {
-      model.hidden = integers(text("hidden"));
+      model.hidden = numbers<int64_t>(text("hidden"));
     }
     network = nn::make_network(model, {.channels = images.size(2),
                                        .height = images.size(3),
@@ -51,13 +52,26 @@ class Fixture {
                                        .ways = std::stol(text("ways"))});
   }
 
+  InnerOptions inner() const {
+    InnerOptions options{.steps = std::stol(text("inner_steps")),
+                         .learning_rate = std::stod(text("inner_learning_rate"))};
+    if (const std::string per = optional("inner_rates_per"); !per.empty()) {
+      options.rates = {.per = *value_of<RatesPer>(per), .learned = true};
+    }
+    if (const std::string adapt = optional("inner_adapt"); !adapt.empty()) {
+      options.adapt = *value_of<Adapt>(adapt);
+    }
+    return options;
+  }
+
   ClassificationProblem problem(Engine engine, at::ScalarType dtype) const {
-    return {*network,
-            tensor("support_images").to(dtype),
-            tensor("support_labels"),
-            tensor("query_images").to(dtype),
-            tensor("query_labels"),
-            engine};
+    ClassificationProblem problem(Learner(*network, inner(), dtype), tensor("support_images").to(dtype),
+                                  tensor("support_labels"), tensor("query_images").to(dtype),
+                                  tensor("query_labels"), engine);
+    if (const auto weights = numbers<double>(optional("outer_weights")); !weights.empty()) {
+      problem.weigh_outer(at::tensor(weights, dtype));
+    }
+    return problem;
   }
 
   Base base() const {
@@ -70,27 +84,29 @@ class Fixture {
   /// "theta." or "gradient." or "task_gradient." tensors as one flat tensor.
   at::Tensor flat(const std::string& prefix) const {
     std::vector<at::Tensor> tensors;
-    for (const auto& entry : network->layout().entries()) {
+    const nn::Layout layout = Learner(*network, inner(), at::kDouble).layout();
+    for (const auto& entry : layout.entries()) {
       tensors.push_back(tensor(prefix + entry.name));
     }
-    return network->layout().pack(tensors);
+    return layout.pack(tensors);
   }
 
   MetaGradient estimate(Engine engine, at::ScalarType dtype) const {
     const auto p = problem(engine, dtype);
-    const InnerOptions inner{.steps = std::stol(text("inner_steps")),
-                             .learning_rate = std::stod(text("inner_learning_rate"))};
     const EstimatorOptions options{
         .estimator = text("estimator"), .base = base(), .q = {std::stod(text("q"))}};
-    const auto estimator = make_estimator(options, inner);
+    const auto estimator = make_estimator(options, inner());
     Coins coins = Coins::all(p.tasks(), options.estimator == "exact");
-    if (const auto tossed = integers(text("coins")); !tossed.empty()) {
+    if (const auto tossed = numbers<int64_t>(text("coins")); !tossed.empty()) {
       coins = {.probability = options.q.value, .exact = {tossed.begin(), tossed.end()}};
     }
     return estimate_meta_gradient(p, flat("theta.").to(dtype), *estimator, coins, KeepTasks::yes);
   }
 
   std::string text(const std::string& key) const { return file_.metadata.at(key); }
+
+  /// "" where the file lacks it.
+  std::string optional(const std::string& key) const { return file_.metadata.contains(key) ? text(key) : ""; }
 
   std::unique_ptr<nn::Network> network;
 
