@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include <ufo/base/error.h>
-#include <ufo/data/report.h>
+#include <ufo/data/verification.h>
 #include <ufo/episode/preview.h>
 #include <ufo/run/config.h>
 #include <ufo/train/workspace.h>
@@ -36,7 +36,7 @@ void print_splits(const std::array<int64_t, 3>& classes) {
   }
 }
 
-void print_source(const data::SourceReport& source) {
+void print_source(const data::VerifiedSource& source) {
   const char* const release = !source.has_published_digest ? ""
                               : source.as_published        ? " (as published)"
                                                            : " (not the published release)";
@@ -53,22 +53,22 @@ void print_notes(const std::vector<std::string>& lines) {
 }
 
 int verify(const DataArguments& arguments) {
-  const auto report = data::verify_dataset(located(load(arguments)));
-  for (const auto& source : report.sources) {
+  const auto found = data::verify_dataset(located(load(arguments)));
+  for (const auto& source : found.sources) {
     print_source(source);
   }
-  print_splits(report.classes);
-  print_notes(report.remarks);
-  for (const auto* lines : {&report.oddities, &report.broken}) {
+  print_splits(found.classes);
+  print_notes(found.remarks);
+  for (const auto* lines : {&found.oddities, &found.broken}) {
     for (const std::string& line : *lines) {
       std::puts(line.c_str());
     }
   }
-  if (!report.broken.empty()) {
-    throw DataError("need whole images, found " + std::to_string(report.broken.size()) + " broken in " +
-                    report.sources.front().path.string());
+  if (!found.broken.empty()) {
+    throw DataError("need whole images, found " + std::to_string(found.broken.size()) + " broken in " +
+                    found.sources.front().path.string());
   }
-  const bool all = std::none_of(report.remarks.begin(), report.remarks.end(),
+  const bool all = std::none_of(found.remarks.begin(), found.remarks.end(),
                                 [](const std::string& line) { return line.starts_with("passed over"); });
   std::puts(all ? "all images are there and whole" : "all images that were read are whole");
   return 0;

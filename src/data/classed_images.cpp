@@ -179,7 +179,7 @@ void normalize(Dataset& dataset, const std::vector<ChannelSums>& sums) {
   }
 }
 
-VerificationReport verify_images(const ClassedImages& images, int64_t size, int64_t channels) {
+Verification verify_images(const ClassedImages& images, int64_t size, int64_t channels) {
   std::vector<Seen> seen(images.files.size());
   std::map<size_t, std::string> broken;
   std::mutex mutex;
@@ -190,22 +190,22 @@ VerificationReport verify_images(const ClassedImages& images, int64_t size, int6
         const std::lock_guard lock(mutex);
         broken[index] = message;
       });
-  VerificationReport report;
+  Verification found;
   for (const auto& [index, message] : broken) {
-    report.broken.push_back(message);
+    found.broken.push_back(message);
   }
-  report.oddities = find_twins(images, seen);
-  add_line(report.remarks, images.passed_over.line());
-  add_line(report.remarks, line_of_sizes(sizes_of(seen), size));
+  found.oddities = find_twins(images, seen);
+  add_line(found.remarks, images.passed_over.line());
+  add_line(found.remarks, line_of_sizes(sizes_of(seen), size));
   Checksum all;
   for (const Seen& image : seen) {
     all.add(&image.checksum, sizeof(image.checksum));
   }
-  report.sources = {{.path = images.tree->location(),
-                     .classes = static_cast<int64_t>(images.class_names.size()),
-                     .images = static_cast<int64_t>(images.files.size()),
-                     .digest = "crc32 " + all.text()}};
-  return report;
+  found.sources = {{.path = images.tree->location(),
+                    .classes = static_cast<int64_t>(images.class_names.size()),
+                    .images = static_cast<int64_t>(images.files.size()),
+                    .digest = "crc32 " + all.text()}};
+  return found;
 }
 
 }  // namespace ufo::data

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <ufo/data/dataset.h>
-#include <ufo/data/report.h>
+#include <ufo/data/verification.h>
 
 namespace ufo::data {
 
@@ -46,6 +46,6 @@ Dataset dataset_of(CachedImages cached);
 void normalize(Dataset& dataset, const std::vector<ChannelSums>& sums);
 
 /// Decodes all of `images` and counts them; what is wrong with single files goes to the findings.
-VerificationReport verify_images(const ClassedImages& images, int64_t size, int64_t channels);
+Verification verify_images(const ClassedImages& images, int64_t size, int64_t channels);
 
 }  // namespace ufo::data

@@ -6,7 +6,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/data/dataset.h>
-#include <ufo/data/report.h>
+#include <ufo/data/verification.h>
 
 namespace ufo::data {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 struct Loader {
   const char* name;
   Dataset (*load)(const DatasetOptions&);
-  VerificationReport (*verify)(const DatasetOptions&);
+  Verification (*verify)(const DatasetOptions&);
 };
 
 /// Every data set there is. A new one is a line here, its defaults and choices in options.cpp, a word in
@@ -50,9 +50,7 @@ Split parse_split(const std::string& name) {
 
 Dataset load_dataset(const DatasetOptions& options) { return loader_of(options).load(options); }
 
-VerificationReport verify_dataset(const DatasetOptions& options) {
-  return loader_of(options).verify(options);
-}
+Verification verify_dataset(const DatasetOptions& options) { return loader_of(options).verify(options); }
 
 DatasetSummary summarize(const Dataset& dataset) {
   const ImageSet& set = dataset.images;

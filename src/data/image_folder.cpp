@@ -213,17 +213,17 @@ Dataset load_image_folder(const DatasetOptions& options) {
   return dataset;
 }
 
-VerificationReport verify_image_folder(const DatasetOptions& options) {
+Verification verify_image_folder(const DatasetOptions& options) {
   const std::shared_ptr<const FileTree> tree = open_image_folder(options);
   const Listing listing = list_images(tree);
   const auto classes =
       split_image_folder(listing.images.class_names, listing.division, options, where(*tree));
-  VerificationReport report = verify_images(listing.images, options.image_size, options.channels);
-  add_line(report.remarks, line_of_left_out(listing.images.class_names, classes));
+  Verification found = verify_images(listing.images, options.image_size, options.channels);
+  add_line(found.remarks, line_of_left_out(listing.images.class_names, classes));
   for (size_t split = 0; split < classes.size(); ++split) {
-    report.classes[split] = static_cast<int64_t>(classes[split].size());
+    found.classes[split] = static_cast<int64_t>(classes[split].size());
   }
-  return report;
+  return found;
 }
 
 }  // namespace ufo::data

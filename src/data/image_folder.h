@@ -15,13 +15,13 @@ inline constexpr const char* kSplitsFile = "splits.json";
 Dataset load_image_folder(const DatasetOptions& options);
 
 /// As verify_dataset.
-VerificationReport verify_image_folder(const DatasetOptions& options);
+Verification verify_image_folder(const DatasetOptions& options);
 
 /// What a folder itself says of how its classes are divided.
 struct FolderDivision {
   std::string list;  ///< the text of splits.json; empty where there is none
-  std::vector<int64_t>
-      splits{};  ///< the Split of each class, where they lie in folders of splits; else empty
+  /// The Split of each class, where they lie in folders of splits; else empty.
+  std::vector<int64_t> splits{};
 };
 
 /// Divides the classes `names`, sorted: as splits.json says, or else as they lie in train, val and test, or

@@ -1,6 +1,7 @@
 #include "data/image/decode.h"
 #include "file_tree.h"
 #include "image_reader.h"
+#include "traits.h"
 
 #include <algorithm>
 
@@ -92,8 +93,9 @@ ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std
                     " numbers of mean and of deviation, the latter above 0, got " +
                     std::to_string(mean.size()) + " and " + std::to_string(deviation.size()));
   }
+  const Traits* const traits = traits_of(options.name);
   return {.size = options.image_size,
-          .inverted = options.name == "omniglot",
+          .inverted = traits != nullptr && traits->inverted,
           .mean = std::move(mean),
           .deviation = std::move(deviation)};
 }

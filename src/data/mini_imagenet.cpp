@@ -128,11 +128,11 @@ Dataset load_mini_imagenet(const DatasetOptions& options, const MiniImagenetCoun
   return dataset;
 }
 
-VerificationReport verify_mini_imagenet(const DatasetOptions& options, const MiniImagenetCounts& counts) {
+Verification verify_mini_imagenet(const DatasetOptions& options, const MiniImagenetCounts& counts) {
   const ClassedImages images = list_images(open_mini_imagenet(options), counts);
-  VerificationReport report = verify_images(images, options.image_size, options.channels);
-  report.classes = counts.classes;
-  return report;
+  Verification found = verify_images(images, options.image_size, options.channels);
+  found.classes = counts.classes;
+  return found;
 }
 
 }  // namespace ufo::data

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <ufo/data/dataset.h>
-#include <ufo/data/report.h>
+#include <ufo/data/verification.h>
 
 namespace ufo::data {
 
@@ -24,7 +24,7 @@ struct MiniImagenetCounts {
 Dataset load_mini_imagenet(const DatasetOptions& options, const MiniImagenetCounts& counts = {});
 
 /// As verify_dataset.
-VerificationReport verify_mini_imagenet(const DatasetOptions& options, const MiniImagenetCounts& counts = {});
+Verification verify_mini_imagenet(const DatasetOptions& options, const MiniImagenetCounts& counts = {});
 
 /// The CSV files, by Split.
 inline constexpr std::array<const char*, 3> kMiniImagenetLists = {"train.csv", "val.csv", "test.csv"};

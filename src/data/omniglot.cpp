@@ -138,7 +138,7 @@ ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts
 
 /// The checksum of the checksums of the decoded drawings, in order: archives packed anew and extracted
 /// folders give that of the published release as long as no pixel changed.
-SourceReport verify_half(const Half& half, const char* published) {
+VerifiedSource verify_half(const Half& half, const char* published) {
   std::vector<uint32_t> checksums(half.paths.size());
   decode_images(*half.tree, half.paths, 1, [&](size_t index, const ReadImage& image) {
     Checksum checksum;
@@ -178,22 +178,22 @@ Dataset load_omniglot(const DatasetOptions& options, const OmniglotCounts& count
   return dataset;
 }
 
-VerificationReport verify_omniglot(const DatasetOptions& options, const OmniglotCounts& counts) {
+Verification verify_omniglot(const DatasetOptions& options, const OmniglotCounts& counts) {
   Halves halves = open_halves(options);
   list_and_check(halves, counts);
   std::vector<std::string> characters = halves.background.characters;
   characters.insert(characters.end(), halves.evaluation.characters.begin(),
                     halves.evaluation.characters.end());
 
-  VerificationReport report;
+  Verification found;
   const auto classes = split_omniglot(characters, options, counts);
   for (size_t split = 0; split < classes.size(); ++split) {
-    report.classes[split] = static_cast<int64_t>(classes[split].size());
+    found.classes[split] = static_cast<int64_t>(classes[split].size());
   }
-  add_line(report.remarks, passed_over(halves));
-  report.sources = {verify_half(halves.background, kPublishedBackground),
-                    verify_half(halves.evaluation, kPublishedEvaluation)};
-  return report;
+  add_line(found.remarks, passed_over(halves));
+  found.sources = {verify_half(halves.background, kPublishedBackground),
+                   verify_half(halves.evaluation, kPublishedEvaluation)};
+  return found;
 }
 
 }  // namespace ufo::data

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <ufo/data/dataset.h>
-#include <ufo/data/report.h>
+#include <ufo/data/verification.h>
 
 namespace ufo::data {
 
@@ -29,7 +29,7 @@ inline constexpr const char* kOmniglotEvaluation = "images_evaluation";
 Dataset load_omniglot(const DatasetOptions& options, const OmniglotCounts& counts = {});
 
 /// As verify_dataset.
-VerificationReport verify_omniglot(const DatasetOptions& options, const OmniglotCounts& counts = {});
+Verification verify_omniglot(const DatasetOptions& options, const OmniglotCounts& counts = {});
 
 /// Divides the characters `names` ("Greek/character03", background first) as `options.split` says; each
 /// character gives one episode class, or four with rotations. Throws DataError where the numbers do not come

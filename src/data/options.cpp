@@ -1,3 +1,5 @@
+#include "traits.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -8,18 +10,13 @@
 namespace ufo::data {
 namespace {
 
-/// What sets one data set apart: its defaults, and the choices it has.
-struct Traits {
-  DatasetOptions defaults;
-  std::vector<std::string> splits;
-  std::vector<double> channels;
-  bool rotations = false;
-  bool fractions = false;  // of the classes, for validation and testing
-};
-
 const std::vector<Traits>& all_traits() {
   static const std::vector<Traits> traits = {
-      {.defaults = {}, .splits = {"maml", "reptile", "vinyals", "lake"}, .channels = {1}, .rotations = true},
+      {.defaults = {},
+       .splits = {"maml", "reptile", "vinyals", "lake"},
+       .channels = {1},
+       .rotations = true,
+       .inverted = true},
       {.defaults = {.name = "mini_imagenet",
                     .root = "data/mini_imagenet",
                     .split = "ravi",
@@ -44,13 +41,13 @@ const std::vector<Traits>& all_traits() {
   return traits;
 }
 
+}  // namespace
+
 const Traits* traits_of(const std::string& name) {
   const auto found = std::find_if(all_traits().begin(), all_traits().end(),
                                   [&](const Traits& traits) { return traits.defaults.name == name; });
   return found == all_traits().end() ? nullptr : &*found;
 }
-
-}  // namespace
 
 DatasetOptions dataset_defaults(const std::string& name) {
   const Traits* const traits = traits_of(name);

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
-#include <ufo/data/report.h>
+#include <ufo/data/verification.h>
 
 namespace ufo::data {
 namespace {

@@ -316,16 +316,16 @@ TEST_F(ImageFolder, VerifyingListsBrokenAndDuplicateImages) {
   fs::copy_file(root_ / "elk/0.png", root_ / "ant/9.png");
   fs::copy_file(root_ / "bee/0.png", root_ / "bee/9.png");
   write_image(root_ / "elk/9.png", 60, 12, 5);
-  const VerificationReport report = verify_dataset(options());
+  const Verification found = verify_dataset(options());
   EXPECT_THAT(
-      report.broken,
+      found.broken,
       ElementsAre("need an image, cannot decode pictures/cat/1.jpg: it ends before its image does",
                   "need an image, cannot decode pictures/dog/0.png: its content is of no known format"));
   EXPECT_THAT(
-      report.oddities,
+      found.oddities,
       ElementsAre("duplicate: pictures/bee/9.png has the pixels of pictures/bee/0.png",
                   "duplicate: pictures/elk/0.png has the pixels of pictures/ant/9.png, of another class"));
-  EXPECT_THAT(report.remarks, ElementsAre("1 of 23 images have 5x12 pixels and are enlarged to 12x12"));
+  EXPECT_THAT(found.remarks, ElementsAre("1 of 23 images have 5x12 pixels and are enlarged to 12x12"));
 }
 
 }  // namespace

@@ -159,18 +159,18 @@ TEST_F(Omniglot, LoadsFromItsCacheTheSecondTime) {
 }
 
 TEST_F(Omniglot, VerifiesAgainstThePublishedDrawings) {
-  const VerificationReport report = verify_dataset(embedded("vinyals"));
-  ASSERT_EQ(report.sources.size(), 2u);
-  EXPECT_EQ(report.sources[0].path.filename(), "images_background.zip");
-  EXPECT_EQ(report.sources[0].groups, 30);
-  EXPECT_EQ(report.sources[0].classes, 964);
-  EXPECT_EQ(report.sources[0].images, 19280);
-  EXPECT_EQ(report.sources[1].groups, 20);
-  EXPECT_EQ(report.sources[1].classes, 659);
-  EXPECT_EQ(report.sources[1].images, 13180);
-  EXPECT_TRUE(report.sources[0].as_published) << report.sources[0].digest;
-  EXPECT_TRUE(report.sources[1].as_published) << report.sources[1].digest;
-  EXPECT_EQ(report.classes, (std::array<int64_t, 3>{4 * 1028, 4 * 172, 4 * 423}));
+  const Verification found = verify_dataset(embedded("vinyals"));
+  ASSERT_EQ(found.sources.size(), 2u);
+  EXPECT_EQ(found.sources[0].path.filename(), "images_background.zip");
+  EXPECT_EQ(found.sources[0].groups, 30);
+  EXPECT_EQ(found.sources[0].classes, 964);
+  EXPECT_EQ(found.sources[0].images, 19280);
+  EXPECT_EQ(found.sources[1].groups, 20);
+  EXPECT_EQ(found.sources[1].classes, 659);
+  EXPECT_EQ(found.sources[1].images, 13180);
+  EXPECT_TRUE(found.sources[0].as_published) << found.sources[0].digest;
+  EXPECT_TRUE(found.sources[1].as_published) << found.sources[1].digest;
+  EXPECT_EQ(found.classes, (std::array<int64_t, 3>{4 * 1028, 4 * 172, 4 * 423}));
 }
 
 }  // namespace

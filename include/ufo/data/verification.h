@@ -11,7 +11,7 @@
 namespace ufo::data {
 
 /// One archive or folder that was read through.
-struct SourceReport {
+struct VerifiedSource {
   std::filesystem::path path;
   int64_t groups = 0;  ///< alphabets of Omniglot; 0 where classes have no groups
   int64_t classes = 0;
@@ -22,8 +22,8 @@ struct SourceReport {
 };
 
 /// What verify_dataset found.
-struct VerificationReport {
-  std::vector<SourceReport> sources;
+struct Verification {
+  std::vector<VerifiedSource> sources;
   std::array<int64_t, 3> classes{};     ///< episode classes of each Split, rotations counted
   std::vector<std::string> broken{};    ///< files that are no whole images, a line each
   std::vector<std::string> oddities{};  ///< images that have the pixels of another, a line each
@@ -33,7 +33,7 @@ struct VerificationReport {
 /// Reads and decodes every image of the data set that `options` names, past its cache, and checks that all
 /// are there, and that its split divides them without overlap. Throws as load_dataset does, on the first
 /// thing wrong; of mini_imagenet, broken images are listed instead.
-VerificationReport verify_dataset(const DatasetOptions& options);
+Verification verify_dataset(const DatasetOptions& options);
 
 /// A data set in figures.
 struct DatasetSummary {
