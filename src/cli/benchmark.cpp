@@ -17,7 +17,7 @@
 #include <ufo/base/parallel.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/nn/profile.h>
-#include <ufo/run/run_facts.h>
+#include <ufo/run/provenance.h>
 #include <ufo/train/device.h>
 #include <ufo/train/trainer.h>
 #include <ufo/train/workspace.h>
@@ -202,7 +202,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const int64_t tensor_bytes = peak_tensor_bytes(workspace.device()), resident_bytes = peak_resident_bytes();
   const double gflops = operations / seconds / 1e9, gemm = measure_gemm_gflops(workspace.device());
   const auto facts =
-      run::gather_run_facts(options.seed, workspace.device(), train::hardware_name(workspace.device()));
+      run::provenance_of_program(options.seed, workspace.device(), train::hardware_name(workspace.device()));
   return {
       {"method", bilevel::method_name(options.meta_gradient, options.inner)},
       {"steps", steps},
@@ -241,14 +241,13 @@ void print_readably(const run::Json& result, const run::RunOptions& options) {
   std::printf("work           %.1f gradients and %.1f Hessian products a step\n",
               number("gradients_per_step"), number("hessian_products_per_step"));
   std::printf(
-      "arithmetic     %.1f GFLOP/s in convolutions and linear layers, %.0f%% of this machine's matrix "
-      "product "
-      "(%.1f)\n",
+      "arithmetic     %.1f GFLOP/s in convolutions and linear layers, "
+      "%.0f%% of this machine's matrix product (%.1f)\n",
       number("gflops"), 100 * number("share_of_gemm"), number("gemm_gflops"));
   if (number("convolution_gflops") > 0) {
     std::printf(
-        "convolutions   %.1f GFLOP/s while they run, %.1f counted as the direct form, zeros of the padding not "
-        "counted\n",
+        "convolutions   %.1f GFLOP/s while they run, "
+        "%.1f counted as the direct form, zeros of the padding not counted\n",
         number("convolution_gflops"), number("convolution_gflops_as_direct"));
   }
   const char* title = "time by part";

@@ -6,7 +6,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
-#include <ufo/run/run_facts.h>
+#include <ufo/run/provenance.h>
 
 namespace ufo::cli {
 
@@ -19,7 +19,7 @@ void make_output_folder(const std::filesystem::path& folder) {
 }
 
 void write_experiment(const std::filesystem::path& folder, const std::string& name, run::Json result) {
-  const auto facts = run::gather_run_facts(0, at::kCPU, run::processor_name());
+  const auto facts = run::provenance_of_program(0, at::kCPU, run::processor_name());
   run::Json whole = {{"experiment", name},
                      {"version", facts.version},
                      {"revision", facts.revision},

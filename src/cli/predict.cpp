@@ -1,6 +1,5 @@
 #include "cli/command.h"
 #include "report/csv.h"
-#include "run/json.h"
 
 #include <algorithm>
 #include <charconv>
@@ -30,18 +29,14 @@ struct PredictArguments {
 };
 
 /// The images as the run's data set was read; its statistics were written down when it was trained.
-data::ImageForm form_of(const run::RunDirectory& run, const run::RunOptions& options) {
-  const run::Json config = run::read_json_file(run.config_file());
-  const auto numbers = [&](const char* name) {
-    try {
-      return config.at("provenance").at(name).get<std::vector<float>>();
-    } catch (const run::Json::exception&) {
-      throw ConfigError(run.config_file().string() + ": need a list of numbers as provenance." + name +
-                        ", found none; train --resume on the run writes it");
-    }
-  };
-  auto mean = numbers("mean");
-  return data::image_form(options.dataset, std::move(mean), numbers("deviation"));
+data::ImageForm form_of(const run::Config& config) {
+  const run::Provenance& provenance = config.provenance;
+  if (provenance.mean.empty() || provenance.deviation.empty()) {
+    throw ConfigError(config.file.string() + ": need a list of numbers as provenance." +
+                      (provenance.mean.empty() ? "mean" : "deviation") +
+                      ", found none; train --resume on the run writes it");
+  }
+  return data::image_form(config.options.dataset, provenance.mean, provenance.deviation);
 }
 
 /// A network for `ways` classes with the run's parameters.
@@ -159,10 +154,11 @@ void log_passed_over(const std::string& option, const data::LooseImages& images)
 
 int predict(const PredictArguments& arguments) {
   const auto run = run::RunDirectory::open(arguments.run);
-  const run::RunOptions options = run::load_config(run.config_file()).options;
+  const run::Config config = run::load_config(run.config_file());
+  const run::RunOptions& options = config.options;
   const at::Device device = train::parse_device(arguments.device.empty() ? options.device : arguments.device);
   train::set_precision(options.precision);
-  const data::ImageForm form = form_of(run, options);
+  const data::ImageForm form = form_of(config);
   const auto support = data::read_labelled_images("predict: --support", arguments.support, form);
   const auto query = data::read_loose_images("predict: --query", arguments.query, form);
   log_passed_over("--support", support.images);

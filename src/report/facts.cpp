@@ -12,17 +12,11 @@
 namespace ufo::report {
 namespace {
 
-std::string provenance_text(const run::RunRecord& run, const char* name) {
-  const auto found = run.provenance.find(name);
-  if (found == run.provenance.end()) {
-    return "not recorded";
-  }
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
+std::string or_not_recorded(const std::string& text) { return text.empty() ? "not recorded" : text; }
 
 /// The first twelve digits, and whether files had changed.
 std::string revision_text(const run::RunRecord& run) {
-  const std::string revision = provenance_text(run, "revision");
+  const std::string revision = or_not_recorded(run.provenance.revision);
   const size_t plus = revision.find('+');
   return plus == std::string::npos && revision.size() < 40
              ? revision
@@ -30,13 +24,14 @@ std::string revision_text(const run::RunRecord& run) {
 }
 
 std::string device_text(const run::RunRecord& run) {
-  return joined(provenance_text(run, "device"), ", ", provenance_text(run, "hardware"),
-                ", threads: ", provenance_text(run, "threads"));
+  const run::Provenance& made = run.provenance;
+  return joined(or_not_recorded(made.device), ", ", or_not_recorded(made.hardware),
+                ", threads: ", or_not_recorded(made.threads == 0 ? "" : std::to_string(made.threads)));
 }
 
 std::string build_text(const run::RunRecord& run) {
-  return joined("ufo-maml ", provenance_text(run, "version"), ", revision ", revision_text(run),
-                ", LibTorch ", provenance_text(run, "libtorch"));
+  return joined("ufo-maml ", or_not_recorded(run.provenance.version), ", revision ", revision_text(run),
+                ", LibTorch ", or_not_recorded(run.provenance.libtorch));
 }
 
 std::string model_text(const run::RunRecord& run) {
@@ -67,7 +62,7 @@ std::string validation_text(const run::RunRecord& run) {
 
 }  // namespace
 
-std::string cell_text(const run::RunRecord& run) {
+std::string setting_text(const run::RunRecord& run) {
   const auto& [ways, shots, queries] = run.options.episode;
   return joined(ways, "-way ", shots, "-shot ", run.options.dataset.name, " (", run.options.dataset.split,
                 ")");
@@ -77,7 +72,7 @@ std::string facts_table(const std::vector<run::RunRecord>& runs) {
   using Fact = std::function<std::string(const run::RunRecord&)>;
   const std::vector<std::pair<const char*, Fact>> facts = {
       {"method", [](const auto& run) { return bilevel::method_name(run.options.meta_gradient, run.options.inner); }},
-      {"cell", cell_text},
+      {"setting", setting_text},
       {"query images a class", [](const auto& run) { return grouped(run.options.episode.queries); }},
       {"network", model_text},
       {"inner loop",

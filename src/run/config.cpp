@@ -1,4 +1,5 @@
 #include "run/options_json.h"
+#include "run/provenance_json.h"
 
 #include <algorithm>
 #include <functional>
@@ -100,13 +101,11 @@ Json::json_pointer pointer_to(std::string path) {
 }  // namespace
 
 Config load_config(const fs::path& file, const std::vector<std::string>& assignments) {
-  Config config{.options = {}, .file = file, .dataset_root = {}};
+  Config config{.options = {}, .file = file};
   const std::vector<std::string> known = option_paths(config.options);
   Json json = read_json_file(file);
-  std::string place_of_training;
   if (json.is_object()) {
-    const Json provenance = json.value("provenance", Json::object());
-    place_of_training = provenance.is_object() ? provenance.value("dataset_root", "") : "";
+    config.provenance = read_provenance(json.value("provenance", Json::object()));
     json.erase("provenance");
     json.erase("$schema");
   }
@@ -122,15 +121,15 @@ Config load_config(const fs::path& file, const std::vector<std::string>& assignm
     read_options(changes[i], {"", "--set " + assignments[i]}, config.options, known);
   }
   check_together(config.options);
-  config.dataset_root = find_root(config.options.dataset.root, file, place_of_training);
+  config.dataset_root = find_root(config.options.dataset.root, file, config.provenance.dataset_root);
   return config;
 }
 
-std::string print_config(const RunOptions& options, const std::string& provenance) {
+std::string print_config(const RunOptions& options) { return print_options(options).dump(2) + "\n"; }
+
+std::string print_config(const RunOptions& options, const Provenance& provenance) {
   Json json = print_options(options);
-  if (!provenance.empty()) {
-    json["provenance"] = parse_json(provenance, "provenance");
-  }
+  json["provenance"] = print_provenance(provenance);
   return json.dump(2) + "\n";
 }
 

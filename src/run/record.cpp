@@ -121,20 +121,17 @@ TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& 
 
 RunRecord read_run(const std::string& path, data::Split split) {
   const auto directory = RunDirectory::open(path);
+  Config config = load_config(directory.config_file());
   RunRecord run{.path = path,
                 .name = fs::path(path).lexically_normal().filename().string(),
-                .options = load_config(directory.config_file()).options,
-                .provenance = Json::object(),
+                .options = std::move(config.options),
+                .provenance = std::move(config.provenance),
                 .config_text = directory.config(),
                 .training = {},
                 .evaluation = {},
                 .notes = {}};
   if (run.name.empty()) {  // a path that ends with a slash
     run.name = fs::path(path).lexically_normal().parent_path().filename().string();
-  }
-  const Json config = parse_json(run.config_text, directory.config_file().string());
-  if (config.contains("provenance") && config["provenance"].is_object()) {
-    run.provenance = config["provenance"];
   }
   read_training(run, directory.metrics_file());
   const auto evaluation = directory.evaluation_file(split);

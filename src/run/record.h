@@ -11,6 +11,7 @@
 #include <ufo/run/curve.h>
 #include <ufo/run/evaluation.h>
 #include <ufo/run/options.h>
+#include <ufo/run/provenance.h>
 
 namespace ufo::run {
 
@@ -40,7 +41,7 @@ struct RunRecord {
   std::string path;  ///< as the user wrote it
   std::string name;  ///< of the folder
   RunOptions options;
-  Json provenance;          ///< an empty object where config.json has none
+  Provenance provenance;
   std::string config_text;  ///< config.json
   TrainingRecord training;
   std::optional<EvaluationResult> evaluation;

@@ -6,7 +6,7 @@
 #include <ATen/detail/AcceleratorHooksInterface.h>
 
 #include <ufo/base/error.h>
-#include <ufo/run/run_facts.h>
+#include <ufo/run/provenance.h>
 #include <ufo/train/device.h>
 
 namespace ufo::train {

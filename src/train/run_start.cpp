@@ -1,15 +1,11 @@
 #include "run_start.h"
 
-#include "run/json.h"
-
 #include <sstream>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
-#include <ufo/base/parallel.h>
 #include <ufo/run/class_file.h>
-#include <ufo/run/run_facts.h>
 #include <ufo/train/device.h>
 
 namespace ufo::train {
@@ -21,22 +17,16 @@ namespace fs = std::filesystem;
 /// computes.
 const std::vector<std::string> kMayChange = {"outer.steps", "dataset.root", "device"};
 
-run::Json provenance(const run::Config& config, const Workspace& workspace, int64_t processes) {
-  const run::RunFacts facts =
-      run::gather_run_facts(config.options.seed, workspace.device(), hardware_name(workspace.device()));
+run::Provenance provenance_of(const run::Config& config, const Workspace& workspace, int64_t processes) {
   const data::Dataset& dataset = workspace.dataset();
-  return {{"seed", facts.seed},
-          {"version", facts.version},
-          {"revision", facts.revision},
-          {"libtorch", facts.libtorch},
-          {"device", facts.device},
-          {"hardware", facts.hardware},
-          {"threads", task_threads()},
-          {"processes", processes},
-          {"dataset_root", config.dataset_root.string()},
-          {"mean", dataset.mean},
-          {"deviation", dataset.deviation},
-          {"notes", dataset.notes}};
+  auto provenance =
+      run::provenance_of_program(config.options.seed, workspace.device(), hardware_name(workspace.device()));
+  provenance.processes = processes;
+  provenance.dataset_root = config.dataset_root.string();
+  provenance.mean = dataset.mean;
+  provenance.deviation = dataset.deviation;
+  provenance.notes = dataset.notes;
+  return provenance;
 }
 
 /// Refuses to go on with a run on other data than it was trained on. Gives what changed where that is
@@ -105,7 +95,7 @@ void check_run(const TrainingRequest& request, const run::Config& config) {
 run::RunDirectory open_run(const TrainingRequest& request, const run::Config& config,
                            const Workspace& workspace, int64_t processes) {
   const std::string changed = check_data(request, workspace.dataset());
-  const std::string text = run::print_config(config.options, provenance(config, workspace, processes).dump());
+  const std::string text = run::print_config(config.options, provenance_of(config, workspace, processes));
   const auto run = run::RunDirectory::prepare(
       request.run_directory, text, request.resume ? run::IfThereIsARun::resume : run::IfThereIsARun::refuse);
   if (request.resume) {

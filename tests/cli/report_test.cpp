@@ -65,9 +65,8 @@ class Report : public testing::Test {
     options.seed = seed;
     options.meta_gradient.estimator = estimator;
     options.outer.steps = kSteps;
-    folder.write(
-        name + "/config.json",
-        run::print_config(options, R"({"hardware": "a <fast> & \"quiet\" one", "revision": "0123abcd"})"));
+    folder.write(name + "/config.json", run::print_config(options, {.revision = "0123abcd",
+                                                                    .hardware = "a <fast> & \"quiet\" one"}));
     std::string lines;
     for (int64_t step = 1; step <= metric_lines; ++step) {
       run::MetricRecord record{.step = step, .loss = 1.0 / static_cast<double>(step)};
@@ -75,7 +74,8 @@ class Report : public testing::Test {
       record.gradient_calls = 64;
       record.hessian_products = estimator == "first_order" ? 0 : 32;
       if (estimator == "ufo") {
-        record.coins = {.probability = 0.1, .heads = 3, .means = {{.bias_squared = 2, .norm_squared = 5}}};
+        record.coins = {
+            .probability = 0.1, .exact_tasks = 3, .means = {{.bias_squared = 2, .norm_squared = 5}}};
       }
       lines += run::to_json(record) + "\n";
       if (step % 50 == 0) {

@@ -47,7 +47,7 @@ TEST(Config, WhatIsPrintedReadsBackTheSame) {
   options.inner.learning_rate = 0.1;
   options.meta_gradient.q.value = 0.3;
   options.outer.epsilon = 1e-12;
-  const std::string text = print_config(options, R"({"revision": "abc"})");
+  const std::string text = print_config(options, Provenance{.revision = "abc"});
   const auto read = accepted(text);
   EXPECT_EQ(print_config(read), print_config(options));
   EXPECT_EQ(read.inner.learning_rate, 0.1);
@@ -188,6 +188,26 @@ TEST(Config, ChecksTheNameOfTheDevice) {
 TEST(Config, PassesOverSchemaAndProvenance) {
   EXPECT_EQ(refusal(R"({"$schema": "ufo-maml.schema.json", "provenance": {"revision": "x"}})"), "");
   EXPECT_THAT(refusal(R"({"inner": {"$schema": ""}})"), HasSubstr("unknown key inner.$schema"));
+}
+
+TEST(Config, ReadsTheProvenanceThatARunWasWrittenWith) {
+  const TemporaryFolder folder;
+  Provenance made{.seed = 7, .revision = "abc", .threads = 2, .mean = {0.25f, 0.1f}, .notes = {"a cut"}};
+  const Config config = load_config(folder.write("x.json", print_config({}, made)));
+  EXPECT_EQ(config.provenance.seed, 7);
+  EXPECT_EQ(config.provenance.revision, "abc");
+  EXPECT_EQ(config.provenance.threads, 2);
+  EXPECT_EQ(config.provenance.mean, made.mean);
+  EXPECT_EQ(config.provenance.notes, made.notes);
+}
+
+TEST(Config, LeavesEmptyWhatAProvenanceLacks) {
+  const TemporaryFolder folder;
+  const Config config = load_config(
+      folder.write("x.json", R"({"provenance": {"mean": "none", "threads": null, "revision": "x"}})"));
+  EXPECT_TRUE(config.provenance.mean.empty());
+  EXPECT_EQ(config.provenance.threads, 0);
+  EXPECT_EQ(config.provenance.revision, "x");
 }
 
 TEST(Config, FindsTheDataAboveTheConfigFile) {

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <ufo/base/error.h>
+#include <ufo/run/provenance.h>
 #include <ufo/run/run_directory.h>
-#include <ufo/run/run_facts.h>
 
 namespace ufo::run {
 namespace {
@@ -93,8 +93,8 @@ TEST(RunDirectory, OpensNothingButARun) {
   EXPECT_THROW(RunDirectory::open(folder.path()), ConfigError);
 }
 
-TEST(RunFacts, NameTheBuildAndTheDevice) {
-  const RunFacts facts = gather_run_facts(7, at::kCPU, processor_name());
+TEST(Provenance, NamesTheBuildAndTheDevice) {
+  const Provenance facts = provenance_of_program(7, at::kCPU, processor_name());
   EXPECT_EQ(facts.seed, 7);
   EXPECT_EQ(facts.device, "cpu");
   EXPECT_THAT(facts.libtorch, testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+.*"));

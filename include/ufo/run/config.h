@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ufo/run/options.h>
+#include <ufo/run/provenance.h>
 
 namespace ufo::run {
 
@@ -14,12 +15,13 @@ struct Config {
   RunOptions options;                  ///< every default filled in; dataset.root as it was written
   std::filesystem::path file;          ///< where it was read
   std::filesystem::path dataset_root;  ///< where dataset.root was found, absolute
+  Provenance provenance;               ///< of the run whose config.json it is; else empty
 };
 
 /// What a config file and the --set arguments say, checked and with every default filled in.
 ///
 /// Two keys at the top of a file are no options and are passed over: "$schema", by which editors find the
-/// schema, and "provenance", which a run directory's config.json has.
+/// schema, and "provenance", which a run directory's config.json has: it says where the run comes from.
 ///
 /// A relative dataset.root is looked for from the current folder, then from the folder of `file` and each
 /// folder above it; the first that exists is meant. A run directory whose data is in none of them uses the
@@ -29,9 +31,10 @@ struct Config {
 /// Throws ConfigError, one line with path and file.
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& assignments = {});
 
-/// The text of a config file with all of `options`, and below them `provenance`, a JSON object, unless it is
-/// empty.
-std::string print_config(const RunOptions& options, const std::string& provenance = "");
+/// The text of a config file with all of `options`, and of a run's config.json, which has `provenance` below
+/// them.
+std::string print_config(const RunOptions& options);
+std::string print_config(const RunOptions& options, const Provenance& provenance);
 
 /// The JSON Schema (draft 2020-12) of a config file.
 std::string config_schema();
