@@ -20,11 +20,6 @@ bool takes(const std::vector<size_t>& group, const std::vector<run::RunOptions>&
          std::none_of(group.begin(), group.end(), [&](size_t i) { return options[i].seed == other.seed; });
 }
 
-auto episodes_of(const run::EvaluationResult& result) {
-  return std::tuple(result.split, result.seed, result.task_accuracies.size(), result.ways, result.shots,
-                    result.queries, result.inner_steps);
-}
-
 /// The deviation of `values`, at least two, by the n - 1 rule.
 double deviation(const std::vector<double>& values, double mean) {
   double squares = 0;
@@ -62,7 +57,7 @@ AccuracyOverSeeds accuracy_over_seeds(const std::vector<run::EvaluationResult>& 
   const auto count = static_cast<double>(results.size());
   std::vector<double> accuracies, episodes(results.front().task_accuracies.size());
   for (const run::EvaluationResult& result : results) {
-    if (episodes_of(result) != episodes_of(results.front())) {
+    if (!run::same_episodes(result, results.front()) || result.inner_steps != results.front().inner_steps) {
       throw ConfigError(
           "over seeds: need evaluations on the same episodes; split, seed, tasks, ways, shots, queries or "
           "inner steps differ");

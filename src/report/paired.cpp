@@ -13,18 +13,13 @@
 namespace ufo::report {
 namespace {
 
-/// Whether the episodes of two evaluations come from the same classes and images; same_episodes compares the
-/// rest.
+/// Whether the episodes of two evaluations come from the same classes and images; run::same_episodes compares
+/// the rest.
 bool same_images(const run::RunRecord& a, const run::RunRecord& b) {
   run::RunOptions one, other;
   one.dataset = a.options.dataset;
   other.dataset = b.options.dataset;
   return !run::first_difference(one, other, {"dataset.root"});
-}
-
-bool same_episodes(const run::EvaluationResult& a, const run::EvaluationResult& b) {
-  return a.split == b.split && a.seed == b.seed && a.tasks == b.tasks && a.ways == b.ways &&
-         a.shots == b.shots && a.queries == b.queries;
 }
 
 /// The two-sided p of a mean whose 95% interval is 1.96 standard errors wide to each side.
@@ -56,7 +51,7 @@ std::vector<PairedDifference> paired_differences(const std::vector<run::RunRecor
   for (size_t i = 0; i < runs.size(); ++i) {
     for (size_t j = i + 1; j < runs.size(); ++j) {
       const auto &a = runs[i].evaluation, &b = runs[j].evaluation;
-      if (!a || !b || !same_episodes(*a, *b) || !same_images(runs[i], runs[j])) {
+      if (!a || !b || !run::same_episodes(*a, *b) || !same_images(runs[i], runs[j])) {
         continue;
       }
       const auto difference = run::paired_difference(*a, *b);

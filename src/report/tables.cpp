@@ -15,15 +15,6 @@
 namespace ufo::report {
 namespace {
 
-std::string time_text(double seconds) {
-  const int64_t whole = std::llround(seconds);
-  if (whole < 60) {
-    return fixed(seconds, 1) + " s";
-  }
-  const int64_t hours = whole / 3600, minutes = whole / 60 % 60;
-  return whole < 3600 ? joined(minutes, " min ", whole % 60, " s") : joined(hours, " h ", minutes, " min");
-}
-
 double median(const run::Curve& curve) {
   std::vector<double> values;
   for (const run::Point& point : curve) {
@@ -45,7 +36,7 @@ Cells cost_cells(const run::RunRecord& run) {
   const run::TrainingRecord& training = run.training;
   const bool coins = bilevel::tosses_coins(run.options.meta_gradient);
   return {grouped(training.steps),
-          time_text(training.seconds),
+          duration_text(training.seconds),
           training.seconds > 0 ? fixed(static_cast<double>(training.steps) / training.seconds, 2) : "–",
           training.tasks_per_second.empty() ? "–" : fixed(median(training.tasks_per_second), 0),
           in_all(training, training.gradient_calls),

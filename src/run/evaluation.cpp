@@ -1,6 +1,7 @@
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+#include <tuple>
 
 #include <ufo/base/error.h>
 #include <ufo/run/evaluation.h>
@@ -43,11 +44,16 @@ EvaluationResult summarize(const EpisodeCurves& curves) {
   return result;
 }
 
-MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b) {
-  const auto episodes = [](const EvaluationResult& result) {
-    return std::tuple(result.split, result.seed, result.tasks, result.ways, result.shots, result.queries);
+bool same_episodes(const EvaluationResult& a, const EvaluationResult& b) {
+  const auto drawn_by = [](const EvaluationResult& result) {
+    return std::tuple(result.split, result.seed, result.tasks, result.task_accuracies.size(), result.ways,
+                      result.shots, result.queries);
   };
-  if (episodes(a) != episodes(b) || a.task_accuracies.size() != b.task_accuracies.size()) {
+  return drawn_by(a) == drawn_by(b);
+}
+
+MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b) {
+  if (!same_episodes(a, b)) {
     throw ConfigError(
         "paired difference: need two evaluations on the same episodes; split, seed, tasks, ways, shots "
         "or queries differ");

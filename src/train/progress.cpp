@@ -35,20 +35,6 @@ void draw_on_standard_error(const std::string& text) {
 
 }  // namespace
 
-std::string duration_text(double duration) {
-  if (!std::isfinite(duration)) {
-    return "unknown";
-  }
-  const long long whole = std::llround(std::clamp(duration, 0.0, 1e12));
-  if (whole < 60) {
-    return text("%lld s", whole);
-  }
-  if (whole < 3600) {
-    return text("%lld min %02lld s", whole / 60, whole % 60);
-  }
-  return text("%lld h %02lld min", whole / 3600, whole / 60 % 60);
-}
-
 Progress::Progress(int64_t first_step, int64_t steps, Outputs outputs)
     : first_step_(first_step),
       steps_(steps),

@@ -6,13 +6,6 @@
 namespace ufo::train {
 namespace {
 
-TEST(DurationText, ReadsWell) {
-  EXPECT_EQ(duration_text(36.4), "36 s");
-  EXPECT_EQ(duration_text(745), "12 min 25 s");
-  EXPECT_EQ(duration_text(3 * 3600 + 20 * 60 + 5), "3 h 20 min");
-  EXPECT_EQ(duration_text(run::kNotANumber), "unknown");
-}
-
 TEST(Progress, DrawsABarAndSaysTheEndAndValidations) {
   std::vector<std::string> lines, bars;
   Progress progress(0, 2,

@@ -19,6 +19,9 @@ namespace ufo {
   return result;
 }
 
+/// "3.4 s", "36 s", "12 min 25 s", "3 h 20 min": a duration in words; "unknown" where it is not finite.
+std::string duration_text(double seconds);
+
 /// "60,000".
 std::string grouped(int64_t number);
 

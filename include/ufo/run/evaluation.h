@@ -60,6 +60,10 @@ std::string evaluated_name(const std::string& name, size_t members);
 /// in.
 EvaluationResult summarize(const EpisodeCurves& curves);
 
+/// Whether two evaluations drew their episodes by the same split, seed, number and sizes: the same episodes,
+/// where their data sets are the same.
+bool same_episodes(const EvaluationResult& a, const EvaluationResult& b);
+
 /// The mean of a - b over the episodes, with its interval. Throws ConfigError where the two saw other
 /// episodes.
 MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationResult& b);

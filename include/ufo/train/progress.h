@@ -45,7 +45,4 @@ class Progress final : public run::MetricSink {
   bool drawn_ = false;
 };
 
-/// "36 s", "12 min", "3 h 20 min": a duration in words.
-std::string duration_text(double seconds);
-
 }  // namespace ufo::train
