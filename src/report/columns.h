@@ -21,8 +21,8 @@ std::string with_source(const Cell& cell);
 
 /// A table as a reader sees it.
 struct Grid {
-  std::string
-      shared;  ///< the columns in which all rows agree, as "ways: 5; shots: 1"; "" where there are none
+  /// The columns in which all rows agree, as "ways: 5; shots: 1"; "" where there are none.
+  std::string shared;
   std::vector<std::string> header;
   std::vector<std::vector<Cell>> rows;
 };

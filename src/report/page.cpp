@@ -12,14 +12,15 @@ namespace ufo::report {
 namespace {
 
 std::string heading(const std::vector<run::RunRecord>& runs) {
-  const bool one_cell = std::all_of(runs.begin(), runs.end(), [&](const run::RunRecord& run) {
-    return cell_text(run) == cell_text(runs.front());
+  const bool one_setting = std::all_of(runs.begin(), runs.end(), [&](const run::RunRecord& run) {
+    return setting_text(run) == setting_text(runs.front());
   });
-  const std::string cell = one_cell ? cell_text(runs.front()) : "several cells";
+  const std::string setting = one_setting ? setting_text(runs.front()) : "several settings";
   if (runs.size() == 1) {
-    return bilevel::method_name(runs.front().options.meta_gradient, runs.front().options.inner) + ", " + cell;
+    return bilevel::method_name(runs.front().options.meta_gradient, runs.front().options.inner) + ", " +
+           setting;
   }
-  return std::to_string(runs.size()) + " runs, " + cell;
+  return std::to_string(runs.size()) + " runs, " + setting;
 }
 
 std::string note_list(const std::vector<run::RunRecord>& runs) {

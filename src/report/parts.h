@@ -12,7 +12,7 @@ namespace ufo::report {
 // name and by the colour of its place in `runs`.
 
 /// "5-way 1-shot omniglot (maml)".
-std::string cell_text(const run::RunRecord& run);
+std::string setting_text(const run::RunRecord& run);
 
 /// What was trained, on what and by what; a value that all runs share stands once.
 std::string facts_table(const std::vector<run::RunRecord>& runs);

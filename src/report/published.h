@@ -20,7 +20,7 @@ struct PublishedResult {
   const char* remark;  ///< what a reader must know to compare, or ""
 };
 
-/// The published results of one cell.
+/// The published results of one setting.
 std::vector<PublishedResult> published_results(const std::string& dataset, int64_t ways, int64_t shots);
 
 /// Where `accuracy`, in percent, lies to the interval that `published` gives: "within", "above" or "below".

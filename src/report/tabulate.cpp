@@ -38,7 +38,7 @@ void add_note(Table& table, const std::string& note) {
   }
 }
 
-/// What papers report for this cell by other methods, in one line.
+/// What papers report for this setting by other methods, in one line.
 std::string others_published(const std::string& dataset, int64_t ways, int64_t shots, const Table& table) {
   std::string text;
   for (const PublishedResult& result : published_results(dataset, ways, shots)) {
@@ -187,7 +187,7 @@ void add_options(Table& table, const std::vector<run::RunRecord>& firsts) {
   }
 }
 
-/// What stands below the rows of what others published for their cells.
+/// What stands below the rows of what others published for their settings.
 void add_published_notes(Table& table) {
   for (const TableRow& row : table.rows) {
     const std::string dataset = row.dataset.substr(0, row.dataset.find(' '));  // without the split

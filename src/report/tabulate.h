@@ -10,7 +10,7 @@ namespace ufo::report {
 /// What of the runs a table shows.
 struct TableOptions {
   data::Split split = data::Split::test;
-  bool published = false;   ///< what papers report for the same cells
+  bool published = false;   ///< what papers report for the same settings
   bool over_seeds = false;  ///< runs that differ in their seed alone as one row, their mean
   bool paired = false;      ///< the differences of pairs of runs on the same episodes
 };

@@ -58,7 +58,7 @@ std::string to_json(const MetricRecord& record) {
   object["seconds"] = number(record.seconds);
   if (record.coins) {
     object["q"] = number(record.coins->probability);
-    object["coins"] = record.coins->heads;
+    object["coins"] = record.coins->exact_tasks;
     object["d2"] = number(record.coins->bias_squared);
     object["v2"] = number(record.coins->norm_squared);
     if (record.coins->means) {

@@ -14,20 +14,21 @@ namespace {
 
 constexpr int64_t kDeviceBatch = 25;  // episodes in one call on a GPU
 
-using Curve = std::vector<bilevel::OuterValue>;
-using CurveOfBatch = std::function<Curve(const episode::EpisodeBatch&)>;
+/// The outer objective of some episodes after 0, 1, ..., K inner steps.
+using StepValues = std::vector<bilevel::OuterValue>;
+using ValuesOfBatch = std::function<StepValues(const episode::EpisodeBatch&)>;
 
-/// Writes the curve of a batch that begins with the request's episode number `first` into `curves`.
-void add_curve(const Curve& curve, int64_t first, run::EpisodeCurves& curves) {
+/// Writes those of a batch that begins with the request's episode number `first` into `curves`.
+void add_values(const StepValues& values, int64_t first, run::EpisodeCurves& curves) {
   std::vector<at::Tensor> rows;
-  for (const bilevel::OuterValue& value : curve) {
+  for (const bilevel::OuterValue& value : values) {
     rows.push_back(value.accuracy);
     rows.push_back(value.loss);
   }
   const at::Tensor numbers = at::stack(rows).to(at::kCPU, at::kDouble);  // a device is waited for once
   const int64_t episodes = numbers.size(1);
   const double* row = numbers.const_data_ptr<double>();
-  for (size_t step = 0; step < curve.size(); ++step, row += 2 * episodes) {
+  for (size_t step = 0; step < values.size(); ++step, row += 2 * episodes) {
     std::copy_n(row, episodes, curves.accuracy[step].begin() + first);
     std::copy_n(row + episodes, episodes, curves.loss[step].begin() + first);
   }
@@ -49,7 +50,7 @@ episode::EpisodeBatch gather(const episode::DeviceImages& images, at::Device dev
 }
 
 /// The curves of all episodes that `request` asks for, from those of batches of them.
-run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, at::Device device,
+run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
                             const episode::EpisodeSampler& sampler, const EvaluationRequest& request) {
   const std::vector<std::vector<double>> empty(static_cast<size_t>(request.inner.steps) + 1,
                                                std::vector<double>(static_cast<size_t>(request.tasks)));
@@ -58,7 +59,7 @@ run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, at::Device device,
     parallel_tasks(request.tasks, [&](int64_t task) {
       c10::NoGradGuard no_grad;  // the mode belongs to each thread
       const auto batch = sampler.batch(request.split, static_cast<uint64_t>(request.first + task), 1);
-      add_curve(curve_of(batch), task, curves);
+      add_values(values_of(batch), task, curves);
     });
     return curves;
   }
@@ -68,16 +69,16 @@ run::EpisodeCurves evaluate(const CurveOfBatch& curve_of, at::Device device,
       request.images != nullptr ? *request.images : own_images.emplace(sampler.dataset(), device);
   for (int64_t task = 0; task < request.tasks; task += kDeviceBatch) {
     const int64_t count = std::min(kDeviceBatch, request.tasks - task);
-    add_curve(curve_of(gather(images, device, sampler, request.split, request.first + task, count)), task,
-              curves);
+    add_values(values_of(gather(images, device, sampler, request.split, request.first + task, count)), task,
+               curves);
   }
   return curves;
 }
 
 /// The logarithm of the members' summed probabilities takes the place of the logits: the softmax behind makes
 /// their mean of it, and no probability is lost to underflow.
-Curve ensemble_curve(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
-                     const episode::EpisodeBatch& batch, const EvaluationRequest& request) {
+StepValues ensemble_values(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
+                           const episode::EpisodeBatch& batch, const EvaluationRequest& request) {
   std::vector<at::Tensor> log_sums;  // one an inner step, [T, R, N]
   for (const at::Tensor& theta : thetas) {
     const auto problem = make_problem(learner, batch, theta, request.engine);
@@ -93,12 +94,12 @@ Curve ensemble_curve(const bilevel::Learner& learner, const std::vector<at::Tens
     });
   }
   const at::Tensor labels = batch.query_labels.to(thetas.front().device());
-  Curve curve;
+  StepValues values;
   for (const at::Tensor& log_sum : log_sums) {
-    curve.push_back(
+    values.push_back(
         {.loss = bilevel::cross_entropy(log_sum, labels), .accuracy = bilevel::accuracy(log_sum, labels)});
   }
-  return curve;
+  return values;
 }
 
 }  // namespace
@@ -106,11 +107,11 @@ Curve ensemble_curve(const bilevel::Learner& learner, const std::vector<at::Tens
 run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request) {
-  const auto curve_of = [&](const episode::EpisodeBatch& batch) {
+  const auto values_of = [&](const episode::EpisodeBatch& batch) {
     const auto problem = make_problem(learner, batch, theta, request.engine);
     return bilevel::adaptation_curve(problem, theta, request.inner);
   };
-  return evaluate(curve_of, theta.device(), sampler, request);
+  return evaluate(values_of, theta.device(), sampler, request);
 }
 
 run::EpisodeCurves evaluate_ensemble(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
@@ -119,10 +120,10 @@ run::EpisodeCurves evaluate_ensemble(const bilevel::Learner& learner, const std:
   if (thetas.empty()) {
     throw std::invalid_argument("evaluate_ensemble: need at least 1 member, got none");
   }
-  const auto curve_of = [&](const episode::EpisodeBatch& batch) {
-    return ensemble_curve(learner, thetas, batch, request);
+  const auto values_of = [&](const episode::EpisodeBatch& batch) {
+    return ensemble_values(learner, thetas, batch, request);
   };
-  return evaluate(curve_of, thetas.front().device(), sampler, request);
+  return evaluate(values_of, thetas.front().device(), sampler, request);
 }
 
 }  // namespace ufo::train

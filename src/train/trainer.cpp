@@ -149,7 +149,7 @@ class Run {
                              .hessian_products = estimate.hessian_products};
     if (bilevel::tosses_coins(options_.meta_gradient)) {
       record.coins = {.probability = result.probability,
-                      .heads = estimate.exact_tasks,
+                      .exact_tasks = estimate.exact_tasks,
                       .bias_squared = estimate.bias_squared,
                       .norm_squared = estimate.norm_squared,
                       .means = parts_.coin.moments()};

@@ -26,7 +26,7 @@ TEST_F(Metrics, ALineHasTheAgreedKeys) {
                             .tasks_per_second = 100,
                             .seconds = 1.5,
                             .coins = CoinMetrics{.probability = 0.1,
-                                                 .heads = 2,
+                                                 .exact_tasks = 2,
                                                  .bias_squared = 4,
                                                  .norm_squared = 5,
                                                  .means = bilevel::Moments{6, 7}},

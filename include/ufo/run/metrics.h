@@ -19,7 +19,7 @@ inline constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 /// What UFO's coins gave in one outer step.
 struct CoinMetrics {
   double probability = 0;                      ///< q
-  int64_t heads = 0;                           ///< tasks on the exact branch
+  int64_t exact_tasks = 0;                     ///< tasks on the exact branch
   double bias_squared = kNotANumber;           ///< D^2 over those tasks; NaN where there were none
   double norm_squared = kNotANumber;           ///< V^2 over those tasks; NaN where there were none
   std::optional<bilevel::Moments> means = {};  ///< running means of D^2 and V^2 with this step

@@ -13,7 +13,7 @@ namespace ufo::run {
 uint32_t crc32c(std::string_view bytes);
 
 /// TensorBoard event files: scalars `<split>/loss`, `<split>/accuracy`, and of training
-/// `train/gradient_norm`, `train/tasks_per_second` and for UFO `ufo/q`, `ufo/d2`, `ufo/v2`.
+/// `train/gradient_norm`, `train/tasks_per_second` and for UFO `ufo/q`, `ufo/d2_mean`, `ufo/v2_mean`.
 class TensorBoardSink final : public MetricSink {
  public:
   /// Begins a new event file in `folder`, named so that TensorBoard reads it after those there. Where
