@@ -74,18 +74,6 @@ class AutogradLinearization final : public Linearization {
 
 }  // namespace
 
-at::Tensor Problem::initial(const at::Tensor& theta) const {
-  return theta.detach().unsqueeze(0).expand({tasks(), theta.size(0)});
-}
-
-void require_all_or_none(Products products) {
-  if (products.any() && !products.whole()) {
-    throw std::invalid_argument("need products of all inner variables or none, got those of the last " +
-                                std::to_string(products.blocks()) +
-                                " blocks: this problem's variables have no blocks");
-  }
-}
-
 std::unique_ptr<Linearization> linearize_by_autograd(const Objective& inner, const at::Tensor& theta,
                                                      const at::Tensor& phi, Products products) {
   return std::make_unique<AutogradLinearization>(inner, theta, phi, products);

@@ -1,0 +1,21 @@
+#include <stdexcept>
+
+#include <ATen/core/Tensor.h>
+
+#include <ufo/bilevel/problem.h>
+
+namespace ufo::bilevel {
+
+at::Tensor Problem::initial(const at::Tensor& theta) const {
+  return theta.detach().unsqueeze(0).expand({tasks(), theta.size(0)});
+}
+
+void require_all_or_none(Products products) {
+  if (products.any() && !products.whole()) {
+    throw std::invalid_argument("need products of all inner variables or none, got those of the last " +
+                                std::to_string(products.blocks()) +
+                                " blocks: this problem's variables have no blocks");
+  }
+}
+
+}  // namespace ufo::bilevel
