@@ -68,10 +68,10 @@ run::Json print_result(const CounterexampleOptions& options, const Counterexampl
 void print_table(const CounterexampleOptions& options, const CounterexampleResult& result) {
   const auto& tasks = result.tasks;
   std::printf(
-      "two tasks, %lld inner steps of rate %g; %lld outer steps of rate %g/(k+1) from %lld starts in [%g, "
-      "%g]\n"
-      "M is least at %.4f; first-order is at rest at %.4f, where |M'| = sqrt(2 D) = %.4f, its square "
-      "%.4f\n\n",
+      "two tasks, %lld inner steps of rate %g; "
+      "%lld outer steps of rate %g/(k+1) from %lld starts in [%g, %g]\n"
+      "M is least at %.4f; "
+      "first-order is at rest at %.4f, where |M'| = sqrt(2 D) = %.4f, its square %.4f\n\n",
       static_cast<long long>(tasks.inner.steps), tasks.inner.learning_rate,
       static_cast<long long>(options.steps), options.outer_rate, static_cast<long long>(options.runs),
       options.lowest_start, options.highest_start, tasks.optimum, tasks.first_order_limit,

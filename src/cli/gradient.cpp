@@ -116,8 +116,8 @@ int gradient(const GradientArguments& arguments) {
   add_named(file, "task_gradient.", layout, result.task_gradients);
   save_safetensors(arguments.output, file);
   std::printf(
-      "%s gradient of meta-batch %lld (%lld tasks) in %s: norm %.9g, loss %.9g, accuracy %.2f%%\nwritten     "
-      " %s\n",
+      "%s gradient of meta-batch %lld (%lld tasks) in %s: norm %.9g, loss %.9g, accuracy %.2f%%\n"
+      "written      %s\n",
       options.meta_gradient.estimator.c_str(), static_cast<long long>(arguments.index),
       static_cast<long long>(tasks), arguments.dtype.c_str(), result.gradient.norm().item<double>(),
       result.loss, 100 * result.accuracy, arguments.output.c_str());

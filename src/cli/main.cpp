@@ -65,10 +65,10 @@ std::string subcommands_to_choose_from(const CLI::App& app, int argc, char** arg
 int run(int argc, char** argv) {
   CLI::App app("UFO-MAML trains few-shot learners by MAML, FOMAML and UFO-MAML.", argv[0]);
   app.footer(
-      "Each subcommand has --help with an example. Results go to standard output, the log to standard "
-      "error.\n"
-      "Exit code: 0 done, 1 the run failed, 2 usage, config or data are wrong, 130 / 143 after SIGINT / "
-      "SIGTERM.");
+      "Each subcommand has --help with an example. "
+      "Results go to standard output, the log to standard error.\n"
+      "Exit code: 0 done, 1 the run failed, 2 usage, config or data are wrong, "
+      "130 / 143 after SIGINT / SIGTERM.");
   app.set_version_flag("--version", UFO_VERSION);
   app.require_subcommand(1);
   Action action;

@@ -26,8 +26,8 @@ struct Seen {
   double bytes = 0;                 ///< that they read and write, each tensor once a call
   std::vector<std::string> waits;   ///< what makes the host wait for the device
   std::vector<std::string> faults;  ///< what would give wrong numbers on CUDA
-  std::vector<std::string>
-      recordings;  ///< of each graph its calls with all that they hold fast: shapes and numbers of the host
+  /// Of each graph its calls with all that they hold fast: shapes and numbers of the host.
+  std::vector<std::string> recordings;
   int64_t replays = 0;  ///< of graphs
 };
 

@@ -117,9 +117,9 @@ class Engine final : public ConvNetEngine {
   PaddedParameters parameters_;
   std::mutex mutex_;
   std::map<int64_t, std::unique_ptr<TaskPlan>> plans_;  ///< by the number of images
-  std::map<std::pair<int64_t, size_t>, std::vector<std::unique_ptr<PooledTape<T>>>>
-      tapes_;                                                                 ///< that nobody uses
-  std::map<int64_t, std::vector<std::unique_ptr<Workspace<T>>>> workspaces_;  ///< likewise
+  // Those that nobody uses:
+  std::map<std::pair<int64_t, size_t>, std::vector<std::unique_ptr<PooledTape<T>>>> tapes_;
+  std::map<int64_t, std::vector<std::unique_ptr<Workspace<T>>>> workspaces_;
 };
 
 template <class T>

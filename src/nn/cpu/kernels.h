@@ -9,8 +9,8 @@ namespace ufo::nn::cpu {
 
 /// A convolution as a matrix product that never forms its left matrix. Row i of the result reads `segments`
 /// runs of `length` neighbouring numbers of A, each against as many rows of B:
-///   C[c[i] + f] (+)= sum_s sum_j A[a[i] + a_segment[s] + j] * B[(b_segment[s] + j) * columns + f],  f <
-///   columns.
+///   C[c[i] + f] (+)= sum_s sum_j A[a[i] + a_segment[s] + j] * B[(b_segment[s] + j) * columns + f],
+/// f < columns.
 /// In an image with zero padding and channels last, the kernel's row at a pixel is one such run.
 struct RowsProduct {
   const int32_t* a;
