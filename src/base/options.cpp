@@ -1,41 +1,33 @@
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 #include <ufo/base/error.h>
 #include <ufo/base/options.h>
+#include <ufo/base/text.h>
 
 namespace ufo {
 
 std::string to_string(const Range& range) {
-  std::ostringstream text;
-  const auto list = [&](const auto& items) {
-    text << "one of ";
-    for (size_t i = 0; i < items.size(); ++i) {
-      text << (i ? ", " : "") << items[i];
-    }
-    return text.str();
-  };
-  if (!range.words.empty()) {
-    return list(range.words);
-  }
-  if (!range.numbers.empty()) {
-    return list(range.numbers);
+  std::string text;
+  if (!range.words.empty() || !range.numbers.empty()) {
+    const auto add = [&](const std::string& item) { text += (text.empty() ? "one of " : ", ") + item; };
+    std::for_each(range.words.begin(), range.words.end(), add);
+    std::for_each(range.numbers.begin(), range.numbers.end(),
+                  [&](double number) { add(exact_text(number)); });
+    return text;
   }
   if (std::isfinite(range.minimum)) {
-    text << (range.exclusive_minimum ? "above " : "at least ") << range.minimum;
+    text += (range.exclusive_minimum ? "above " : "at least ") + exact_text(range.minimum);
   }
   if (std::isfinite(range.maximum)) {
-    text << (std::isfinite(range.minimum) ? " and " : "") << "at most " << range.maximum;
+    text += (text.empty() ? "at most " : " and at most ") + exact_text(range.maximum);
   }
-  return text.str();
+  return text;
 }
 
 void check_range(std::string_view path, double value, const Range& range) {
   if (!range.contains(value)) {  // also refuses NaN
-    std::ostringstream text;
-    text << path << ": need " << to_string(range) << ", got " << value;
-    throw ConfigError(text.str());
+    throw ConfigError(std::string(path) + ": need " + to_string(range) + ", got " + exact_text(value));
   }
 }
 

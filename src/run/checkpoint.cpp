@@ -5,6 +5,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/safetensors.h>
+#include <ufo/base/text.h>
 #include <ufo/run/checkpoint.h>
 
 namespace ufo::run {
@@ -12,13 +13,6 @@ namespace {
 
 constexpr const char* kFormat = "ufo-maml checkpoint 1";
 constexpr const char* kOptimizerPrefix = "optimizer.";
-
-/// The shortest text that reads back as the same number; "nan" and "inf" as they are.
-template <class Number>
-std::string exact_text(Number value) {
-  char buffer[32];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
-}
 
 template <class Number>
 Number parse(const std::filesystem::path& path, const std::string& key, const std::string& text) {

@@ -168,11 +168,14 @@ TEST(EpisodeSampler, ThrowsWhenASplitHasTooFewClasses) {
 
 TEST(EpisodeSampler, ThrowsWhenAnOptionIsOutOfRange) {
   const data::Dataset dataset = random_dataset();
-  EXPECT_EQ(error_of([&] { EpisodeSampler(dataset, {1, 1, 1}, 1); }), "episode.ways: need at least 2, got 1");
+  EXPECT_EQ(error_of([&] {
+              EpisodeSampler(dataset, {1, 1, 1}, 1);
+            }),
+            "episode.ways: need at least 2 and at most 1048576, got 1");
   EXPECT_EQ(error_of([&] {
               EpisodeSampler(dataset, {5, 0, 1}, 1);
             }),
-            "episode.shots: need at least 1, got 0");
+            "episode.shots: need at least 1 and at most 1048576, got 0");
 }
 
 }  // namespace

@@ -96,6 +96,20 @@ TEST(Config, NamesTheRangeOfAValueOutOfIt) {
             "config: outer.optimizer in FILE: need one of adam, sgd, got \"adamw\"");
 }
 
+TEST(Config, RefusesSizesWhoseProductsOverflow) {
+  for (const std::string group : {"episode\": {\"ways", "episode\": {\"shots", "episode\": {\"queries",
+                                  "outer\": {\"meta_batch", "outer\": {\"steps", "validation\": {\"tasks",
+                                  "evaluation\": {\"tasks", "evaluation\": {\"queries"}) {
+    EXPECT_THAT(refusal("{\"" + group + "\": 4611686018427387904}}"), testing::HasSubstr("and at most "))
+        << group;
+  }
+}
+
+TEST(Config, NamesALimitToItsLastDigit) {
+  EXPECT_EQ(refusal(R"({"outer": {"beta1": 1}})"),
+            "config: outer.beta1 in FILE: need at least 0 and at most 0.9999999, got 1");
+}
+
 TEST(Config, TakesIntegersThatAreWrittenAsDecimals) {
   EXPECT_EQ(accepted(R"({"outer": {"steps": 1e3}, "episode": {"ways": 5.0}})").outer.steps, 1000);
   EXPECT_EQ(refusal(R"({"seed": 1e300})"), "config: seed in FILE: need an integer, got 1e+300");

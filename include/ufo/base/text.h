@@ -1,5 +1,6 @@
 #pragma once
 
+#include <charconv>
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +22,13 @@ namespace ufo {
 
 /// "3.4 s", "36 s", "12 min 25 s", "3 h 20 min": a duration in words; "unknown" where it is not finite.
 std::string duration_text(double seconds);
+
+/// The shortest text that reads back as the same number; "nan" and "inf" as they are.
+template <class Number>
+std::string exact_text(Number value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
 
 /// "60,000".
 std::string grouped(int64_t number);

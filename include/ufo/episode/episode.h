@@ -12,6 +12,9 @@ namespace ufo::episode {
 
 // T tasks, N ways, K shots, Q queries a class, C channels, H x W pixels.
 
+/// The most classes, and images a class, of an episode: products of such sizes fit 64 bits.
+inline constexpr int64_t kMostImages = int64_t{1} << 20;
+
 /// The size of an episode: N-way, K-shot, with Q query images a class.
 struct EpisodeOptions {
   int64_t ways = 5;
@@ -20,9 +23,9 @@ struct EpisodeOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("ways", self.ways, at_least(2), "classes of an episode (N)");
-    field("shots", self.shots, at_least(1), "support images a class (K)");
-    field("queries", self.queries, at_least(1), "query images a class in training (Q)");
+    field("ways", self.ways, between(2, kMostImages), "classes of an episode (N)");
+    field("shots", self.shots, between(1, kMostImages), "support images a class (K)");
+    field("queries", self.queries, between(1, kMostImages), "query images a class in training (Q)");
   }
 };
 

@@ -12,6 +12,9 @@
 
 namespace ufo::run {
 
+/// Beyond these, products of sizes would not fit 64 bits, and a double would not tell steps apart.
+inline constexpr int64_t kMostTasks = int64_t{1} << 30, kMostSteps = int64_t{1} << 53;
+
 /// How the outer step size goes along a run.
 enum class LearningRateSchedule { constant, linear, cosine, step_decay };
 
@@ -86,8 +89,8 @@ struct OuterOptions {
           "clip each element of the whole estimate to +- this (0: off); clipping biases every estimator, "
           "UFO's too");
     field("clip_norm", self.clip_norm, at_least(0), "scale the whole estimate down to this norm (0: off)");
-    field("meta_batch", self.meta_batch, at_least(1), "tasks of an outer step (T)");
-    field("steps", self.steps, at_least(1), "outer steps, at most");
+    field("meta_batch", self.meta_batch, between(1, kMostTasks), "tasks of an outer step (T)");
+    field("steps", self.steps, between(1, kMostSteps), "outer steps, at most");
     field(
         "multi_step_loss", self.multi_step_loss, at_least(0),
         "outer steps in which the query losses after every inner step count too, ever less (MAML++; 0: never)");
@@ -107,7 +110,7 @@ struct ValidationOptions {
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("every", self.every, at_least(0), "outer steps between validations (0: none, and best is last)");
-    field("tasks", self.tasks, at_least(1), "validation episodes");
+    field("tasks", self.tasks, between(1, kMostTasks), "validation episodes");
     field("inner_steps", self.inner_steps, at_least(1), "inner steps before the accuracy is taken");
     field(
         "keep", self.keep, between(1, 1000),
@@ -124,10 +127,11 @@ struct EvaluationOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("tasks", self.tasks, at_least(2), "test episodes");
+    field("tasks", self.tasks, between(2, kMostTasks), "test episodes");
     field("inner_steps", self.inner_steps, at_least(1),
           "inner steps; the accuracy after each of 0 to this is kept");
-    field("queries", self.queries, at_least(1), "query images a class in validation and evaluation");
+    field("queries", self.queries, between(1, episode::kMostImages),
+          "query images a class in validation and evaluation");
   }
 };
 
