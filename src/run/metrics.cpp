@@ -1,46 +1,79 @@
-#include <cerrno>
-#include <fstream>
-#include <utility>
+#include "run/metric_line.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <cmath>
 
 #include <ufo/base/error.h>
+#include <ufo/base/files.h>
 #include <ufo/run/metrics.h>
 
 namespace ufo::run {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-/// Cuts `path` after the last whole line whose step is at most `step`; the lines are in the order of their
-/// steps. Returns the `seconds` of that line, 0 where there is none.
-double keep_until(const std::filesystem::path& path, int64_t step) {
-  if (!std::filesystem::exists(path)) {
+std::string lines(int64_t count) { return std::to_string(count) + (count == 1 ? " line" : " lines"); }
+
+/// What a metrics.jsonl holds for a run that goes on after some step.
+struct History {
+  std::string kept;        ///< the records up to that step
+  double seconds = 0;      ///< of the last of them
+  int64_t beyond = 0;      ///< records of later steps
+  int64_t unreadable = 0;  ///< lines that are no records
+};
+
+History history_until(int64_t step, const std::string& text) {
+  History history;
+  for (size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find('\n', begin), text.size());
+    const std::string line = text.substr(begin, end - begin);
+    const Json record = metric_line(line);
+    if (record.is_null()) {
+      history.unreadable += end < text.size();  // the last may have been cut short when the process ended
+    } else if (record["step"].get<int64_t>() > step) {
+      ++history.beyond;
+    } else {
+      history.kept += line + "\n";
+      const Json seconds = record.value("seconds", Json());
+      history.seconds = seconds.is_number() ? seconds.get<double>() : history.seconds;
+    }
+  }
+  return history;
+}
+
+/// Beside `path`, a name that no file has: metrics.damaged-1.jsonl.
+std::filesystem::path name_for_a_copy(const std::filesystem::path& path) {
+  for (int number = 1;; ++number) {
+    auto copy = path.parent_path() / path.stem();
+    copy += ".damaged-" + std::to_string(number) + path.extension().string();
+    if (!std::filesystem::exists(copy)) {
+      return copy;
+    }
+  }
+}
+
+/// Leaves in `path` the records up to `step`, and gives the `seconds` of the last of them, 0 where there is
+/// none. What else it did is added to `notes`.
+double keep_until(int64_t step, const std::filesystem::path& path, std::vector<std::string>& notes) {
+  if (std::error_code error; !std::filesystem::exists(path, error) && !error) {
     return 0;
   }
-  std::ifstream file(path, std::ios::binary);
-  double seconds = 0;
-  uint64_t kept = 0;
-  std::string line;
-  while (std::getline(file, line) && !file.eof()) {  // a line that ends with the file was cut short
-    const Json record = Json::parse(line, nullptr, false);
-    if (!record.is_object() || !record.contains("step") || !record["step"].is_number_integer() ||
-        record["step"].get<int64_t>() > step) {
-      break;
-    }
-    if (record.contains("seconds") && record["seconds"].is_number()) {
-      seconds = record["seconds"].get<double>();
-    }
-    kept += line.size() + 1;
+  const std::string text = read_text_file(path);
+  const History history = history_until(step, text);
+  if (history.beyond > 0) {
+    notes.push_back(path.string() + ": left out " + lines(history.beyond) + " beyond step " +
+                    std::to_string(step) + ", from which the run goes on");
   }
-  std::error_code error;
-  std::filesystem::resize_file(path, kept, error);
-  if (error) {
-    throw UserError(path.string() + ": cannot write: " + error.message());
+  if (history.unreadable > 0) {
+    const auto copy = name_for_a_copy(path);
+    write_file_atomically(copy, text);
+    notes.push_back(path.string() + ": left out " + lines(history.unreadable) +
+                    " that cannot be read; the file as it was is " + copy.string());
   }
-  return seconds;
+  if (history.kept != text) {
+    write_file_atomically(path, history.kept);
+  }
+  return history.seconds;
 }
 
 }  // namespace
@@ -77,7 +110,7 @@ std::string to_json(const MetricRecord& record) {
 }
 
 MetricsFile::MetricsFile(const std::filesystem::path& path, int64_t first_step, int64_t every)
-    : seconds_before_(keep_until(path, first_step)), every_(every), file_(path) {}
+    : seconds_before_(keep_until(first_step, path, notes_)), every_(every), file_(path) {}
 
 void MetricsFile::record(const MetricRecord& record) {
   if (record.split != data::Split::train || record.step % every_ == 0) {

@@ -1,5 +1,7 @@
 #include "run/record.h"
 
+#include "run/metric_line.h"
+
 #include <cmath>
 #include <sstream>
 
@@ -13,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr double kMostSeconds = 1e10;  // three hundred years
+
 /// A number of a record; NaN where it is missing, null or something else.
 double number(const Json& record, const char* name) {
   const auto found = record.find(name);
@@ -21,8 +25,9 @@ double number(const Json& record, const char* name) {
 }
 
 int64_t count(const Json& record, const char* name) {
+  constexpr double kMost = 1e12;  // of one step: sums of them fit 64 bits
   const double value = number(record, name);
-  return std::isfinite(value) ? std::llround(value) : 0;
+  return value >= 0 && value <= kMost ? std::llround(value) : 0;
 }
 
 void add_point(Curve& curve, int64_t step, double value) {
@@ -41,11 +46,6 @@ void add_training_step(TrainingRecord& training, const Json& record, int64_t ste
   training.gradient_calls += count(record, "gradient_calls");
   training.hessian_products += count(record, "hessian_products");
   training.exact_tasks += count(record, "coins");
-}
-
-bool is_record(const Json& record) {
-  return record.is_object() && record.contains("step") && record["step"].is_number_integer() &&
-         record.contains("split") && record["split"].is_string();
 }
 
 void read_training(RunRecord& run, const fs::path& file) {
@@ -90,8 +90,8 @@ TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& 
   std::istringstream lines(text);
   int64_t unreadable = 0;
   for (std::string line; std::getline(lines, line);) {
-    const Json record = Json::parse(line, nullptr, false);
-    if (!is_record(record)) {
+    const Json record = metric_line(line);
+    if (record.is_null()) {
       if (lines.eof()) {
         notes.push_back("The last line of metrics.jsonl was cut short and is left out.");
       } else {
@@ -108,7 +108,7 @@ TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& 
     }
     training.steps = std::max(training.steps, step);
     const double seconds = number(record, "seconds");
-    training.seconds = std::isfinite(seconds) ? seconds : training.seconds;
+    training.seconds = seconds >= 0 && seconds < kMostSeconds ? seconds : training.seconds;
   }
   if (unreadable > 0) {
     notes.push_back(grouped(unreadable) +

@@ -2,6 +2,7 @@
 
 #include "run/json.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,7 +33,9 @@ struct TrainingRecord {
 
   /// A count of the logged steps, taken to all steps.
   double in_all(int64_t count) const {
-    return static_cast<double>(count) * static_cast<double>(steps) / static_cast<double>(logged_steps);
+    constexpr double kMost = 1e18;  // fits 64 bits
+    return std::min(
+        kMost, static_cast<double>(count) * static_cast<double>(steps) / static_cast<double>(logged_steps));
   }
 };
 

@@ -95,6 +95,36 @@ TEST_F(Metrics, ResumingDropsWhatLiesBeyondTheCheckpoint) {
   EXPECT_EQ(read_file(path()), "");
 }
 
+TEST_F(Metrics, ResumingKeepsWhatStandsBehindALineThatCannotBeRead) {
+  std::string good, all;
+  for (int step = 1; step <= 4; ++step) {
+    const std::string line = to_json({.step = step, .seconds = 2.0 * step}) + "\n";
+    good += line;
+    all += line + (step == 2 ? "{\"step\": 2, \"spl\n\0\0\n" : "");
+  }
+  std::ofstream(path(), std::ios::binary) << all;
+  const MetricsFile file(path(), 4, 1);
+  EXPECT_EQ(file.seconds_before(), 8);
+  EXPECT_EQ(read_file(path()), good);
+  EXPECT_EQ(read_file(folder_ / "metrics.damaged-1.jsonl"), all);
+  EXPECT_THAT(file.notes(), testing::ElementsAre(testing::HasSubstr("metrics.damaged-1.jsonl")));
+  EXPECT_THAT(MetricsFile(path(), 3, 1).notes(),
+              testing::ElementsAre(testing::HasSubstr("left out 1 line beyond step 3")));
+}
+
+TEST_F(Metrics, KeepsAWholeLastLineWithoutItsEnd) {
+  const std::string line = to_json({.step = 1});
+  std::ofstream(path()) << line;
+  MetricsFile(path(), 1, 1).record({.step = 2});
+  EXPECT_EQ(read_file(path()), line + "\n" + to_json({.step = 2}) + "\n");
+}
+
+TEST_F(Metrics, NeverShortensAFileThatCannotBeRead) {
+  std::filesystem::create_directories(path() / "inside");
+  EXPECT_THROW(MetricsFile(path(), 3, 1), DataError);
+  EXPECT_TRUE(std::filesystem::exists(path() / "inside"));
+}
+
 TEST_F(Metrics, NamesAFileThatCannotBeWritten) {
   EXPECT_THROW(MetricsFile(folder_.path() / "missing" / "metrics.jsonl", 0, 1), UserError);
   AppendFile full("/dev/full");

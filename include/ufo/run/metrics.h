@@ -58,9 +58,10 @@ std::string to_json(const MetricRecord& record);
 /// metrics.jsonl: a line for every `every`-th training step and for every validation.
 class MetricsFile final : public MetricSink {
  public:
-  /// Appends to `path`, after cutting off what was written beyond outer step `first_step`, the step of the
-  /// checkpoint that the run goes on from (0 for a fresh run). Throws UserError where the file cannot be
-  /// written.
+  /// Appends to `path`, after leaving out what was written beyond outer step `first_step`, the step of the
+  /// checkpoint that the run goes on from (0 for a fresh run). Lines that cannot be read are left out too;
+  /// then a copy of the file as it was stays beside it. Throws UserError, with the file untouched, where it
+  /// cannot be read or written.
   MetricsFile(const std::filesystem::path& path, int64_t first_step, int64_t every);
 
   void record(const MetricRecord& record) override;
@@ -69,7 +70,11 @@ class MetricsFile final : public MetricSink {
   /// `seconds` of the last line that was kept, 0 where there is none.
   double seconds_before() const { return seconds_before_; }
 
+  /// What was left out, a line each, for the log.
+  const std::vector<std::string>& notes() const { return notes_; }
+
  private:
+  std::vector<std::string> notes_;
   double seconds_before_;
   int64_t every_;
   AppendFile file_;
