@@ -100,6 +100,15 @@ Json::json_pointer pointer_to(std::string path) {
 
 }  // namespace
 
+RunOptions parse_config(const std::string& text, const std::string& origin) {
+  const Json json = parse_json(text, origin);
+  RunOptions options;
+  options.dataset = data::dataset_defaults(dataset_name(json, options.dataset.name));
+  read_options(json, {"", origin}, options, option_paths(options));
+  check_together(options);
+  return options;
+}
+
 Config load_config(const fs::path& file, const std::vector<std::string>& assignments) {
   Config config{.options = {}, .file = file};
   const std::vector<std::string> known = option_paths(config.options);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ufo/base/error.h>
@@ -45,18 +46,33 @@ class NewFolders {
   std::vector<fs::path> made_;
 };
 
-/// Locks the folder itself, so that no lock file is left lying about. Released by the kernel however the
-/// process ends.
-std::shared_ptr<void> lock_folder(const fs::path& folder) {
+std::shared_ptr<const int> open_folder(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) {
     throw ConfigError("run directory: cannot open " + folder.string() + ": " + std::strerror(errno));
   }
-  std::shared_ptr<void> lock(nullptr, [descriptor](void*) { ::close(descriptor); });
+  return {new int(descriptor), [](const int* handle) {
+            ::close(*handle);
+            delete handle;
+          }};
+}
+
+/// Locks the folder itself, so that no lock file is left lying about. Released by the kernel however the
+/// process ends.
+void lock_folder(int descriptor, const fs::path& folder) {
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     throw ConfigError("run directory: another process is training in " + folder.string());
   }
-  return lock;
+}
+
+/// A run whose config.json was lost must not be written over.
+void refuse_remains(const RunDirectory& run) {
+  for (const fs::path& file : {run.metrics_file(), run.last_checkpoint(), run.best_checkpoint()}) {
+    if (fs::exists(file) && !fs::exists(run.config_file())) {
+      throw ConfigError("run directory: need an empty folder or a run, got " + run.path().string() +
+                        ", with " + file.lexically_relative(run.path()).string() + " but no config.json");
+    }
+  }
 }
 
 }  // namespace
@@ -80,12 +96,14 @@ RunDirectory RunDirectory::prepare(const fs::path& path, const std::string& conf
     }
   };
   refuse_a_run();
-  RunDirectory run(path.lexically_normal());
   NewFolders folders;
   try {
-    folders.make(run.path_ / "");
-    run.lock_ = lock_folder(run.path_);
+    folders.make(path.lexically_normal() / "");
+    RunDirectory run(path.lexically_normal());
+    run.folder_ = open_folder(run.path_);
+    lock_folder(*run.folder_, run.path_);
     refuse_a_run();  // another process may have been quicker
+    refuse_remains(run);
     folders.make(run.last_checkpoint().parent_path());
     folders.make(run.tensorboard_folder());
     if (!holds_a_run(run.path_)) {
@@ -93,13 +111,13 @@ RunDirectory RunDirectory::prepare(const fs::path& path, const std::string& conf
     } else if (::access(run.path_.c_str(), W_OK) != 0) {
       throw ConfigError("run directory: cannot write in " + run.path_.string() + ": " + std::strerror(errno));
     }
+    folders.keep();
+    return run;
   } catch (const ConfigError&) {
     throw;
   } catch (const UserError& error) {
     throw ConfigError(std::string("run directory: ") + error.what());
   }
-  folders.keep();
-  return run;
 }
 
 RunDirectory RunDirectory::open(const fs::path& path) {
@@ -107,7 +125,9 @@ RunDirectory RunDirectory::open(const fs::path& path) {
     throw ConfigError("run directory: need a folder with a run, got " + path.string() +
                       ", which has no config.json");
   }
-  return RunDirectory(path.lexically_normal());
+  RunDirectory run(path.lexically_normal());
+  run.folder_ = open_folder(run.path_);
+  return run;
 }
 
 fs::path RunDirectory::evaluation_file(data::Split split) const {
@@ -127,6 +147,16 @@ fs::path RunDirectory::find_checkpoint(const std::string& name) const {
     throw DataError("checkpoint: need best, last or a file, got \"" + name + "\"");
   }
   return name;
+}
+
+void RunDirectory::check_in_place() const {
+  struct stat opened {
+  }, named{};
+  if (::fstat(*folder_, &opened) != 0 || ::stat(path_.c_str(), &named) != 0 ||
+      opened.st_ino != named.st_ino || opened.st_dev != named.st_dev) {
+    throw ConfigError("run directory: " + path_.string() +
+                      " was removed, moved or replaced meanwhile; nothing more is written there");
+  }
 }
 
 std::string RunDirectory::config() const { return read_text_file(config_file()); }

@@ -40,11 +40,33 @@ std::string check_data(const TrainingRequest& request, const data::Dataset& data
       request.changed_data ? run::ChangedData::accept_if_apart : run::ChangedData::refuse);
 }
 
+/// Refuses a checkpoint that another run wrote, and one whose state does not fit the options.
+void check_start(const run::Checkpoint& start, const fs::path& file, const Workspace& workspace) {
+  const run::RunOptions& options = workspace.options();
+  const std::string need = file.string() + ": need a checkpoint of this run to go on from, got one ";
+  if (start.config.empty()) {
+    throw DataError(need + "without a config");
+  }
+  const auto origin = run::parse_config(start.config, file.string());
+  if (const auto difference = run::first_difference(origin, options, kMayChange)) {
+    throw DataError(need + "of another: " + *difference);
+  }
+  if (start.step > options.outer.steps) {
+    throw ConfigError("outer.steps: need at least " + std::to_string(start.step) + ", the step that " +
+                      file.string() + " has reached, got " + std::to_string(options.outer.steps));
+  }
+  make_outer_optimizer(options.outer, start.parameters)->load_state(start.optimizer);
+  workspace.make_estimator()->restore(start.estimator_state);
+}
+
 /// The checkpoint to go on from. Where the last one is damaged, the message names what is left.
 run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
                            const run::RunDirectory& run) {
   try {
-    return run::load_checkpoint(run.find_checkpoint(name), workspace.learner().layout());
+    const fs::path file = run.find_checkpoint(name);
+    auto start = run::load_checkpoint(file, workspace.learner().layout());
+    check_start(start, file, workspace);
+    return start;
   } catch (const DataError& error) {
     if (name == "best" || !fs::exists(run.best_checkpoint())) {
       throw;
@@ -58,9 +80,9 @@ run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
 std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
   const auto& options = workspace.options();
   std::ostringstream text;
-  text << run << ": " << bilevel::method_name(options.meta_gradient, options.inner) << ", " << options.episode.ways
-       << "-way " << options.episode.shots << "-shot " << options.dataset.name << " on "
-       << workspace.device().str() << ", " << workspace.learner().layout().size() << " parameters, "
+  text << run << ": " << bilevel::method_name(options.meta_gradient, options.inner) << ", "
+       << options.episode.ways << "-way " << options.episode.shots << "-shot " << options.dataset.name
+       << " on " << workspace.device().str() << ", " << workspace.learner().layout().size() << " parameters, "
        << options.outer.steps << " outer steps of " << options.outer.meta_batch << " tasks";
   if (processes > 1) {
     text << " in " << processes << " processes";
@@ -68,7 +90,27 @@ std::string headline(const Workspace& workspace, const std::string& run, int64_t
   return text.str();
 }
 
+/// Where the training starts: at a checkpoint of its own, at the weights of another, or at random ones.
+run::Checkpoint starting_point(const TrainingRequest& request, const Workspace& workspace,
+                               const run::RunDirectory& run) {
+  const std::string& checkpoint = request.checkpoint;
+  if (checkpoint == "last" && !fs::exists(run.last_checkpoint())) {
+    return {.parameters = checkpoint_or_initial(workspace, request.initialise).parameters,
+            .config = run::print_config(workspace.options())};
+  }
+  auto start = load_start(checkpoint, workspace, run);
+  start.config = run::print_config(workspace.options());
+  return start;
+}
+
 }  // namespace
+
+OpenRun::OpenRun(run::RunDirectory opened, run::Checkpoint checkpoint, const run::RunOptions& options)
+    : directory(std::move(opened)),
+      start(std::move(checkpoint)),
+      metrics(directory.metrics_file(), start.step, options.log_every),
+      tensorboard(directory.tensorboard_folder(), start.step, options.log_every),
+      progress(start.step, options.outer.steps, Progress::standard_outputs()) {}
 
 void check_run(const TrainingRequest& request, const run::Config& config) {
   const fs::path& path = request.run_directory;
@@ -92,41 +134,35 @@ void check_run(const TrainingRequest& request, const run::Config& config) {
   }
 }
 
-run::RunDirectory open_run(const TrainingRequest& request, const run::Config& config,
-                           const Workspace& workspace, int64_t processes) {
+std::unique_ptr<OpenRun> open_run(const TrainingRequest& request, const run::Config& config,
+                                  const Workspace& workspace, int64_t processes) {
   const std::string changed = check_data(request, workspace.dataset());
   const std::string text = run::print_config(config.options, provenance_of(config, workspace, processes));
-  const auto run = run::RunDirectory::prepare(
+  auto directory = run::RunDirectory::prepare(
       request.run_directory, text, request.resume ? run::IfThereIsARun::resume : run::IfThereIsARun::refuse);
+  auto start = starting_point(request, workspace, directory);
+  auto run = std::make_unique<OpenRun>(std::move(directory), std::move(start), config.options);
   if (request.resume) {
-    write_file_atomically(run.config_file(), text);  // outer.steps may have grown
+    write_file_atomically(run->directory.config_file(), text);  // outer.steps may have grown
   }
-  write_file_atomically(run.classes_file(), run::to_json(data::record_of(workspace.dataset())));
-  log_to_file_too(run.log_file());
-  log(LogLevel::info, headline(workspace, run.path().string(), processes));
+  write_file_atomically(run->directory.classes_file(), run::to_json(data::record_of(workspace.dataset())));
+  log_to_file_too(run->directory.log_file());
+  log(LogLevel::info, headline(workspace, run->directory.path().string(), processes));
   for (const auto* notes : {&workspace.dataset().notes, &workspace.dataset().remarks}) {
     for (const std::string& note : *notes) {
       log(LogLevel::warning, config.options.dataset.name + ": " + note);
     }
   }
+  for (const std::string& note : run->metrics.notes()) {
+    log(LogLevel::warning, note);
+  }
+  if (run->start.step > 0) {
+    log(LogLevel::info, "going on after outer step " + std::to_string(run->start.step));
+  }
   if (!changed.empty()) {
     log(LogLevel::warning, "going on with changed data: " + changed);
   }
   return run;
-}
-
-run::Checkpoint starting_point(const TrainingRequest& request, const Workspace& workspace,
-                               const run::RunDirectory& run) {
-  const std::string& checkpoint = request.checkpoint;
-  if (checkpoint == "last" && !fs::exists(run.last_checkpoint())) {
-    return {.parameters = checkpoint_or_initial(workspace, request.initialise).parameters,
-            .config = run::print_config(workspace.options())};
-  }
-  auto start = load_start(checkpoint, workspace, run);
-  start.parameters = start.parameters.to(workspace.device());
-  start.config = run::print_config(workspace.options());
-  log(LogLevel::info, "going on after outer step " + std::to_string(start.step));
-  return start;
 }
 
 }  // namespace ufo::train

@@ -209,6 +209,9 @@ class Run {
     if (parts_.communicator.rank() > 0) {
       return;
     }
+    if (parts_.before_save) {
+      parts_.before_save();
+    }
     flush();
     run::save_checkpoint(path, state_, parts_.learner.layout());
     log(LogLevel::debug, "step " + std::to_string(state_.step) + ": saved " + path.string());

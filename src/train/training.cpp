@@ -2,28 +2,14 @@
 #include "run_start.h"
 
 #include <ufo/run/evaluation.h>
-#include <ufo/run/tensorboard.h>
 #include <ufo/train/device.h>
 #include <ufo/train/distributed/data_parallel.h>
-#include <ufo/train/progress.h>
 #include <ufo/train/signals.h>
 #include <ufo/train/training.h>
 #include <ufo/train/workspace.h>
 
 namespace ufo::train {
 namespace {
-
-/// Where the metrics of a run go: rank 0's, for it alone writes.
-struct Sinks {
-  run::MetricsFile metrics;
-  run::TensorBoardSink tensorboard;
-  Progress progress;
-
-  Sinks(const run::RunDirectory& run, int64_t first_step, const run::RunOptions& options)
-      : metrics(run.metrics_file(), first_step, options.log_every),
-        tensorboard(run.tensorboard_folder(), first_step, options.log_every),
-        progress(first_step, options.outer.steps, Progress::standard_outputs()) {}
-};
 
 /// Samplers, estimator and weights refuse what the data cannot give; made once here, before anything is
 /// written.
@@ -37,18 +23,17 @@ void check_parts(const Workspace& workspace, const TrainingRequest& request) {
   checkpoint_or_initial(workspace, request.initialise);
 }
 
-/// Trains in one process or in several; `run` is the run directory in rank 0, nothing in the others.
-TrainingEnd run_training(const TrainingRequest& request, const Workspace& workspace,
-                         std::optional<run::RunDirectory> run, Communicator& communicator) {
+/// Trains in one process or in several; `run` is rank 0's, nothing in the others.
+TrainingEnd run_training(OpenRun* run, const Workspace& workspace, Communicator& communicator) {
   const auto& options = workspace.options();
-  run::Checkpoint start = run ? starting_point(request, workspace, *run) : run::Checkpoint();
+  run::Checkpoint start = run != nullptr ? run->start : run::Checkpoint();
   broadcast(start, communicator);
   start.parameters = start.parameters.to(workspace.device());
   const auto training = workspace.training_sampler();
   const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
   const auto optimizer = make_outer_optimizer(options.outer, start.parameters);
   const auto estimator = workspace.make_estimator();
-  TrainingEnd end{.result = {}, .coin = make_coin(options.meta_gradient, *estimator), .run = std::move(run)};
+  TrainingEnd end{.result = {}, .coin = make_coin(options.meta_gradient, *estimator), .run = {}};
   TrainerParts parts{.sampler = training,
                      .validation_sampler = validation,
                      .learner = workspace.learner(),
@@ -63,14 +48,14 @@ TrainingEnd run_training(const TrainingRequest& request, const Workspace& worksp
                          },
                      .communicator = communicator,
                      .make_graph_pool = graph_pool_maker(workspace.device())};
-  std::optional<Sinks> sinks;
-  if (end.run) {
-    sinks.emplace(*end.run, start.step, options);
-    parts.sinks = {&sinks->metrics, &sinks->tensorboard, &sinks->progress};
-    parts.last = end.run->last_checkpoint();
-    parts.best = end.run->best_checkpoint();
+  if (run != nullptr) {
+    parts.sinks = {&run->metrics, &run->tensorboard, &run->progress};
+    parts.last = run->directory.last_checkpoint();
+    parts.best = run->directory.best_checkpoint();
+    parts.before_save = [run] { run->directory.check_in_place(); };
+    end.run = run->directory;
   }
-  end.result = Trainer(parts, options).run(start, sinks ? sinks->metrics.seconds_before() : 0);
+  end.result = Trainer(parts, options).run(start, run != nullptr ? run->metrics.seconds_before() : 0);
   communicator.close();
   return end;
 }
@@ -96,11 +81,11 @@ TrainingEnd train(const run::Config& config, const TrainingRequest& request) {
   check_parts(workspace, request);
 
   const SignalWatch signals;
-  std::optional<run::RunDirectory> run;
+  std::unique_ptr<OpenRun> run;
   if (place.rank == 0) {
     run = open_run(request, config, workspace, place.size);
   }
-  return run_training(request, workspace, std::move(run), *communicator);
+  return run_training(run.get(), workspace, *communicator);
 }
 
 }  // namespace ufo::train

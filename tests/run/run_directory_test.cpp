@@ -66,6 +66,24 @@ TEST(RunDirectory, RefusesAFolderWithoutWritePermission) {
   fs::permissions(folder.path(), fs::perms::owner_all);
 }
 
+TEST(RunDirectory, RefusesWhatIsLeftOfARunWithoutItsConfig) {
+  const TemporaryFolder folder;
+  folder.write("metrics.jsonl", "{}");
+  EXPECT_THAT(refusal(folder.path()), testing::HasSubstr("with metrics.jsonl but no config.json"));
+  EXPECT_THAT(refusal(folder.path(), IfThereIsARun::resume), testing::HasSubstr("but no config.json"));
+  EXPECT_EQ(read_file(folder.path() / "metrics.jsonl"), "{}");
+}
+
+TEST(RunDirectory, KnowsWhenAnotherFolderHasTakenItsPlace) {
+  const TemporaryFolder folder;
+  const RunDirectory run = RunDirectory::prepare(folder.path() / "run", "{}", IfThereIsARun::refuse);
+  EXPECT_NO_THROW(run.check_in_place());
+  fs::rename(folder.path() / "run", folder.path() / "moved");
+  EXPECT_THROW(run.check_in_place(), ConfigError);
+  fs::create_directories(folder.path() / "run");
+  EXPECT_THROW(run.check_in_place(), ConfigError);
+}
+
 TEST(RunDirectory, OnlyOneProcessTrainsInIt) {
   const TemporaryFolder folder;
   {

@@ -31,6 +31,9 @@ struct Config {
 /// Throws ConfigError, one line with path and file.
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& assignments = {});
 
+/// The options that print_config wrote as `text`; `origin` names it in messages. Throws ConfigError.
+RunOptions parse_config(const std::string& text, const std::string& origin);
+
 /// The text of a config file with all of `options`, and of a run's config.json, which has `provenance` below
 /// them.
 std::string print_config(const RunOptions& options);

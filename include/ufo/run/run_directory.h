@@ -19,7 +19,8 @@ class RunDirectory {
   /// folder is either ready or no run at all), and keeps other processes from training in it until this
   /// object is gone. A run that is resumed keeps the config.json that it has; where there is none, the run
   /// begins. Throws ConfigError where there is a run and `existing` says refuse, where another process trains
-  /// in it, and where the folder cannot be written; it then leaves nothing behind.
+  /// in it, where the folder has the metrics or checkpoints of a run but no config.json, and where it cannot
+  /// be written; it then leaves nothing behind.
   static RunDirectory prepare(const std::filesystem::path& path, const std::string& config,
                               IfThereIsARun existing);
 
@@ -49,6 +50,10 @@ class RunDirectory {
   /// Throws DataError where there is none.
   std::filesystem::path find_checkpoint(const std::string& name) const;
 
+  /// Throws ConfigError where path() no longer names the folder that was opened: another one may have taken
+  /// its place, and nothing may be written into it.
+  void check_in_place() const;
+
   /// The content of config.json. Throws DataError where it cannot be read.
   std::string config() const;
 
@@ -56,7 +61,7 @@ class RunDirectory {
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
   std::filesystem::path path_;
-  std::shared_ptr<void> lock_;
+  std::shared_ptr<const int> folder_;  ///< a descriptor of it
 };
 
 }  // namespace ufo::run
