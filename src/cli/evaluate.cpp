@@ -2,16 +2,19 @@
 #include "run/json.h"
 
 #include <cstdio>
+#include <cstring>
 #include <map>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
+#include <ufo/base/printable.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/class_file.h>
 #include <ufo/run/run_directory.h>
 #include <ufo/train/evaluator.h>
+#include <ufo/train/signals.h>
 #include <ufo/train/workspace.h>
 
 namespace ufo::cli {
@@ -43,7 +46,7 @@ run::Config config_of(const EvaluateArguments& arguments, const run::RunDirector
     assign("device", arguments.device);
   }
   if (!arguments.data_root.empty()) {
-    assign("dataset.root", std::filesystem::absolute(arguments.data_root).string());
+    assign("dataset.root", printable(std::filesystem::absolute(arguments.data_root).string()));
   }
   return run::load_config(run.config_file(), assignments);
 }
@@ -83,7 +86,8 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
       .split = data::parse_split(arguments.split),
       .tasks = options.evaluation.tasks,
       .inner = {.steps = options.evaluation.inner_steps, .learning_rate = options.inner.learning_rate},
-      .engine = workspace.engine()};
+      .engine = workspace.engine(),
+      .should_stop = [] { return train::SignalWatch::received() != 0; }};
   auto result =
       run::summarize(arguments.ensemble == 0
                          ? train::evaluate_episodes(workspace.learner(), members.front(), sampler, request)
@@ -124,7 +128,8 @@ void print_result(const run::EvaluationResult& result, const run::RunOptions& op
                   const std::filesystem::path& first) {
   std::printf(
       "%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
-      run::evaluated_name(bilevel::method_name(options.meta_gradient, options.inner), result.ensemble.size()).c_str(),
+      run::evaluated_name(bilevel::method_name(options.meta_gradient, options.inner), result.ensemble.size())
+          .c_str(),
       static_cast<long long>(result.ways), static_cast<long long>(result.shots), options.dataset.name.c_str(),
       result.split.c_str(), 100 * result.accuracy(), 100 * result.interval());
   const std::map<std::string, const char*> modes = {
@@ -157,14 +162,24 @@ int evaluate(const EvaluateArguments& arguments) {
   if (!changed.empty()) {
     log(LogLevel::warning, "evaluating on changed data: " + changed);
   }
-  const auto result = evaluate_checkpoints(arguments, workspace, checkpoints);
+  const train::SignalWatch signals;
+  run::EvaluationResult result;
+  try {
+    result = evaluate_checkpoints(arguments, workspace, checkpoints);
+  } catch (const train::EvaluationStopped&) {
+    const int signal = train::SignalWatch::received();
+    log(LogLevel::warning, std::string("stopped by ") + ::strsignal(signal) + "; nothing was written");
+    return 128 + signal;
+  }
+  print_result(result, workspace.options(), checkpoints.front());
+  std::fflush(stdout);  // the result is shown even where it cannot be kept
   const auto file = run.evaluation_file(split);
+  run.check_in_place();
   std::error_code ignored;  // the write itself tells what is wrong
   std::filesystem::create_directories(file.parent_path(), ignored);
   write_file_atomically(file, run::to_json(result));
-  print_result(result, workspace.options(), checkpoints.front());
-  std::printf("\nwritten      %s\nnext         %s table %s\n", file.c_str(), arguments.program.c_str(),
-              arguments.run.c_str());
+  std::printf("\nwritten      %s\nnext         %s table %s\n", file.c_str(),
+              shell_word(arguments.program).c_str(), shell_word(arguments.run).c_str());
   return 0;
 }
 

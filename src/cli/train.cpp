@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include <ufo/base/logging.h>
+#include <ufo/base/printable.h>
 #include <ufo/bilevel/adaptive_probability.h>
 #include <ufo/run/config.h>
 #include <ufo/run/run_directory.h>
@@ -27,11 +28,12 @@ struct TrainArguments {
 
   /// The command that goes on with this run.
   std::string resume_command() const {
-    std::string command = program + " train " + config + " --run-dir " + run_path().string() + " --resume";
+    std::string command = shell_word(program) + " train " + shell_word(config) + " --run-dir " +
+                          shell_word(run_path().string()) + " --resume";
     for (const std::string& assignment : assignments) {
-      command += " --set '" + assignment + "'";
+      command += " --set " + shell_word(assignment);
     }
-    return command + (device.empty() ? "" : " --device " + device);
+    return command + (device.empty() ? "" : " --device " + shell_word(device));
   }
 };
 
@@ -46,7 +48,8 @@ void print_end(const TrainArguments& arguments, const run::RunDirectory& run, co
   std::printf("last         %s (step %lld)\n", run.last_checkpoint().c_str(),
               static_cast<long long>(end.step));
   std::printf("curves       %s, %s\n", run.metrics_file().c_str(), run.tensorboard_folder().c_str());
-  std::printf("next         %s evaluate %s\n", arguments.program.c_str(), path.c_str());
+  std::printf("next         %s evaluate %s\n", shell_word(arguments.program).c_str(),
+              shell_word(path).c_str());
 }
 
 /// What the coins of a UFO run saw, in one line: D^2 / V^2, and the q that would have suited it.

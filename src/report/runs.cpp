@@ -4,6 +4,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/base/printable.h>
 #include <ufo/run/run_directory.h>
 
 namespace ufo::report {
@@ -64,7 +65,7 @@ void require_evaluations(const std::vector<run::RunRecord>& runs, data::Split sp
   for (const run::RunRecord& run : runs) {
     if (!run.evaluation) {
       throw ConfigError(run.path + ": its " + name + " split was not evaluated yet: ufo-maml evaluate " +
-                        run.path + (split == data::Split::test ? "" : " --split " + name));
+                        shell_word(run.path) + (split == data::Split::test ? "" : " --split " + name));
     }
   }
 }

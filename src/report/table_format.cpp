@@ -165,7 +165,7 @@ std::string to_json(const Table& table) {
   if (table.paired) {
     json["pairs"] = all_pairs(table);
   }
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, run::Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace ufo::report

@@ -139,6 +139,7 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
   number("step", checkpoint.step);
   number("gradient_calls", checkpoint.gradient_calls);
   checkpoint.best = read_best(path, metadata);
+  checkpoint.validation_due = metadata.contains("validation_due");
   const std::string prefix = "estimator.";
   for (auto it = metadata.lower_bound(prefix); it != metadata.end() && it->first.starts_with(prefix); ++it) {
     checkpoint.estimator_state[it->first.substr(prefix.size())] = parse<double>(path, it->first, it->second);
@@ -175,6 +176,9 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                    {"best_accuracy", list_of(checkpoint.best, &Validated::accuracy)},
                    {"best_step", list_of(checkpoint.best, &Validated::step)},
                    {"config", checkpoint.config}};
+  if (checkpoint.validation_due) {
+    file.metadata["validation_due"] = "true";
+  }
   for (const auto& [name, value] : checkpoint.estimator_state) {
     file.metadata["estimator." + name] = exact_text(value);
   }

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include <ufo/base/error.h>
+#include <ufo/base/printable.h>
 #include <ufo/run/config.h>
 
 namespace ufo::run {
@@ -45,12 +46,15 @@ fs::path find_root(const fs::path& root, const fs::path& config_file, const std:
     }
   }
   std::error_code ignored;
-  for (const fs::path& base : bases) {
-    if (fs::exists(base / root, ignored)) {
-      return fs::weakly_canonical(base / root);
+  // A name that is not UTF-8 stands in JSON as printable() shows it.
+  for (const fs::path& name : {root, fs::path(from_printable(root.string()))}) {
+    for (const fs::path& base : bases) {
+      if (fs::exists(base / name, ignored)) {
+        return fs::weakly_canonical(base / name);
+      }
     }
   }
-  return place_of_training.empty() ? bases.front() / root : fs::path(place_of_training);
+  return place_of_training.empty() ? bases.front() / root : fs::path(from_printable(place_of_training));
 }
 
 void check_device_name(const std::string& name) {

@@ -47,7 +47,7 @@ std::string to_json(const EvaluationResult& result) {
                  {"transductive", result.transductive()}};
   visit(result,
         [&](const char* name, const auto& value) { object[name] = value; });  // NaN is written as null
-  return object.dump(2) + "\n";
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 EvaluationResult load_evaluation(const std::filesystem::path& path) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <ufo/base/options.h>
+#include <ufo/base/printable.h>
 #include <ufo/bilevel/estimator.h>
 
 namespace ufo::run {
@@ -53,6 +54,7 @@ template <WordOption Enum>
 Json print_value(const Enum& value) {
   return word_of(value);
 }
+inline Json print_value(const std::string& value) { return printable(value); }  // a path may not be UTF-8
 Json print_value(const bilevel::CoinProbability& value);
 Json print_value(const bilevel::Base& value);
 

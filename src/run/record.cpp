@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include <ufo/base/files.h>
+#include <ufo/base/printable.h>
 #include <ufo/base/text.h>
 #include <ufo/run/config.h>
 #include <ufo/run/run_directory.h>
@@ -140,7 +141,7 @@ RunRecord read_run(const std::string& path, data::Split split) {
     run.evaluation = load_evaluation(evaluation);
   } else {
     const std::string name = data::kSplitNames[static_cast<size_t>(split)];
-    run.notes.push_back("Its " + name + " split was not evaluated: ufo-maml evaluate " + path +
+    run.notes.push_back("Its " + name + " split was not evaluated: ufo-maml evaluate " + shell_word(path) +
                         (split == data::Split::test ? "" : " --split " + name));
   }
   return run;

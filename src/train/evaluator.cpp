@@ -52,11 +52,17 @@ episode::EpisodeBatch gather(const episode::DeviceImages& images, at::Device dev
 /// The curves of all episodes that `request` asks for, from those of batches of them.
 run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
                             const episode::EpisodeSampler& sampler, const EvaluationRequest& request) {
+  const auto check_stop = [&] {
+    if (request.should_stop && request.should_stop()) {
+      throw EvaluationStopped();
+    }
+  };
   const std::vector<std::vector<double>> empty(static_cast<size_t>(request.inner.steps) + 1,
                                                std::vector<double>(static_cast<size_t>(request.tasks)));
   run::EpisodeCurves curves{.accuracy = empty, .loss = empty};
   if (device.is_cpu()) {
     parallel_tasks(request.tasks, [&](int64_t task) {
+      check_stop();
       c10::NoGradGuard no_grad;  // the mode belongs to each thread
       const auto batch = sampler.batch(request.split, static_cast<uint64_t>(request.first + task), 1);
       add_values(values_of(batch), task, curves);
@@ -68,6 +74,7 @@ run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
   const episode::DeviceImages& images =
       request.images != nullptr ? *request.images : own_images.emplace(sampler.dataset(), device);
   for (int64_t task = 0; task < request.tasks; task += kDeviceBatch) {
+    check_stop();
     const int64_t count = std::min(kDeviceBatch, request.tasks - task);
     add_values(values_of(gather(images, device, sampler, request.split, request.first + task, count)), task,
                curves);

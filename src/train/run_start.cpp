@@ -1,10 +1,13 @@
 #include "run_start.h"
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
+#include <ufo/base/printable.h>
 #include <ufo/run/class_file.h>
 #include <ufo/train/device.h>
 
@@ -22,10 +25,11 @@ run::Provenance provenance_of(const run::Config& config, const Workspace& worksp
   auto provenance =
       run::provenance_of_program(config.options.seed, workspace.device(), hardware_name(workspace.device()));
   provenance.processes = processes;
-  provenance.dataset_root = config.dataset_root.string();
+  provenance.dataset_root = printable(config.dataset_root.string());
   provenance.mean = dataset.mean;
   provenance.deviation = dataset.deviation;
-  provenance.notes = dataset.notes;
+  std::transform(dataset.notes.begin(), dataset.notes.end(), std::back_inserter(provenance.notes),
+                 &printable);
   return provenance;
 }
 

@@ -82,6 +82,12 @@ class Run {
   }
 
   TrainingResult run() {
+    if (state_.validation_due) {
+      if (!validate(false)) {
+        return interrupted();
+      }
+      save(parts_.last);
+    }
     while (!over()) {
       begin_step();
       const bool last = over();
@@ -92,8 +98,8 @@ class Run {
       for (const StepResult& result : outer_step_->results(wait)) {
         take(result);
       }
-      if (validates) {
-        validate();
+      if (validates && !validate(stop)) {
+        return interrupted();
       }
       if (last && options_.validation.every == 0) {
         save(parts_.best);
@@ -130,6 +136,13 @@ class Run {
 
   bool due(int64_t every, bool last) const { return every > 0 && (last || state_.step % every == 0); }
 
+  /// Saves a run that ends before the validation of its step.
+  TrainingResult interrupted() {
+    state_.validation_due = true;
+    save(parts_.last);
+    return {TrainingStatus::interrupted, state_};
+  }
+
   /// Takes note of what a step gave.
   void take(const StepResult& result) {
     const bilevel::MetaGradient& estimate = result.estimate;
@@ -160,17 +173,26 @@ class Run {
     }
   }
 
-  /// Episodes 0 to tasks - 1, the same every time.
-  void validate() {
+  /// Episodes 0 to tasks - 1, the same every time. False where the run is to stop first.
+  bool validate(bool stop) {
     const auto start = Clock::now();
     const EvaluationRequest request{
         .split = data::Split::validation,
         .tasks = options_.validation.tasks,
         .inner = {.steps = options_.validation.inner_steps, .learning_rate = options_.inner.learning_rate},
         .engine = engine_,
-        .images = images_for(parts_.validation_sampler)};
-    const auto curves = evaluate_episodes(parts_.learner, state_.parameters, parts_.validation_sampler,
-                                          request, parts_.communicator);
+        .images = images_for(parts_.validation_sampler),
+        .should_stop = [&] {
+          return parts_.breaks_off_validation && (stop || parts_.breaks_off_validation());
+        }};
+    run::EpisodeCurves curves;
+    try {
+      curves = evaluate_episodes(parts_.learner, state_.parameters, parts_.validation_sampler, request,
+                                 parts_.communicator);
+    } catch (const EvaluationStopped&) {
+      return false;
+    }
+    state_.validation_due = false;
     const double accuracy = mean(curves.accuracy.back());
     report({.step = state_.step,
             .split = data::Split::validation,
@@ -181,7 +203,7 @@ class Run {
             .inner_rates = parts_.learner.rates->named(state_.parameters)});
     const run::Validated validated{.step = state_.step, .accuracy = accuracy};
     if (!run::insert_ranked(state_.best, validated, static_cast<size_t>(options_.validation.keep))) {
-      return;
+      return true;
     }
     if (keeps_several()) {
       save(run::kept_checkpoint(parts_.best, state_.step));
@@ -189,6 +211,7 @@ class Run {
     if (state_.best.front() == validated) {
       save(parts_.best);
     }
+    return true;
   }
 
   /// The images on the device, where they are those of `sampler`.

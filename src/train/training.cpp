@@ -46,6 +46,7 @@ TrainingEnd run_training(OpenRun* run, const Workspace& workspace, Communicator&
                                static_cast<int>(max_over_ranks(communicator, SignalWatch::received()));
                            return end.signal != 0;
                          },
+                     .breaks_off_validation = [] { return SignalWatch::received() != 0; },
                      .communicator = communicator,
                      .make_graph_pool = graph_pool_maker(workspace.device())};
   if (run != nullptr) {
@@ -56,6 +57,9 @@ TrainingEnd run_training(OpenRun* run, const Workspace& workspace, Communicator&
     end.run = run->directory;
   }
   end.result = Trainer(parts, options).run(start, run != nullptr ? run->metrics.seconds_before() : 0);
+  if (end.result.status == TrainingStatus::interrupted) {
+    end.signal = static_cast<int>(max_over_ranks(communicator, SignalWatch::received()));
+  }
   communicator.close();
   return end;
 }

@@ -99,5 +99,60 @@ TEST_F(Resume, DoesNotWriteIntoAFolderThatTookTheRunsPlace) {
   EXPECT_TRUE(fs::is_empty(folder / "run/checkpoints"));
 }
 
+TEST_F(Resume, SigtermEndsAValidationSoon) {
+  Clock::time_point signalled;
+  const Outcome stopped =
+      train("run", {"--set", "validation.tasks=200000", "--set", "validation.every=1"}, [&](pid_t process) {
+        wait_for("run/metrics.jsonl");
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        signalled = Clock::now();
+        ::kill(process, SIGTERM);
+      });
+  EXPECT_LT(Clock::now() - signalled, std::chrono::seconds(10)) << "far below 2 s on a machine that is idle";
+  EXPECT_EQ(stopped.exit_code, 143) << stopped.errors;
+  EXPECT_THAT(stopped.errors, HasSubstr("after outer step 1; go on with"));
+  EXPECT_THAT(read_file(folder / "run/metrics.jsonl"), testing::Not(HasSubstr("validation")));
+}
+
+TEST_F(Resume, TheHintIsACommandThoughThePathHasSpaces) {
+  const Outcome stopped = train("my run", {"--set", "outer.steps=1000000"}, [&](pid_t process) {
+    wait_for("my run/checkpoints/best.safetensors");
+    ::kill(process, SIGTERM);
+  });
+  EXPECT_THAT(stopped.errors, HasSubstr("--run-dir 'my run' --resume --set outer.steps=1000000"));
+}
+
+TEST_F(Resume, NamesThatAreNotUtf8DoNotEndARun) {
+  const std::string name = "caf\xe9";
+  fs::create_directories(folder / name);
+  fs::create_symlink(source_path("data/omniglot"), folder / (name + "/omniglot"));
+  const std::vector<std::string> options = {"--set", "dataset.root=" + name + "/omniglot"};
+  const Outcome trained = train(name + "/run", options);
+  ASSERT_EQ(trained.exit_code, 0) << trained.errors;
+  const Outcome evaluated = run_program({"evaluate", name + "/run"}, folder.path());
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.errors;
+  EXPECT_EQ(train(name + "/run", options + std::vector<std::string>{"--resume"}).exit_code, 0);
+}
+
+TEST_F(Resume, EvaluateShowsAResultThatItCannotKeep) {
+  ASSERT_EQ(train("run").exit_code, 0);
+  folder.write("run/evaluation", "in the way");
+  const Outcome outcome = run_program({"evaluate", "run"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.output, HasSubstr("test split: "));
+  EXPECT_THAT(outcome.errors, HasSubstr("run/evaluation/test.json: cannot write"));
+}
+
+TEST_F(Resume, EvaluateStopsAtASignalAndWritesNothing) {
+  ASSERT_EQ(train("run").exit_code, 0);
+  const Outcome outcome =
+      run_program({"evaluate", "run", "--tasks", "1000000"}, folder.path(), [](pid_t process) {
+        std::this_thread::sleep_for(std::chrono::seconds(2));
+        ::kill(process, SIGTERM);
+      });
+  EXPECT_EQ(outcome.exit_code, 143);
+  EXPECT_FALSE(fs::exists(folder / "run/evaluation"));
+}
+
 }  // namespace
 }  // namespace ufo::cli

@@ -41,7 +41,8 @@ class Training : public testing::Test {
                      .sinks = {&metrics, &tensorboard},
                      .last = directory.last_checkpoint(),
                      .best = directory.best_checkpoint(),
-                     .should_stop = [&, stop_at] { return ++steps == stop_at; }},
+                     .should_stop = [&, stop_at] { return ++steps == stop_at; },
+                     .breaks_off_validation = breaks_off_validation_},
                     run.options);
     return trainer.run(start, metrics.seconds_before());
   }
@@ -74,6 +75,7 @@ class Training : public testing::Test {
     return lines;
   }
 
+  std::function<bool()> breaks_off_validation_;
   TemporaryFolder folder_;
 };
 
@@ -179,6 +181,22 @@ TEST_F(Training, WithLearnedRatesResumesInTheSameBytesAndLogsThem) {
   EXPECT_EQ(rates.size(), 5) << rates;  // two layers in each of two blocks, and the head
   EXPECT_EQ(rates["head"].size(), 2);
   EXPECT_NE(rates["head"][0], 0.1) << "the start";
+}
+
+TEST_F(Training, AValidationThatIsBrokenOffIsMadeUpFor) {
+  SmallRun run;
+  train(run, "whole");
+  breaks_off_validation_ = [] { return true; };
+  for (int time = 0; time < 2; ++time) {  // the second time before the first step
+    const TrainingResult result = train(run, "stopped");
+    EXPECT_EQ(result.status, TrainingStatus::interrupted);
+    EXPECT_EQ(result.checkpoint.step, 4);
+    EXPECT_EQ(metrics("stopped").size(), 4u);
+  }
+  breaks_off_validation_ = {};
+  EXPECT_EQ(train(run, "stopped").status, TrainingStatus::finished);
+  EXPECT_EQ(checkpoints("stopped"), checkpoints("whole"));
+  EXPECT_EQ(metrics("stopped"), metrics("whole"));
 }
 
 TEST_F(Training, ResumedFromAnOldCheckpointEndsInTheSameBytes) {

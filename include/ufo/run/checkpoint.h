@@ -30,6 +30,7 @@ struct Checkpoint {
   int64_t step = 0;                             ///< outer steps done
   double gradient_calls = 0;                    ///< that they cost, by their arithmetic
   std::vector<Validated> best;                  ///< the best validations so far, the best one first
+  bool validation_due = false;                  ///< the validation of this step was broken off
   std::map<std::string, double>
       estimator_state;  ///< what an adaptive estimator has learned; empty for the others
   std::string

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <stdexcept>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -25,11 +27,18 @@ struct EvaluationRequest {
   bilevel::Engine engine = bilevel::Engine::hand_written;
   const episode::DeviceImages* images = nullptr;  ///< of the sampler's data set, where theta lies on a device
                                                   ///< and they are there already
+  std::function<bool()> should_stop = {};  ///< asked before each episode, by several threads; true breaks off
+};
+
+/// Thrown where a request's should_stop broke an evaluation off.
+class EvaluationStopped : public std::runtime_error {
+ public:
+  EvaluationStopped() : std::runtime_error("the evaluation was stopped before its end") {}
 };
 
 /// Adapts `theta` [P] to N episodes. On the CPU an episode a thread; the same bits for any number of threads.
 /// Under BatchNorm::batch the statistics are those of all query images of an episode together: the evaluation
-/// is transductive.
+/// is transductive. Throws EvaluationStopped.
 run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request);

@@ -35,6 +35,9 @@ struct TrainerParts {
       best;  ///< where the one with the best validation goes; others that are kept go beside it
   std::function<bool()> should_stop =
       {};  ///< asked after every step; true, in all processes alike, ends the run early
+  std::function<bool()> breaks_off_validation =
+      {};  ///< asked before each episode of a validation, in each process for itself and by several threads;
+           ///< true ends the run, and the validation is made up for when it goes on
   std::function<void()> before_save = {};         ///< throws where no checkpoint may be written any more
   Communicator& communicator = single_process();  ///< of the processes that train together
   GraphPoolMaker make_graph_pool = {};            ///< of the device to train on

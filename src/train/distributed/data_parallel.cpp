@@ -33,6 +33,7 @@ std::string describe(const run::Checkpoint& checkpoint) {
               {"step", checkpoint.step},
               {"gradient_calls", bits(checkpoint.gradient_calls)},
               {"best", best},
+              {"validation_due", checkpoint.validation_due},
               {"config", checkpoint.config}}
       .dump();
 }
@@ -46,6 +47,7 @@ run::Checkpoint prepare(const std::string& description) {
                              .step = json["step"],
                              .gradient_calls = number(json["gradient_calls"]),
                              .best = {},
+                             .validation_due = json["validation_due"],
                              .estimator_state = {},
                              .config = json["config"]};
   for (const auto& [name, tensor] : json["optimizer"].items()) {
@@ -109,7 +111,16 @@ run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::
   EvaluationRequest part = request;
   part.first = request.first + share.first;
   part.tasks = share.count;
-  const run::EpisodeCurves own = evaluate_episodes(learner, theta, sampler, part);
+  run::EpisodeCurves own;
+  bool stopped = false;
+  try {
+    own = evaluate_episodes(learner, theta, sampler, part);
+  } catch (const EvaluationStopped&) {
+    stopped = true;
+  }
+  if (max_over_ranks(communicator, stopped ? 1 : 0) > 0) {
+    throw EvaluationStopped();
+  }
   // The sum of a number and zeros is that number: nothing is rounded.
   const auto gather = [&](const std::vector<std::vector<double>>& rows) {
     std::vector<std::vector<double>> all;
