@@ -18,6 +18,8 @@ at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at:
   return descend(phi, rate.weigh(gradient), rate.common());
 }
 
+at::Tensor zero_or_nan(const at::Tensor& phi) { return (phi * 0).sum(-1); }
+
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps) {
   at::Tensor phi = problem.initial(theta);
   for (int64_t j = 0; j < steps; ++j) {
@@ -39,8 +41,10 @@ void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerO
 std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,
                                          const InnerOptions& inner) {
   std::vector<OuterValue> curve;
-  visit_descent(problem, theta, inner,
-                [&](const at::Tensor& phi) { curve.push_back(problem.outer_value(theta, phi)); });
+  visit_descent(problem, theta, inner, [&](const at::Tensor& phi) {
+    curve.push_back(problem.outer_value(theta, phi));
+    curve.back().loss = curve.back().loss + zero_or_nan(phi);
+  });
   return curve;
 }
 

@@ -24,6 +24,12 @@ Number parse(const std::filesystem::path& path, const std::string& key, const st
   return value;
 }
 
+void check_finite(const std::filesystem::path& path, const std::string& name, const at::Tensor& values) {
+  if (!values.isfinite().all().item<bool>()) {
+    throw DataError(path.string() + ": " + name + ": need finite numbers, got some that are not");
+  }
+}
+
 /// "0.5 0.25": a value of each validation.
 template <class Value>
 std::string list_of(const std::vector<Validated>& best, Value Validated::*member) {
@@ -96,6 +102,7 @@ at::Tensor take_parameters(const std::filesystem::path& path, TensorFile& file, 
                       c10::toString(node.mapped().scalar_type()));
     }
     tensors.push_back(node.mapped().to(at::kFloat));
+    check_finite(path, prefix + entry.name, tensors.back());
   }
   return layout.pack(tensors);
 }
@@ -111,6 +118,7 @@ std::map<std::string, at::Tensor> take_optimizer(const std::filesystem::path& pa
     const size_t dot = it->first.find('.', begin);
     const std::string state = it->first.substr(begin, dot == std::string::npos ? dot : dot - begin);
     if (dot == std::string::npos) {
+      check_finite(path, it->first, it->second);
       states[state] = it->second;
       file.tensors.erase(it);
       continue;

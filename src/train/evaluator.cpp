@@ -1,5 +1,8 @@
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -31,6 +34,22 @@ void add_values(const StepValues& values, int64_t first, run::EpisodeCurves& cur
   for (size_t step = 0; step < values.size(); ++step, row += 2 * episodes) {
     std::copy_n(row, episodes, curves.accuracy[step].begin() + first);
     std::copy_n(row + episodes, episodes, curves.loss[step].begin() + first);
+  }
+}
+
+/// Throws for the first episode whose loss is not finite; that of logits that are not finite is none.
+void check_finite(const run::EpisodeCurves& curves, const EvaluationRequest& request) {
+  for (size_t step = 0; step < curves.loss.size(); ++step) {
+    const auto& losses = curves.loss[step];
+    const auto bad =
+        std::find_if_not(losses.begin(), losses.end(), [](double x) { return std::isfinite(x); });
+    if (bad != losses.end()) {
+      throw std::runtime_error("episode " + std::to_string(request.first + (bad - losses.begin())) +
+                               " of the " + data::kSplitNames[static_cast<size_t>(request.split)] +
+                               " split: after " + std::to_string(step) +
+                               " inner steps the parameters or the loss are not finite: need other "
+                               "parameters, or a smaller inner.learning_rate");
+    }
   }
 }
 
@@ -67,6 +86,7 @@ run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
       const auto batch = sampler.batch(request.split, static_cast<uint64_t>(request.first + task), 1);
       add_values(values_of(batch), task, curves);
     });
+    check_finite(curves, request);
     return curves;
   }
   c10::NoGradGuard no_grad;
@@ -79,6 +99,7 @@ run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
     add_values(values_of(gather(images, device, sampler, request.split, request.first + task, count)), task,
                curves);
   }
+  check_finite(curves, request);
   return curves;
 }
 
@@ -91,7 +112,8 @@ StepValues ensemble_values(const bilevel::Learner& learner, const std::vector<at
     const auto problem = make_problem(learner, batch, theta, request.engine);
     size_t step = 0;
     bilevel::visit_descent(problem, theta, request.inner, [&](const at::Tensor& phi) {
-      const at::Tensor log_probability = problem.query_logits(phi).log_softmax(-1);
+      const at::Tensor seen = bilevel::zero_or_nan(phi).unsqueeze(-1).unsqueeze(-1);
+      const at::Tensor log_probability = problem.query_logits(phi).log_softmax(-1) + seen;
       if (step == log_sums.size()) {
         log_sums.push_back(log_probability);
       } else {

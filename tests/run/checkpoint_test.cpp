@@ -118,6 +118,17 @@ TEST_F(CheckpointFile, TakesParametersAlone) {
   EXPECT_THROW(checkpoint_config(path()), DataError);
 }
 
+TEST_F(CheckpointFile, RefusesTensorsThatAreNotFinite) {
+  for (const char* name : {"blocks.0.conv.weight", "optimizer.exp_avg.head.bias", "optimizer.step"}) {
+    save_checkpoint(path(), example(), network_->layout());
+    TensorFile file = load_safetensors(path());
+    file.tensors.at(name).view(-1)[0] = NAN;
+    save_safetensors(path(), file);
+    EXPECT_EQ(complaint(network_->layout()),
+              path().string() + ": " + name + ": need finite numbers, got some that are not");
+  }
+}
+
 TEST_F(CheckpointFile, RefusesMetadataThatIsNoNumber) {
   save_checkpoint(path(), example(), network_->layout());
   TensorFile file = load_safetensors(path());

@@ -1,5 +1,7 @@
 #include "small_run.h"
 
+#include <cmath>
+
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,6 +44,46 @@ TEST(Evaluator, HasTheSameBitsForAnyNumberOfThreads) {
     EXPECT_EQ(results[0].loss, results[2].loss) << model;
     EXPECT_EQ(results[0].accuracy, results[1].accuracy) << model;
   }
+}
+
+TEST(Evaluator, RefusesParametersThatAreNotFiniteByBothEngines) {
+  for (const char* model : {"mlp", "conv4"}) {
+    const SmallRun run(model);
+    for (const auto engine : {bilevel::Engine::hand_written, bilevel::Engine::autograd}) {
+      EvaluationRequest request = small_request();
+      request.engine = engine;
+      at::Tensor theta = run.network->initial_parameters(1);
+      theta[0] = NAN;
+      const auto evaluate = [&] { evaluate_episodes(*run.network, theta, *run.validation_sampler, request); };
+      EXPECT_THAT(evaluate, testing::ThrowsMessage<std::runtime_error>(
+                                testing::HasSubstr("episode 0 of the test split: after 0 inner steps")))
+          << model;
+      EXPECT_THROW(evaluate_ensemble(*run.network, {run.network->initial_parameters(1), theta},
+                                     *run.validation_sampler, request),
+                   std::runtime_error);
+    }
+  }
+}
+
+TEST(Evaluator, RefusesAnInnerLoopThatDiverges) {
+  const SmallRun run("conv4");
+  for (const auto engine : {bilevel::Engine::hand_written, bilevel::Engine::autograd}) {
+    EvaluationRequest request = small_request();
+    request.engine = engine;
+    request.inner.learning_rate = INFINITY;
+    EXPECT_THROW(
+        evaluate_episodes(*run.network, run.network->initial_parameters(1), *run.validation_sampler, request),
+        std::runtime_error);
+  }
+}
+
+TEST(Evaluator, StopsWhereItIsAskedTo) {
+  const SmallRun run;
+  EvaluationRequest request = small_request();
+  request.should_stop = [] { return true; };
+  EXPECT_THROW(
+      evaluate_episodes(*run.network, run.network->initial_parameters(1), *run.validation_sampler, request),
+      EvaluationStopped);
 }
 
 TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {

@@ -1,5 +1,7 @@
 #include "small_run.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include <ufo/bilevel/inner_loop.h>
@@ -55,6 +57,18 @@ TEST(Predictor, ClassifiesAnImageByItselfUnderSupportStatisticsAlone) {
   };
   EXPECT_LT(difference("support"), 1e-6);
   EXPECT_GT(difference("batch"), 1e-3);
+}
+
+TEST(Predictor, RefusesWhatIsNotFinite) {
+  OneEpisode episode("support");
+  EXPECT_THROW(episode.predictor->probabilities(episode.query() * INFINITY), std::runtime_error);
+  for (const auto engine : {bilevel::Engine::hand_written, bilevel::Engine::autograd}) {
+    at::Tensor theta = episode.theta.clone();
+    theta[0] = NAN;
+    EXPECT_THROW(Predictor(*episode.run.network, theta, episode.batch.support_images[0],
+                           episode.batch.support_labels[0], kInner, engine),
+                 std::runtime_error);
+  }
 }
 
 }  // namespace

@@ -99,6 +99,10 @@ class StepRate {
 at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
                       const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients = nullptr);
 
+/// [T], 0 where all of a task's phi [T, P] is finite, else NaN: a loss to which it is added tells so, though
+/// the rectifiers of some engines turn what is no number into 0, and what comes out looks sound.
+at::Tensor zero_or_nan(const at::Tensor& phi);
+
 /// phi_steps [T, P], found from theta without keeping anything on the way.
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps);
 
@@ -107,6 +111,7 @@ void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerO
                    const std::function<void(const at::Tensor& phi)>& visit);
 
 /// The outer objective after 0, 1, ..., inner.steps inner steps: inner.steps + 1 values of T tasks each.
+/// A loss is NaN where the parameters are not finite.
 std::vector<OuterValue> adaptation_curve(const Problem& problem, const at::Tensor& theta,
                                          const InnerOptions& inner);
 

@@ -46,7 +46,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 
 /// Reads a checkpoint, or any safetensors file with the parameters of `layout`, onto the CPU: what such a
 /// file lacks keeps its default. Parameters come back as float32. Throws DataError where the file is missing
-/// or damaged, or holds another model: then it names the first parameter that disagrees, and both shapes.
+/// or damaged, has a number that is not finite or out of range, or holds another model: then it names the
+/// first parameter that disagrees, and both shapes.
 Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& layout);
 
 /// The best validations of the run that wrote the checkpoint `path`, as Checkpoint::best.

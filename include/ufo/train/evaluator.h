@@ -38,7 +38,8 @@ class EvaluationStopped : public std::runtime_error {
 
 /// Adapts `theta` [P] to N episodes. On the CPU an episode a thread; the same bits for any number of threads.
 /// Under BatchNorm::batch the statistics are those of all query images of an episode together: the evaluation
-/// is transductive. Throws EvaluationStopped.
+/// is transductive. Throws EvaluationStopped, and std::runtime_error where parameters, logits or losses are
+/// not finite after some inner step.
 run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::Tensor& theta,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request);

@@ -14,7 +14,8 @@ namespace ufo::train {
 class Predictor {
  public:
   /// Takes `inner.steps` steps from theta [P] on the support images [S, C, H, W] with labels [S], on the
-  /// device and in the dtype of theta. The learner's network must outlive the predictor.
+  /// device and in the dtype of theta. The learner's network must outlive the predictor. Throws
+  /// std::runtime_error, as probabilities() does too, where what comes out is not finite.
   Predictor(const bilevel::Learner& learner, const at::Tensor& theta, const at::Tensor& support_images,
             const at::Tensor& support_labels, const bilevel::InnerOptions& inner, bilevel::Engine engine);
 
