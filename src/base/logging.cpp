@@ -8,6 +8,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/logging.h>
+#include <ufo/base/printable.h>
 
 namespace ufo {
 namespace {
@@ -32,7 +33,7 @@ void install(std::vector<spdlog::sink_ptr> sinks) {
 void log(LogLevel level, std::string_view line) {
   constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
                                                    spdlog::level::warn, spdlog::level::err};
-  spdlog::log(kLevels[static_cast<size_t>(level)], "{}", line);
+  spdlog::log(kLevels[static_cast<size_t>(level)], "{}", printable(line));
 }
 
 void log_to_standard_error() { install({standard_error_sink()}); }

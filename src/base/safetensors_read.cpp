@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "safetensors_format.h"
 
 #include <algorithm>
@@ -63,6 +64,17 @@ uint64_t header_length(const Source& source) {
                 " bytes, the file has " + std::to_string(source.bytes.size()));
   }
   return length;
+}
+
+Json parse_header(const Source& source, std::string_view text) {
+  try {
+    if (Json header = parse_json(text); header.is_object()) {
+      return header;
+    }
+  } catch (const JsonFault& fault) {
+    source.fail("need a safetensors file; its header: " + std::string(fault.what()));
+  }
+  source.fail("need a safetensors file; its header is no JSON object");
 }
 
 std::optional<uint64_t> as_size(const Json& value) {
@@ -166,10 +178,7 @@ TensorFile parse(const Source& source, bool check_sum,
   const uint64_t length = header_length(source);
   const std::span<const std::byte> payload = source.bytes.subspan(sizeof length + length);
   const char* text = reinterpret_cast<const char*>(source.bytes.data()) + sizeof length;
-  const Json header = Json::parse(text, text + length, nullptr, false);
-  if (!header.is_object()) {
-    source.fail("need a safetensors file; its header is no JSON object");
-  }
+  const Json header = parse_header(source, {text, length});
 
   TensorFile file;
   std::vector<Slot> slots;

@@ -145,7 +145,7 @@ void print_result(const run::EvaluationResult& result, const run::RunOptions& op
                 100 * result.interval_after_step[step], result.loss_after_step[step]);
   }
   for (const std::string& note : result.notes) {
-    std::printf("note: %s\n", note.c_str());
+    std::printf("note: %s\n", printable(note).c_str());
   }
 }
 

@@ -11,6 +11,7 @@
 #include <ufo/base/error.h>
 #include <ufo/base/logging.h>
 #include <ufo/base/mapped_file.h>
+#include <ufo/base/printable.h>
 
 namespace {
 
@@ -32,7 +33,7 @@ int report(std::string message, int exit_code) {
   for (size_t at; (at = message.find('\n')) != std::string::npos;) {
     message.replace(at, 1, "; ");
   }
-  std::fprintf(stderr, "ufo-maml: %s\n", message.c_str());
+  std::fprintf(stderr, "ufo-maml: %s\n", ufo::printable(message).c_str());
   return exit_code;
 }
 

@@ -4,7 +4,8 @@
 
 namespace ufo::report {
 
-/// `text` as a field of a CSV file (RFC 4180): quoted where it has a comma, a quote or a line break.
+/// `text` from outside, as printable() shows it, as a field of a CSV file (RFC 4180): quoted where it has a
+/// comma or a quote, and behind a ' where a spreadsheet would take it for a formula (=, +, -, @).
 std::string csv_field(const std::string& text);
 
 }  // namespace ufo::report

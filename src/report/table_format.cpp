@@ -81,7 +81,10 @@ run::Json all_pairs(const Table& table) {
 
 /// A value as a CSV field; empty for null.
 std::string csv_value(const run::Json& value) {
-  return value.is_null() ? "" : csv_field(value.is_string() ? value.get<std::string>() : value.dump());
+  if (value.is_null() || value.is_number()) {
+    return value.is_null() ? "" : value.dump();
+  }
+  return csv_field(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 /// The number of characters of UTF-8 text, for alignment.

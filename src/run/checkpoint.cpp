@@ -7,6 +7,7 @@
 #include <ufo/base/safetensors.h>
 #include <ufo/base/text.h>
 #include <ufo/run/checkpoint.h>
+#include <ufo/run/options.h>
 
 namespace ufo::run {
 namespace {
@@ -22,6 +23,16 @@ Number parse(const std::filesystem::path& path, const std::string& key, const st
     throw DataError(path.string() + ": metadata \"" + key + "\": need a number, got \"" + text + "\"");
   }
   return value;
+}
+
+/// Throws unless `value` lies in `range`, which nothing but a number does.
+template <class Number>
+void check(const std::filesystem::path& path, const std::string& key, Number value, const Range& range) {
+  if (!std::isfinite(static_cast<double>(value)) || !range.contains(static_cast<double>(value))) {
+    throw DataError(path.string() + ": metadata \"" + key + "\": need " +
+                    (to_string(range).empty() ? "a finite number" : to_string(range)) + ", got " +
+                    exact_text(value));
+  }
 }
 
 void check_finite(const std::filesystem::path& path, const std::string& name, const at::Tensor& values) {
@@ -64,6 +75,8 @@ std::vector<Validated> read_best(const std::filesystem::path& path,
     const Validated validated{.step = parse<int64_t>(path, "best_step", steps[i]),
                               .accuracy = parse<double>(path, "best_accuracy", accuracies[i])};
     if (!std::isnan(validated.accuracy)) {
+      check(path, "best_step", validated.step, between(0, kMostSteps));
+      check(path, "best_accuracy", validated.accuracy, between(0, 1));
       best.push_back(validated);
     }
   }
@@ -150,19 +163,15 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
   checkpoint.validation_due = metadata.contains("validation_due");
   const std::string prefix = "estimator.";
   for (auto it = metadata.lower_bound(prefix); it != metadata.end() && it->first.starts_with(prefix); ++it) {
-    checkpoint.estimator_state[it->first.substr(prefix.size())] = parse<double>(path, it->first, it->second);
+    const double value = parse<double>(path, it->first, it->second);
+    check(path, it->first, value, anything());
+    checkpoint.estimator_state[it->first.substr(prefix.size())] = value;
   }
   if (const auto it = metadata.find("config"); it != metadata.end()) {
     checkpoint.config = it->second;
   }
-  if (!(checkpoint.gradient_calls >= 0) || std::isinf(checkpoint.gradient_calls)) {
-    throw DataError(path.string() + ": metadata \"gradient_calls\": need a number of at least 0, got " +
-                    metadata.at("gradient_calls"));
-  }
-  if (checkpoint.step < 0) {
-    throw DataError(path.string() + ": metadata \"step\": need at least 0, got " +
-                    std::to_string(checkpoint.step));
-  }
+  check(path, "gradient_calls", checkpoint.gradient_calls, at_least(0));
+  check(path, "step", checkpoint.step, between(0, kMostSteps));
 }
 
 }  // namespace

@@ -36,6 +36,12 @@ Json as_object(const std::string& assignment) {
   return value;
 }
 
+/// The path that printable() shows as `text`: JSON has UTF-8 alone, and a path may be something else.
+fs::path path_of(const std::string& text) {
+  const std::string bytes = from_printable(text);
+  return bytes.find('\0') == std::string::npos ? bytes : text;
+}
+
 /// See load_config. Where there is no such folder, the place in the current folder is named by later errors.
 fs::path find_root(const fs::path& root, const fs::path& config_file, const std::string& place_of_training) {
   std::vector<fs::path> bases = {fs::current_path()};
@@ -46,15 +52,14 @@ fs::path find_root(const fs::path& root, const fs::path& config_file, const std:
     }
   }
   std::error_code ignored;
-  // A name that is not UTF-8 stands in JSON as printable() shows it.
-  for (const fs::path& name : {root, fs::path(from_printable(root.string()))}) {
+  for (const fs::path& name : {root, path_of(root.string())}) {
     for (const fs::path& base : bases) {
       if (fs::exists(base / name, ignored)) {
         return fs::weakly_canonical(base / name);
       }
     }
   }
-  return place_of_training.empty() ? bases.front() / root : fs::path(from_printable(place_of_training));
+  return place_of_training.empty() ? bases.front() / root : path_of(place_of_training);
 }
 
 void check_device_name(const std::string& name) {
@@ -118,7 +123,7 @@ Config load_config(const fs::path& file, const std::vector<std::string>& assignm
   const std::vector<std::string> known = option_paths(config.options);
   Json json = read_json_file(file);
   if (json.is_object()) {
-    config.provenance = read_provenance(json.value("provenance", Json::object()));
+    config.provenance = read_provenance(json.value("provenance", Json::object()), file.string());
     json.erase("provenance");
     json.erase("$schema");
   }

@@ -1,42 +1,78 @@
-#include <algorithm>
-#include <string_view>
-#include <type_traits>
+#include "base/json.h"
+#include "run/options_json.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <limits>
+#include <string_view>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/run/evaluation.h>
+#include <ufo/run/options.h>
 
 namespace ufo::run {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 /// Fields that older files lack; the default of each is what held for these.
 constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble"};
 
-/// Every field by its name in the file, for writing and for reading.
+/// Every field by its name in the file, with what it may be, for writing and for reading.
 template <class Result, class Visitor>
 void visit(Result& result, Visitor&& field) {
-  field("split", result.split);
-  field("estimator", result.estimator);
-  field("checkpoint", result.checkpoint);
-  field("checkpoint_step", result.checkpoint_step);
-  field("ensemble", result.ensemble);
-  field("seed", result.seed);
-  field("tasks", result.tasks);
-  field("ways", result.ways);
-  field("shots", result.shots);
-  field("queries", result.queries);
-  field("inner_steps", result.inner_steps);
-  field("inner_learning_rate", result.inner_learning_rate);
-  field("batch_norm", result.batch_norm);
-  field("accuracy_after_step", result.accuracy_after_step);
-  field("interval_after_step", result.interval_after_step);
-  field("loss_after_step", result.loss_after_step);
-  field("task_accuracies", result.task_accuracies);
-  field("notes", result.notes);
+  const Range count = between(0, kMostSteps), share = between(0, 1);
+  field("split", result.split, anything());
+  field("estimator", result.estimator, anything());
+  field("checkpoint", result.checkpoint, anything());
+  field("checkpoint_step", result.checkpoint_step, count);
+  field("ensemble", result.ensemble, count);
+  field("seed", result.seed, anything());
+  field("tasks", result.tasks, between(2, kMostTasks));
+  field("ways", result.ways, between(0, episode::kMostImages));
+  field("shots", result.shots, between(0, episode::kMostImages));
+  field("queries", result.queries, between(0, episode::kMostImages));
+  field("inner_steps", result.inner_steps, count);
+  field("inner_learning_rate", result.inner_learning_rate, at_least(0));
+  field("batch_norm", result.batch_norm, anything());
+  field("accuracy_after_step", result.accuracy_after_step, share);
+  field("interval_after_step", result.interval_after_step, at_least(0));
+  field("loss_after_step", result.loss_after_step, at_least(0));
+  field("task_accuracies", result.task_accuracies, share);
+  field("notes", result.notes, anything());
+}
+
+void read(const Json& json, const Place& place, const Range&, uint64_t& value) {
+  if (!json.is_number_unsigned()) {
+    place.refuse("an integer from 0", json);
+  }
+  value = json.get<uint64_t>();
+}
+
+/// Losses of older files may be null, where they were not finite.
+void read(const Json& json, const Place& place, const Range& range, std::vector<double>& value) {
+  if (!json.is_array()) {
+    place.refuse("a list of numbers", json);
+  }
+  value.clear();
+  for (const Json& number : json) {
+    value.push_back(std::numeric_limits<double>::quiet_NaN());
+    if (!number.is_null() || range.maximum == 1) {
+      read_value(number, place, range, value.back());
+    }
+  }
+}
+
+void read(const Json& json, const Place& place, const Range& range, std::vector<std::string>& value) {
+  if (!json.is_array()) {
+    place.refuse("a list of strings", json);
+  }
+  value.clear();
+  for (const Json& text : json) {
+    read_value(text, place, range, value.emplace_back());
+  }
+}
+
+void read(const Json& json, const Place& place, const Range& range, auto& value) {
+  read_value(json, place, range, value);
 }
 
 }  // namespace
@@ -45,37 +81,27 @@ std::string to_json(const EvaluationResult& result) {
   Json object = {{"accuracy", result.accuracy()},
                  {"interval", result.interval()},
                  {"transductive", result.transductive()}};
-  visit(result,
-        [&](const char* name, const auto& value) { object[name] = value; });  // NaN is written as null
-  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  visit(result, [&](const char* name, const auto& value, const Range&) { object[name] = value; });
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // NaN is written as null
 }
 
 EvaluationResult load_evaluation(const std::filesystem::path& path) {
   const auto fail = [&](const std::string& what) { throw DataError(path.string() + ": " + what); };
-  const Json object = Json::parse(read_text_file(path), nullptr, false);
+  Json object;
+  try {
+    object = ufo::parse_json(read_text_file(path));
+  } catch (const JsonFault& fault) {
+    fail("need an evaluation as a JSON object: " + std::string(fault.what()));
+  }
   if (!object.is_object()) {
     fail("need an evaluation as a JSON object");
   }
   EvaluationResult result;
-  visit(result, [&](const char* name, auto& value) {
-    using Value = std::remove_cvref_t<decltype(value)>;
-    if (!object.contains(name)) {
-      if (std::find(std::begin(kAddedLater), std::end(kAddedLater), name) != std::end(kAddedLater)) {
-        return;
-      }
+  visit(result, [&](const char* name, auto& value, const Range& range) {
+    if (object.contains(name)) {
+      read(object[name], {name, path.string(), "evaluation"}, range, value);
+    } else if (std::find(std::begin(kAddedLater), std::end(kAddedLater), name) == std::end(kAddedLater)) {
       fail("need an evaluation; it has no \"" + std::string(name) + "\"");
-    }
-    try {
-      if constexpr (std::is_same_v<Value, std::vector<double>>) {
-        value.clear();
-        for (const Json& number : object[name]) {
-          value.push_back(number.is_null() ? std::numeric_limits<double>::quiet_NaN() : number.get<double>());
-        }
-      } else {
-        value = object[name].get<Value>();
-      }
-    } catch (const Json::exception&) {
-      fail("\"" + std::string(name) + "\" is of the wrong type");
     }
   });
   const auto steps = static_cast<size_t>(result.inner_steps) + 1;

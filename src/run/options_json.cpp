@@ -80,7 +80,7 @@ void add_range(Json& schema, const Range& range) {
 }  // namespace
 
 void Place::refuse(const std::string& need, const Json& got) const {
-  throw ConfigError("config: " + (path.empty() ? "" : path + " in ") + origin + ": need " + need + ", got " +
+  throw ConfigError(kind + ": " + (path.empty() ? "" : path + " in ") + origin + ": need " + need + ", got " +
                     brief(got));
 }
 
@@ -130,8 +130,8 @@ void read_value(const Json& json, const Place& place, const Range& range, std::v
   std::vector<int64_t> items;
   for (const Json& item : json) {
     items.emplace_back();
-    read_value(item, {place.path + "[" + std::to_string(items.size() - 1) + "]", place.origin}, range,
-               items.back());
+    read_value(item, {place.path + "[" + std::to_string(items.size() - 1) + "]", place.origin, place.kind},
+               range, items.back());
   }
   value = std::move(items);
 }

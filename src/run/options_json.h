@@ -15,12 +15,13 @@ namespace ufo::run {
 
 // Reading, printing and the JSON Schema of any option struct, all by walking its `describe`.
 
-/// Where a value stands, for messages: its dotted path, and the file or argument that holds it.
+/// Where a value stands, for messages: its dotted path, the file or argument that holds it, and what that is.
 struct Place {
   std::string path;
   std::string origin;
+  std::string kind = "config";
 
-  Place child(std::string_view name) const { return {joined(path, name), origin}; }
+  Place child(std::string_view name) const { return {joined(path, name), origin, kind}; }
   [[noreturn]] void refuse(const std::string& need, const Json& got) const;
 
   static std::string joined(const std::string& prefix, std::string_view name) {

@@ -5,6 +5,7 @@
 
 #include <torch/headeronly/version.h>
 
+#include <ufo/base/error.h>
 #include <ufo/base/parallel.h>
 
 namespace ufo::run {
@@ -56,12 +57,20 @@ Json print_provenance(const Provenance& provenance) {
   return json;
 }
 
-Provenance read_provenance(const Json& json) {
+Provenance read_provenance(const Json& json, const std::string& origin) {
+  if (!json.is_object()) {
+    throw ConfigError(origin + ": provenance: need an object, got " + json.type_name());
+  }
   Provenance provenance;
   describe(provenance, [&](const char* name, auto& member) {
+    if (!json.contains(name) || json[name].is_null()) {
+      return;
+    }
     try {
-      member = json.at(name).get<std::decay_t<decltype(member)>>();
-    } catch (const Json::exception&) {  // left empty
+      member = json[name].get<std::decay_t<decltype(member)>>();
+    } catch (const Json::exception&) {
+      throw ConfigError(origin + ": provenance." + name + ": need a " + Json(member).type_name() + ", got " +
+                        json[name].dump());
     }
   });
   return provenance;

@@ -85,6 +85,13 @@ class Adam final : public OuterOptimizer {
     return {{"exp_avg", mean_}, {"exp_avg_sq", square_}, {"step", step_}};
   }
 
+  void load_state(const std::map<std::string, at::Tensor>& state) override {
+    OuterOptimizer::load_state(state);
+    if (!square_.ge(0).all().item<bool>() || !step_.ge(0).item<bool>()) {
+      throw DataError("optimizer.exp_avg_sq and optimizer.step: need at least 0, got less");
+    }
+  }
+
  private:
   run::OuterOptions options_;
   LearningRate rate_;

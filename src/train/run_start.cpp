@@ -59,7 +59,11 @@ void check_start(const run::Checkpoint& start, const fs::path& file, const Works
     throw ConfigError("outer.steps: need at least " + std::to_string(start.step) + ", the step that " +
                       file.string() + " has reached, got " + std::to_string(options.outer.steps));
   }
-  make_outer_optimizer(options.outer, start.parameters)->load_state(start.optimizer);
+  try {
+    make_outer_optimizer(options.outer, start.parameters)->load_state(start.optimizer);
+  } catch (const DataError& error) {
+    throw DataError(file.string() + ": " + error.what());
+  }
   workspace.make_estimator()->restore(start.estimator_state);
 }
 

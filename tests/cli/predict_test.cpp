@@ -176,7 +176,9 @@ TEST(CsvField, IsQuotedWhereItMustBe) {
   EXPECT_EQ(report::csv_field("a b"), "a b");
   EXPECT_EQ(report::csv_field("a,b"), "\"a,b\"");
   EXPECT_EQ(report::csv_field("say \"a\""), "\"say \"\"a\"\"\"");
-  EXPECT_EQ(report::csv_field("a\r\nb"), "\"a\r\nb\"");
+  EXPECT_EQ(report::csv_field("a\r\nb\x1b"), R"(a\x0d\x0ab\x1b)");
+  EXPECT_EQ(report::csv_field("=1+1"), "'=1+1") << "no formula to a spreadsheet";
+  EXPECT_EQ(report::csv_field("@a,b"), "\"'@a,b\"");
 }
 
 }  // namespace

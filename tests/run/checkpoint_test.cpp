@@ -1,5 +1,6 @@
 #include "support/temporary_folder.h"
 
+#include <array>
 #include <cmath>
 
 #include <gmock/gmock.h>
@@ -126,6 +127,24 @@ TEST_F(CheckpointFile, RefusesTensorsThatAreNotFinite) {
     save_safetensors(path(), file);
     EXPECT_EQ(complaint(network_->layout()),
               path().string() + ": " + name + ": need finite numbers, got some that are not");
+  }
+}
+
+TEST_F(CheckpointFile, RefusesNumbersOutOfRange) {
+  for (const auto& [key, value, need] :
+       {std::array{"step", "9223372036854775807", "need at least 0 and at most 9007199254740992"},
+        {"step", "-1", "need at least 0 and at most 9007199254740992"},
+        {"gradient_calls", "inf", "need at least 0"},
+        {"best_accuracy", "0.5 1.5", "need at least 0 and at most 1"},
+        {"best_step", "4 -1", "need at least 0 and at most 9007199254740992"},
+        {"estimator.q", "nan", "need a finite number"}}) {
+    save_checkpoint(path(), example(), network_->layout());
+    TensorFile file = load_safetensors(path());
+    file.metadata[key] = value;
+    save_safetensors(path(), file);
+    EXPECT_THAT(complaint(network_->layout()),
+                testing::StartsWith(path().string() + ": metadata \"" + key + "\": " + need))
+        << value;
   }
 }
 

@@ -241,6 +241,21 @@ TEST(Config, ARunAwayFromItsDataKnowsWhereItWas) {
   EXPECT_EQ(load_config(file).dataset_root, "/place/of/training");
 }
 
+TEST(Config, RefusesAPlaceOfTrainingThatIsNoText) {
+  EXPECT_EQ(refusal(R"({"provenance": {"dataset_root": 5}})"),
+            "config: provenance.dataset_root in FILE: need a string, got 5");
+  EXPECT_EQ(refusal(R"({"provenance": 5})"), "");
+}
+
+TEST(Config, FindsAFolderWhoseNameIsNotUtf8) {
+  const TemporaryFolder folder;
+  folder.write("caf\xe9/images", "");
+  const std::string file = folder.write("x.json", R"({"dataset": {"root": "caf\\xe9"}})");
+  EXPECT_EQ(load_config(file).dataset_root, std::filesystem::weakly_canonical(folder / "caf\xe9"));
+  EXPECT_EQ(load_config(file, {"dataset.root=caf\xe9"}).dataset_root,
+            std::filesystem::weakly_canonical(folder / "caf\xe9"));
+}
+
 TEST(Config, NamesTheFirstDifference) {
   RunOptions before, now;
   now.outer.steps = 70000;

@@ -17,7 +17,7 @@ std::string complaint(const std::filesystem::path& path, const std::string& cont
   write_file_atomically(path, content);
   try {
     load_evaluation(path);
-  } catch (const DataError& error) {
+  } catch (const UserError& error) {
     return error.what();
   }
   return "";
@@ -82,11 +82,61 @@ TEST(EvaluationFile, RefusesOtherFiles) {
   EXPECT_THAT(complaint(path, "{}"), testing::HasSubstr("it has no \"split\""));
   auto json = nlohmann::json::parse(to_json(summarize({.accuracy = {{0, 1}}, .loss = {{0, 1}}})));
   json["tasks"] = "two";
-  EXPECT_THAT(complaint(path, json.dump()), testing::HasSubstr("\"tasks\" is of the wrong type"));
+  EXPECT_THAT(complaint(path, json.dump()),
+              testing::HasSubstr("evaluation: tasks in " + path.string() + ": need an integer, got \"two\""));
   json["tasks"] = 3;
   EXPECT_THAT(complaint(path, json.dump()), testing::HasSubstr("as many task_accuracies as tasks"));
   json["inner_steps"] = 5;
   EXPECT_THAT(complaint(path, json.dump()), testing::HasSubstr("inner_steps + 1 values"));
+}
+
+TEST(EvaluationFile, RefusesNumbersThatAnEvaluationCannotHave) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "test.json";
+  const auto good = nlohmann::json::parse(to_json(summarize({.accuracy = {{0, 1}}, .loss = {{0, 1}}})));
+  ASSERT_EQ(complaint(path, good.dump()), "");
+  const std::vector<std::pair<std::string, nlohmann::json>> bad = {{"ways", 1e300},
+                                                                   {"ways", 5.9},
+                                                                   {"ways", -3},
+                                                                   {"seed", -1},
+                                                                   {"tasks", 1},
+                                                                   {"checkpoint_step", -1},
+                                                                   {"ensemble", {0.5}},
+                                                                   {"accuracy_after_step", {2}},
+                                                                   {"notes", {1}},
+                                                                   {"split", 5},
+                                                                   {"loss_after_step", {-1}},
+                                                                   {"task_accuracies", {0, nullptr}}};
+  for (const auto& [name, value] : bad) {
+    auto json = good;
+    json[name] = value;
+    EXPECT_THAT(complaint(path, json.dump()), testing::StartsWith("evaluation: " + name)) << value;
+  }
+  EXPECT_THAT(complaint(path, std::string(100000, '[')), testing::HasSubstr("need an evaluation"));
+}
+
+TEST(Settings, NameWhatDiffersFromTheConfigs) {
+  const EvaluationOptions defaults;
+  EvaluationResult result;
+  result.tasks = defaults.tasks;
+  result.inner_steps = defaults.inner_steps;
+  result.queries = defaults.queries;
+  result.checkpoint = "best";
+  EXPECT_EQ(settings_of(result, defaults), "");
+  result.inner_steps = 10;
+  result.queries = 1;
+  result.checkpoint = "last";
+  EXPECT_EQ(settings_of(result, defaults), "steps10_queries1_last");
+  result.seed = 7;
+  result.checkpoint = "ensemble";
+  result.ensemble = {4, 2};
+  EXPECT_EQ(settings_of(result, defaults), "steps10_queries1_seed7_ensemble2");
+  result.ensemble.clear();
+  result.checkpoint = "a/best.safetensors";
+  const std::string one = settings_of(result, defaults);
+  result.checkpoint = "b/best.safetensors";
+  EXPECT_NE(settings_of(result, defaults), one);
+  EXPECT_THAT(one, testing::MatchesRegex("steps10_queries1_seed7_checkpoint[0-9a-f]+"));
 }
 
 TEST(PairedDifference, IsTakenEpisodeByEpisode) {

@@ -9,7 +9,7 @@ namespace ufo {
 
 enum class LogLevel { debug, info, warning, error };
 
-/// Logs one line; debug goes to log.txt alone.
+/// Logs one line, as printable() shows it; debug goes to log.txt alone.
 void log(LogLevel level, std::string_view line);
 
 /// Sends the log (spdlog's default logger) to standard error: whole lines, clearing a progress bar on a

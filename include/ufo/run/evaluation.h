@@ -71,9 +71,9 @@ MeanWithInterval paired_difference(const EvaluationResult& a, const EvaluationRe
 /// JSON text: the fields by their names, and `accuracy` and `interval` after K steps and `transductive`.
 std::string to_json(const EvaluationResult& result);
 
-/// Reads evaluation/<split>.json. Throws DataError where the file is missing, damaged or lacks a field; one
-/// without `batch_norm` is older than the modes and was made in that of "batch", one without `ensemble` is of
-/// one checkpoint.
+/// Reads such a file. Throws UserError where it is missing, damaged, lacks a field or has one out of range;
+/// one without `batch_norm` is older than the modes and was made in that of "batch", one without `ensemble`
+/// is of one checkpoint.
 EvaluationResult load_evaluation(const std::filesystem::path& path);
 
 }  // namespace ufo::run

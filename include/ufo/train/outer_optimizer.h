@@ -30,8 +30,8 @@ class OuterOptimizer {
   virtual std::map<std::string, at::Tensor> state() const = 0;
 
   /// Takes the values of state() from a checkpoint, onto its own device.
-  /// Throws DataError where a tensor is missing or of another size.
-  void load_state(const std::map<std::string, at::Tensor>& state);
+  /// Throws DataError where a tensor is missing, of another size, or has values that no step gives.
+  virtual void load_state(const std::map<std::string, at::Tensor>& state);
 };
 
 /// Adam (Kingma and Ba, arXiv 1412.6980) or SGD with momentum, as torch.optim computes them, for parameters
