@@ -173,7 +173,8 @@ int evaluate(const EvaluateArguments& arguments) {
   }
   print_result(result, workspace.options(), checkpoints.front());
   std::fflush(stdout);  // the result is shown even where it cannot be kept
-  const auto file = run.evaluation_file(split);
+  const auto defaults = run::load_config(run.config_file()).options.evaluation;
+  const auto file = run.evaluation_file(split, run::settings_of(result, defaults));
   run.check_in_place();
   std::error_code ignored;  // the write itself tells what is wrong
   std::filesystem::create_directories(file.parent_path(), ignored);

@@ -57,7 +57,10 @@ std::string accuracies(const std::vector<run::RunRecord>& runs, const Table& eva
 
 }  // namespace
 
-std::string report_page(const std::vector<run::RunRecord>& runs, const Table& evaluations) {
+std::string report_page(const std::vector<run::RunRecord>& records, const Table& evaluations) {
+  const auto further =
+      std::find_if(records.begin(), records.end(), [](const auto& run) { return run.further; });
+  const std::vector<run::RunRecord> runs(records.begin(), further);
   const std::string title = escaped(heading(runs));
   const std::string head =
       "<meta charset=\"utf-8\"/>\n"
@@ -65,11 +68,11 @@ std::string report_page(const std::vector<run::RunRecord>& runs, const Table& ev
       element("title", title) + "\n" + element("style", kReportStyle) + "\n";
   const std::string body =
       element("h1", title) + "\n" + element("p", "Report of ufo-maml", "class=\"lead\"") + note_list(runs) +
-      section("What was trained", facts_table(runs)) + section("Accuracy", accuracies(runs, evaluations)) +
+      section("What was trained", facts_table(runs)) + section("Accuracy", accuracies(records, evaluations)) +
       section("Learning", learning_figure(runs)) +
-      section("Accuracy after each inner step", inner_step_figure(runs)) + section("Cost", cost_table(runs)) +
-      section("UFO's coin", coin_figure(runs)) + section("Learned inner rates", inner_rate_table(runs)) +
-      section("Configs", configs(runs));
+      section("Accuracy after each inner step", inner_step_figure(records)) +
+      section("Cost", cost_table(runs)) + section("UFO's coin", coin_figure(runs)) +
+      section("Learned inner rates", inner_rate_table(runs)) + section("Configs", configs(runs));
   const std::string page =
       joined("\n", element("head", head), "\n", element("body", element("main", body)), "\n");
   return joined("<!DOCTYPE html>\n", element("html", page, "lang=\"en\""), "\n");

@@ -1,6 +1,7 @@
 #include "report/runs.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
@@ -30,15 +31,19 @@ bool holds_an_experiment(const fs::path& path) {
   return false;
 }
 
+/// Gives runs of one name their paths as names, and evaluations with settings of their own these too.
 void tell_apart(std::vector<run::RunRecord>& runs) {
   std::vector<std::string> names;
   for (const run::RunRecord& run : runs) {
-    names.push_back(run.name);
+    if (!run.further) {
+      names.push_back(run.name);
+    }
   }
   for (run::RunRecord& run : runs) {
     if (std::count(names.begin(), names.end(), run.name) > 1) {
       run.name = run.path;
     }
+    run.name += run.settings.empty() ? "" : ", " + run.settings;
   }
 }
 
@@ -50,12 +55,15 @@ Runs read_runs(const std::vector<std::string>& paths, data::Split split) {
     if (holds_an_experiment(path)) {
       runs.left_out.push_back(path + " holds an experiment, no run, and is left out");
     } else {
-      runs.records.push_back(run::read_run(path, split));
+      auto records = run::read_run(path, split);
+      std::move(records.begin(), records.end(), std::back_inserter(runs.records));
     }
   }
   if (runs.records.empty()) {
     throw ConfigError("need at least one run directory, found none: " + runs.left_out.front());
   }
+  std::stable_partition(runs.records.begin(), runs.records.end(),
+                        [](const run::RunRecord& run) { return !run.further; });
   tell_apart(runs.records);
   return runs;
 }

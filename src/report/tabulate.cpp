@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <type_traits>
 
 #include <ufo/base/error.h>
@@ -164,10 +165,16 @@ std::vector<std::vector<run::RunRecord>> rows_of(const std::vector<run::RunRecor
     }
     return rows;
   }
-  for (const std::vector<size_t>& group : group_by_seed(options_of(runs))) {
-    rows.emplace_back();
-    for (const size_t i : group) {
-      rows.back().push_back(runs[i]);
+  std::map<std::string, std::vector<run::RunRecord>> by_settings;
+  for (const run::RunRecord& run : runs) {
+    by_settings[run.settings].push_back(run);
+  }
+  for (const auto& [settings, alike] : by_settings) {
+    for (const std::vector<size_t>& group : group_by_seed(options_of(alike))) {
+      rows.emplace_back();
+      for (const size_t i : group) {
+        rows.back().push_back(alike[i]);
+      }
     }
   }
   return rows;

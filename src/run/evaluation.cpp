@@ -1,8 +1,10 @@
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <stdexcept>
 #include <tuple>
 
+#include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 #include <ufo/run/evaluation.h>
 
@@ -42,6 +44,30 @@ EvaluationResult summarize(const EpisodeCurves& curves) {
   result.tasks = static_cast<int64_t>(result.task_accuracies.size());
   result.inner_steps = static_cast<int64_t>(curves.accuracy.size()) - 1;
   return result;
+}
+
+std::string settings_of(const EvaluationResult& result, const EvaluationOptions& defaults) {
+  std::string settings;
+  const auto add = [&](const std::string& name) { settings += (settings.empty() ? "" : "_") + name; };
+  const auto add_number = [&](const char* name, auto value, auto usual) {
+    if (value != usual) {
+      add(name + std::to_string(value));
+    }
+  };
+  add_number("tasks", result.tasks, defaults.tasks);
+  add_number("steps", result.inner_steps, defaults.inner_steps);
+  add_number("queries", result.queries, defaults.queries);
+  add_number("seed", result.seed, kEvaluationSeed);
+  add_number("ensemble", result.ensemble.size(), size_t{0});
+  if (result.ensemble.empty() && result.checkpoint == "last") {
+    add("last");
+  } else if (result.ensemble.empty() && result.checkpoint != "best") {
+    const std::string path = std::filesystem::absolute(result.checkpoint).lexically_normal().string();
+    Checksum checksum;  // files of one name may differ
+    checksum.add(path.data(), path.size());
+    add("checkpoint" + checksum.text());
+  }
+  return settings;
 }
 
 bool same_episodes(const EvaluationResult& a, const EvaluationResult& b) {

@@ -83,7 +83,8 @@ void read_inner_rates(TrainingRecord& training, const Json& record) {
 }  // namespace
 
 std::string RunRecord::evaluated() const {
-  return evaluated_name(name, evaluation ? evaluation->ensemble.size() : 0);
+  const bool told = !settings.empty();  // they name an ensemble too
+  return evaluated_name(name, evaluation && !told ? evaluation->ensemble.size() : 0);
 }
 
 TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& notes) {
@@ -120,11 +121,12 @@ TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& 
   return training;
 }
 
-RunRecord read_run(const std::string& path, data::Split split) {
+std::vector<RunRecord> read_run(const std::string& path, data::Split split) {
   const auto directory = RunDirectory::open(path);
   Config config = load_config(directory.config_file());
   RunRecord run{.path = path,
                 .name = fs::path(path).lexically_normal().filename().string(),
+                .settings = {},
                 .options = std::move(config.options),
                 .provenance = std::move(config.provenance),
                 .config_text = directory.config(),
@@ -135,16 +137,22 @@ RunRecord read_run(const std::string& path, data::Split split) {
     run.name = fs::path(path).lexically_normal().parent_path().filename().string();
   }
   read_training(run, directory.metrics_file());
-  const auto evaluation = directory.evaluation_file(split);
-  std::error_code unreadable;
-  if (fs::exists(evaluation, unreadable)) {
-    run.evaluation = load_evaluation(evaluation);
-  } else {
-    const std::string name = data::kSplitNames[static_cast<size_t>(split)];
+  const std::string name = data::kSplitNames[static_cast<size_t>(split)];
+  std::vector<RunRecord> records;
+  for (const fs::path& file : directory.evaluation_files(split)) {
+    records.push_back(run);
+    records.back().further = records.size() > 1;
+    records.back().evaluation = load_evaluation(file);
+    if (file != directory.evaluation_file(split)) {
+      records.back().settings = file.stem().string().substr(name.size() + 1);
+    }
+  }
+  if (records.empty()) {
     run.notes.push_back("Its " + name + " split was not evaluated: ufo-maml evaluate " + shell_word(path) +
                         (split == data::Split::test ? "" : " --split " + name));
+    records.push_back(run);
   }
-  return run;
+  return records;
 }
 
 }  // namespace ufo::run

@@ -41,8 +41,10 @@ struct TrainingRecord {
 
 /// All that a run directory says of its run.
 struct RunRecord {
-  std::string path;  ///< as the user wrote it
-  std::string name;  ///< of the folder
+  std::string path;      ///< as the user wrote it
+  std::string name;      ///< of the folder
+  std::string settings;  ///< of the evaluation, where they are not those of the config
+  bool further = false;  ///< one more evaluation of the run before it, the rest of which stands there
   RunOptions options;
   Provenance provenance;
   std::string config_text;  ///< config.json
@@ -57,8 +59,9 @@ struct RunRecord {
 /// Reads metrics.jsonl from `text`; lines that are no record are left out and counted in `notes`.
 TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& notes);
 
-/// Reads the run directory `path` and its evaluation on `split`. What is missing becomes a note; throws
-/// ConfigError where `path` holds no run or a damaged config, DataError for a damaged evaluation.
-RunRecord read_run(const std::string& path, data::Split split);
+/// Reads the run directory `path`: a record for each of its evaluations on `split`, one without where there
+/// is none. What is missing becomes a note; throws ConfigError where `path` holds no run or a damaged config,
+/// UserError for a damaged evaluation.
+std::vector<RunRecord> read_run(const std::string& path, data::Split split);
 
 }  // namespace ufo::run

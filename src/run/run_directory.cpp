@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -130,8 +131,27 @@ RunDirectory RunDirectory::open(const fs::path& path) {
   return run;
 }
 
-fs::path RunDirectory::evaluation_file(data::Split split) const {
-  return path_ / "evaluation" / (std::string(data::kSplitNames[static_cast<size_t>(split)]) + ".json");
+fs::path RunDirectory::evaluation_file(data::Split split, const std::string& settings) const {
+  const std::string name = data::kSplitNames[static_cast<size_t>(split)];
+  return path_ / "evaluation" / (name + (settings.empty() ? "" : "_" + settings) + ".json");
+}
+
+std::vector<fs::path> RunDirectory::evaluation_files(data::Split split) const {
+  const fs::path first = evaluation_file(split);
+  std::vector<fs::path> files;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(first.parent_path(), missing)) {
+    const fs::path& file = entry.path();
+    if (file.extension() == ".json" && file != first &&
+        file.stem().string().starts_with(first.stem().string() + "_")) {
+      files.push_back(file);
+    }
+  }
+  std::sort(files.begin(), files.end());
+  if (fs::exists(first, missing)) {
+    files.insert(files.begin(), first);
+  }
+  return files;
 }
 
 fs::path RunDirectory::find_checkpoint(const std::string& name) const {

@@ -72,9 +72,10 @@ TEST_F(Program, TrainsEvaluatesAndTabulates) {
   EXPECT_EQ(evaluation.at("tasks"), 8);
   EXPECT_EQ(evaluation.at("accuracy_after_step").size(), 3u);
   run({"evaluate", "run", "--split", "validation", "--tasks", "4", "--steps", "1", "--checkpoint", "last"});
-  EXPECT_EQ(
-      run::Json::parse(read_file(folder / "run/evaluation/validation.json")).at("accuracy_after_step").size(),
-      2u);
+  EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/validation_tasks4_steps1_last.json"))
+                .at("accuracy_after_step")
+                .size(),
+            2u);
 
   const run::Json row =
       run::Json::parse(run({"table", "run", "--format", "json", "--published"})).at("rows").at(0);
@@ -84,7 +85,13 @@ TEST_F(Program, TrainsEvaluatesAndTabulates) {
   EXPECT_THAT(run({"table", "run", "--published"}), HasSubstr("98.70 ± 0.40 (arXiv 1703.03400)"));
 
   run({"evaluate", "run", "--queries", "1"});
-  EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/test.json")).at("queries"), 1);
+  EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/test_queries1.json")).at("queries"), 1);
+  EXPECT_EQ(run::Json::parse(read_file(folder / "run/evaluation/test.json")), evaluation);
+  const run::Json rows = run::Json::parse(run({"table", "run", "--format", "json"})).at("rows");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows.at(1).at("queries"), 1);
+  run({"report", "run", "--output", "report.html"});
+  EXPECT_THAT(read_file(folder / "report.html"), HasSubstr("run, queries1"));
 }
 
 TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
@@ -92,7 +99,7 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
        "validation.keep=2"});
   EXPECT_THAT(run({"evaluate", "run", "--ensemble", "2"}),
               HasSubstr("UFO-MAML (q=0.5), ensemble of 2, 5-way"));
-  const run::Json evaluation = run::Json::parse(read_file(folder / "run/evaluation/test.json"));
+  const run::Json evaluation = run::Json::parse(read_file(folder / "run/evaluation/test_ensemble2.json"));
   EXPECT_EQ(evaluation.at("checkpoint"), "ensemble");
   EXPECT_EQ(evaluation.at("ensemble").size(), 2u);
   EXPECT_EQ(evaluation.at("ensemble").at(0), evaluation.at("checkpoint_step"));
@@ -103,7 +110,7 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
   EXPECT_EQ(run::Json::parse(run({"table", "run", "--format", "json"})).at("rows").at(0).at("ensemble_size"),
             2);
 
-  const std::string before = read_file(folder / "run/evaluation/test.json");
+  const std::string before = read_file(folder / "run/evaluation/test_ensemble2.json");
   for (const auto& [number, complaint] :
        {std::pair("3",
                   "need a run with 3 kept checkpoints, got run with validation.keep 2 and 2 in its ranking"),
@@ -119,7 +126,7 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
   const Outcome missing = run_program({"evaluate", "run", "--ensemble", "2"}, folder.path());
   EXPECT_EQ(missing.exit_code, 2);
   EXPECT_THAT(missing.errors, HasSubstr("no such file"));
-  EXPECT_EQ(read_file(folder / "run/evaluation/test.json"), before);
+  EXPECT_EQ(read_file(folder / "run/evaluation/test_ensemble2.json"), before);
   EXPECT_THAT(run({"evaluate", "run"}), HasSubstr("checkpoints/best.safetensors after outer step"));
 }
 

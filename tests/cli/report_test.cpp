@@ -219,6 +219,23 @@ TEST_F(Report, NamesAnEnsembleWhereverItsAccuracyStands) {
   EXPECT_THAT(text, Not(HasSubstr("b, ensemble")));
 }
 
+TEST_F(Report, ShowsEveryEvaluationOfARun) {
+  write_run("a", "exact");
+  write_run("b", "exact", kSteps, 2);
+  for (const std::string name : {"a", "b"}) {
+    write_evaluation(name, {0.9, 0.8, 0.7, 0.6});
+    folder.write(name + "/evaluation/test_steps10.json",
+                 read_file(folder / (name + "/evaluation/test.json")));
+  }
+  const std::string text = page({"a", "b"});
+  EXPECT_THAT(text, HasSubstr("<h1>2 runs"));
+  EXPECT_THAT(text, HasSubstr("a, steps10"));
+  EXPECT_THAT(text, HasSubstr("b, steps10"));
+  const Table table = tabulate(records({"a", "b"}), {.over_seeds = true});
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[1].name, "a, steps10 and 1 more");
+}
+
 TEST_F(Report, DoesNotPairRunsOnOtherEpisodes) {
   write_run("a", "exact");
   write_run("b", "exact");

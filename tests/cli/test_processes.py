@@ -131,6 +131,15 @@ class Processes(TrainingProcesses):
                 if rank == 1:
                     self.assert_resumes(run)
 
+    def test_other_world_sizes_are_refused_at_once(self):
+        processes = self.launch("sizes", 2, variables_of=lambda rank: {"WORLD_SIZE": str(2 + rank)})
+        start = time.monotonic()
+        ends = self.outcomes(processes)
+        self.assertLess(time.monotonic() - start, 60)
+        self.assertEqual([code for code, _, _ in ends], [2, 2], ends)
+        self.assertIn("WORLD_SIZE: need the same for all processes, got 2 for rank 0 and 3 for rank 1", ends[0][2])
+        self.assertIn("WORLD_SIZE: need the same for all processes, got 3 for rank 1 and 2 for rank 0", ends[1][2])
+
     def test_process_that_hangs_ends_the_others(self):
         processes = self.start_long_run("hangs")
         start = time.monotonic()

@@ -13,15 +13,18 @@ def free_port():
 
 
 class TrainingProcesses(TrainingRun):
-    def launch(self, run, size, *arguments, per_rank=lambda rank: (), **variables):
-        """Starts ranks 0 to size - 1 on `run`, or on run(rank), each with `arguments` and per_rank(rank)."""
+    def launch(self, run, size, *arguments, per_rank=lambda rank: (), variables_of=lambda rank: {},
+               **variables):
+        """Starts ranks 0 to size - 1 on `run`, or on run(rank), each with `arguments` and per_rank(rank), in an
+        environment with `variables` and variables_of(rank)."""
         place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(size),
                  "LOCAL_WORLD_SIZE": str(size), **variables}
         processes = []
         for rank in range(size):
             command = [self.PROGRAM, "train", "config.json", "--run-dir", run(rank) if callable(run) else run,
                        "--resume", *arguments, *per_rank(rank)]
-            environment = {**self.environment, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            environment = {**self.environment, **place, "RANK": str(rank), "LOCAL_RANK": str(rank),
+                           **variables_of(rank)}
             process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, text=True)
             self.addCleanup(self.end, process)

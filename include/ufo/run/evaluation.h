@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <ufo/run/options.h>
+
 namespace ufo::run {
 
 // N episodes, K inner steps.
@@ -30,7 +32,8 @@ struct EpisodeCurves {
   std::vector<std::vector<double>> loss;      ///< [K + 1][N] mean cross-entropy of the query images
 };
 
-/// An evaluation as it is kept in evaluation/<split>.json. Accuracies are shares, not per cent.
+/// An evaluation as it is kept in a file of RunDirectory::evaluation_file. Accuracies are shares, not per
+/// cent.
 struct EvaluationResult {
   std::string split;
   std::string estimator;          ///< that trained the parameters
@@ -59,6 +62,10 @@ std::string evaluated_name(const std::string& name, size_t members);
 /// The means of `curves`; what they do not say (estimator, seed, ways, ...) is left for the caller to fill
 /// in.
 EvaluationResult summarize(const EpisodeCurves& curves);
+
+/// What sets an evaluation apart from the one that `defaults`, the evaluation options of the run's config,
+/// and the best checkpoint give: "steps10_last", fit for the name of a file; "" where nothing does.
+std::string settings_of(const EvaluationResult& result, const EvaluationOptions& defaults);
 
 /// Whether two evaluations drew their episodes by the same split, seed, number and sizes: the same episodes,
 /// where their data sets are the same.

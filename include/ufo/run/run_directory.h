@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ufo/data/dataset.h>
 #include <ufo/run/best_checkpoints.h>
@@ -44,7 +45,13 @@ class RunDirectory {
   std::filesystem::path kept_checkpoint(int64_t step) const {
     return run::kept_checkpoint(best_checkpoint(), step);
   }
-  std::filesystem::path evaluation_file(data::Split split) const;
+
+  /// evaluation/<split>.json for the settings of the run's config, evaluation/<split>_<settings>.json for
+  /// others.
+  std::filesystem::path evaluation_file(data::Split split, const std::string& settings = "") const;
+
+  /// The evaluations of `split` that are there, that of the config's settings first.
+  std::vector<std::filesystem::path> evaluation_files(data::Split split) const;
 
   /// The file that `--checkpoint` names: "best" (or, before the first validation, last), "last", or a path.
   /// Throws DataError where there is none.
