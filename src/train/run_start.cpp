@@ -61,10 +61,10 @@ void check_start(const run::Checkpoint& start, const fs::path& file, const Works
   }
   try {
     make_outer_optimizer(options.outer, start.parameters)->load_state(start.optimizer);
+    bilevel::make_coin(options.meta_gradient, *workspace.make_estimator()).restore(start.estimator_state);
   } catch (const DataError& error) {
     throw DataError(file.string() + ": " + error.what());
   }
-  workspace.make_estimator()->restore(start.estimator_state);
 }
 
 /// The checkpoint to go on from. Where the last one is damaged, the message names what is left.

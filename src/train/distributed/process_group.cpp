@@ -69,6 +69,31 @@ Store open_store(const ProcessPlace& place) {
   }
 }
 
+/// Throws where a process came with another WORLD_SIZE, so that some would wait for ranks that never come.
+/// Each says its size and reads those of the others; for one that does not come at all it waits as long as
+/// for the meeting.
+void compare_sizes(const ProcessPlace& place, const Store& store) {
+  const auto key = [](int64_t rank) { return "size/" + std::to_string(rank); };
+  const std::string own = std::to_string(place.size);
+  store->set(key(place.rank), std::vector<uint8_t>(own.begin(), own.end()));
+  for (int64_t rank = 0; rank < place.size; ++rank) {
+    std::vector<uint8_t> found;
+    try {
+      found = store->get(key(rank));
+    } catch (const std::exception& error) {
+      throw std::runtime_error(name_of(place) + ": rank " + std::to_string(rank) +
+                               " did not come, or has gone (WORLD_SIZE): " + reason(error));
+    }
+    const std::string size(found.begin(), found.end());
+    if (size != own) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));  // others read the store, which may go with us
+      throw ConfigError("environment: WORLD_SIZE: need the same for all processes, got " + own +
+                        " for rank " + std::to_string(place.rank) + " and " + size + " for rank " +
+                        std::to_string(rank));
+    }
+  }
+}
+
 /// Gloo's process group. Its constructor returns once all processes are connected.
 Backend make_gloo_group(const ProcessPlace& place, const Store& store) {
   using c10d::ProcessGroupGloo;
@@ -97,6 +122,7 @@ class ProcessGroup final : public Communicator {
  public:
   ProcessGroup(const ProcessPlace& place, at::Device device)
       : place_(place), store_(c10::make_intrusive<c10d::PrefixStore>("ufo-maml", open_store(place))) {
+    compare_sizes(place, store_);
     Heartbeat::announce(*store_, place.rank);
     host_group_ = make_gloo_group(place, store_);
     heartbeat_ = std::make_unique<Heartbeat>(store_->clone(), place.rank, place.size, Heartbeat::Options(),
