@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <ufo/base/error.h>
 #include <ufo/base/logging.h>
 #include <ufo/base/printable.h>
+#include <ufo/base/terminal.h>
 
 namespace ufo {
 namespace {
@@ -16,7 +18,7 @@ namespace {
 spdlog::sink_ptr standard_error_sink() {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   // On a terminal the line may hold a progress bar: back to its start and clear it.
-  sink->set_pattern(::isatty(STDERR_FILENO) ? "\r\033[K%v" : "%v");
+  sink->set_pattern(terminal_takes_escapes() ? "\r\033[K%v" : "%v");
   sink->set_level(spdlog::level::info);
   return sink;
 }
@@ -34,6 +36,11 @@ void log(LogLevel level, std::string_view line) {
   constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
                                                    spdlog::level::warn, spdlog::level::err};
   spdlog::log(kLevels[static_cast<size_t>(level)], "{}", printable(line));
+}
+
+bool terminal_takes_escapes() {
+  const char* const terminal = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
 void log_to_standard_error() { install({standard_error_sink()}); }

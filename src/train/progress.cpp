@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <ufo/base/logging.h>
+#include <ufo/base/terminal.h>
 #include <ufo/base/text.h>
 #include <ufo/train/progress.h>
 
@@ -46,7 +47,7 @@ Progress::Progress(int64_t first_step, int64_t steps, Outputs outputs)
 Progress::~Progress() { finish(); }
 
 Progress::Outputs Progress::standard_outputs() {
-  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const bool terminal = terminal_takes_escapes();
   const LogLevel level = terminal ? LogLevel::debug : LogLevel::info;
   return {.line = [level](const std::string& line) { log(level, line); },
           .bar = terminal ? draw_on_standard_error : std::function<void(const std::string&)>(),

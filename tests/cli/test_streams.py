@@ -3,8 +3,11 @@
 
 usage: test_streams.py PROGRAM SOURCE_FOLDER
 """
+import contextlib
 import json
+import os
 import pathlib
+import pty
 import shlex
 import subprocess
 import sys
@@ -32,6 +35,26 @@ class Streams(TrainingRun):
                     code, errors = self.outcome(arguments, redirection)
                     self.assertEqual(code, 1)
                     self.assertIn("ufo-maml: standard output: cannot write", errors)
+
+    def on_a_terminal(self, kind):
+        """What a training run prints to standard error where that is a terminal of this kind."""
+        master, terminal = pty.openpty()
+        with subprocess.Popen([self.PROGRAM, "train", "config.json", "--run-dir", kind], cwd=self.folder,
+                              env={**self.environment, "TERM": kind}, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+            os.close(terminal)
+            text = b""
+            with contextlib.suppress(OSError):  # EIO where the other side has gone
+                while part := os.read(master, 4096):
+                    text += part
+        os.close(master)
+        self.assertEqual(process.returncode, 0, text)
+        return text
+
+    def test_a_terminal_has_escapes_unless_it_is_dumb(self):
+        self.assertIn(b"\033[K", self.on_a_terminal("xterm"))
+        plain = self.on_a_terminal("dumb")
+        self.assertNotIn(b"\033", plain)
+        self.assertIn(b"step 6/6", plain)
 
     def test_closed_descriptors_are_not_taken_by_the_files_of_a_run(self):
         code, _ = self.outcome("train config.json --run-dir run", "<&- >&- 2>&-")
