@@ -214,10 +214,12 @@ Json value_schema(const std::vector<int64_t>&, const Range& range) {
   return {{"type", "array"}, {"items", value_schema(int64_t{}, range)}};
 }
 
+Json comment_schema() { return {{"description", "a remark for people, passed over"}}; }
+
 Json value_schema(const bilevel::CoinProbability& value, const Range& range) {
   const Json end = value_schema(value.value, between(0, 1));
   const Json along = {{"type", "object"},
-                      {"properties", {{"from", end}, {"to", end}}},
+                      {"properties", {{"from", end}, {"to", end}, {kComment, comment_schema()}}},
                       {"required", {"from", "to"}},
                       {"additionalProperties", false}};
   return {{"oneOf", Json::array({value_schema(value.value, range), Json{{"const", "adaptive"}}, along})}};
@@ -234,7 +236,7 @@ void check_keys(const Json& json, const Place& place, const std::vector<std::str
     place.refuse("an object", json);
   }
   for (const auto& [key, value] : json.items()) {
-    if (std::find(names.begin(), names.end(), key) != names.end()) {
+    if (key == kComment || std::find(names.begin(), names.end(), key) != names.end()) {
       continue;
     }
     const std::string path = Place::joined(place.path, key);

@@ -72,8 +72,14 @@ Json value_schema(const Enum&, const Range& range) {
   return value_schema(std::string(), range);
 }
 
-/// Throws ConfigError unless `json` is an object whose keys are all in `names`; `known` has the paths of the
-/// whole config, in which the nearest name is looked for.
+/// A key that any object of a config may have: a remark for people, of any type, passed over.
+inline constexpr const char* kComment = "_comment";
+
+/// The schema of a comment, which may have any type.
+Json comment_schema();
+
+/// Throws ConfigError unless `json` is an object whose keys are all in `names` or kComment; `known` has the
+/// paths of the whole config, in which the nearest name is looked for.
 void check_keys(const Json& json, const Place& place, const std::vector<std::string>& names,
                 const std::vector<std::string>& known);
 
@@ -144,6 +150,7 @@ Json options_schema(const Options& defaults) {
         schema["description"] = meaning;
         properties[std::string(name)] = std::move(schema);
       });
+  properties[kComment] = comment_schema();
   return {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
 }
 

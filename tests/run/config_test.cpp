@@ -278,6 +278,12 @@ TEST(Config, EveryConfigOfTheRepositoryIsAcceptedAndFindsOmniglot) {
   EXPECT_GE(count, 29);
 }
 
+TEST(Config, PassesOverCommentsInAnyObject) {
+  EXPECT_EQ(refusal(R"({"_comment": "mine", "inner": {"_comment": ["two", 2], "steps": 3}})"), "");
+  EXPECT_EQ(refusal(R"({"meta_gradient": {"q": {"_comment": "falls", "from": 0.5, "to": 0.1}}})"), "");
+  EXPECT_THAT(refusal(R"({"inner": {"comment": "no"}})"), HasSubstr("unknown key inner.comment"));
+}
+
 TEST(DifferingOptions, AreThoseInWhichAnyTwoConfigsDiffer) {
   RunOptions a, b;
   b.seed = 2;

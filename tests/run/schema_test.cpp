@@ -48,7 +48,7 @@ std::vector<std::string> paths_of(const Json& schema, const Json& defaults, cons
   EXPECT_EQ(schema.at("additionalProperties"), false) << prefix;
   std::vector<std::string> paths;
   for (const auto& [name, property] : schema.at("properties").items()) {
-    if (name == "$schema" || name == "provenance") {
+    if (name == "$schema" || name == "provenance" || name == kComment) {
       continue;
     }
     const std::string path = Place::joined(prefix, name);
