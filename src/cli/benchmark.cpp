@@ -314,7 +314,7 @@ void add_benchmark(CLI::App& app, Action& action) {
       "--sweep", arguments->sweep,
       "an option and its values, PATH=VALUE,VALUE,...: time and peak memory of first-order, exact in "
       "each memory mode and UFO at each");
-  command->add_option("--output", arguments->output,
+  command->add_option("-o,--output", arguments->output,
                       "file for the JSON object, as scripts/plot.py cost reads it");
 }
 

@@ -113,7 +113,8 @@ void add_counterexample(CLI::App& experiment, Action& action) {
                                   "Two tasks where SGD with first-order gradients does not converge",
                                   "ufo-maml experiment counterexample --output runs/counterexample --seed 2",
                                   [arguments] { return counterexample(*arguments); });
-  command->add_option("--output", arguments->output, "folder for counterexample.json")->capture_default_str();
+  command->add_option("-o,--output", arguments->output, "folder for counterexample.json")
+      ->capture_default_str();
   command
       ->add_option("--seed", arguments->options.seed, "seed of the starts, the draws of tasks and the coins")
       ->capture_default_str();

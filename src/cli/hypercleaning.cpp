@@ -129,7 +129,8 @@ void add_hypercleaning(CLI::App& experiment, Action& action) {
       add_command(experiment, action, "hypercleaning", "Find mislabelled training examples by their weights",
                   "ufo-maml experiment hypercleaning --output runs/hypercleaning --corruption 0.3",
                   [arguments] { return hypercleaning(*arguments); });
-  command->add_option("--output", arguments->output, "folder for hypercleaning.json")->capture_default_str();
+  command->add_option("-o,--output", arguments->output, "folder for hypercleaning.json")
+      ->capture_default_str();
   command
       ->add_option("--seed", options.seed, "seed of the choice of examples, the wrong labels and the coins")
       ->capture_default_str();

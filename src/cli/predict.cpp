@@ -204,7 +204,7 @@ void add_predict(CLI::App& app, Action& action) {
           "folder of the images to classify, with or without sub-folders; where these are named like "
           "the classes, the accuracy is logged")
       ->required();
-  command->add_option("--output", arguments->output, "CSV file to write (default: standard output)");
+  command->add_option("-o,--output", arguments->output, "CSV file to write (default: standard output)");
   command->add_option("--checkpoint", arguments->checkpoint, "best, last or a checkpoint file")
       ->capture_default_str();
   command

@@ -37,7 +37,7 @@ void add_report(CLI::App& app, Action& action) {
       app, action, "report", "Write a page about one run, or several side by side",
       "ufo-maml report runs/quickstart_* --output report.html", [arguments] { return report(*arguments); });
   command->add_option("RUN", arguments->runs, "run directories, in the order of the page")->required();
-  command->add_option("--output", arguments->output, "HTML file to write")->capture_default_str();
+  command->add_option("-o,--output", arguments->output, "HTML file to write")->capture_default_str();
   command->add_option("--split", arguments->split, "of the evaluations: train, validation or test")
       ->capture_default_str();
 }

@@ -56,6 +56,23 @@ TEST_F(Program, EverySubcommandHasHelpWithAnExample) {
   }
 }
 
+TEST_F(Program, WritesToWhatFollowsOWhereverItTakesAnOutput) {
+  run({"data", "preview", "tiny.json", "-o", "episode.png"});
+  EXPECT_TRUE(fs::exists(folder / "episode.png"));
+  const std::vector<std::vector<std::string>> commands = {{"report"},
+                                                          {"predict"},
+                                                          {"data", "preview"},
+                                                          {"gradient"},
+                                                          {"benchmark"},
+                                                          {"experiment", "counterexample"},
+                                                          {"experiment", "hypercleaning"}};
+  for (auto command : commands) {
+    const std::string name = testing::PrintToString(command);
+    command.push_back("--help");
+    EXPECT_THAT(run(command), HasSubstr("\n  -o,--output TEXT")) << name;
+  }
+}
+
 TEST_F(Program, TrainsEvaluatesAndTabulates) {
   const std::string trained = run({"train", "tiny.json", "--run-dir", "run"});
   EXPECT_THAT(trained, HasSubstr("run/checkpoints/last.safetensors (step 6)"));
