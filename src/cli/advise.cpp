@@ -108,6 +108,7 @@ void add_advise(CLI::App& app, Action& action) {
       "ufo-maml advise configs/omniglot_20way_1shot_maml.json --checkpoint runs/maml/checkpoints/best.safetensors",
       [arguments] { return print_advice(*arguments); });
   add_config_arguments(*command, arguments->config, arguments->assignments);
+  add_threads(*command);
   command->add_option(
       "--checkpoint", arguments->checkpoint,
       "parameters (default: the initialisation of the seed, where D^2 is not that of a trained network)");

@@ -303,6 +303,7 @@ void add_benchmark(CLI::App& app, Action& action) {
       "ufo-maml benchmark configs/omniglot_5way_1shot_maml.json --steps 50 --json",
       [arguments] { return benchmark(*arguments); });
   add_config_arguments(*command, arguments->config, arguments->assignments);
+  add_threads(*command);
   command->add_option("--steps", arguments->steps, "outer steps to time")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 30));

@@ -137,6 +137,7 @@ void add_check(CLI::App& app, Action& action) {
                                   "ufo-maml check configs/omniglot_20way_1shot_ufo.json --set inner.steps=3",
                                   [arguments] { return check(*arguments); });
   add_config_arguments(*command, arguments->config, arguments->assignments);
+  add_threads(*command);
 }
 
 }  // namespace ufo::cli

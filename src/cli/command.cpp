@@ -1,5 +1,9 @@
 #include "cli/command.h"
 
+#include <cstdlib>
+
+#include <ATen/Parallel.h>
+
 namespace ufo::cli {
 
 std::string program_name(const CLI::App& app) {
@@ -25,6 +29,18 @@ void add_config_arguments(CLI::App& command, std::string& file, std::vector<std:
                   "change one option, e.g. --set meta_gradient.q=0.2; may be given several times")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
+}
+
+void add_threads(CLI::App& command) {
+  command
+      .add_option_function<int>(
+          "--threads",
+          [](int threads) {
+            ::setenv("OMP_NUM_THREADS", std::to_string(threads).c_str(), 1);
+            at::set_num_threads(threads);
+          },
+          "threads of each process (default: OMP_NUM_THREADS, or one a core)")
+      ->check(CLI::Range(1, 1024));
 }
 
 }  // namespace ufo::cli

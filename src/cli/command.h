@@ -21,6 +21,9 @@ CLI::App* add_command(CLI::App& app, Action& action, const std::string& name, co
 /// Adds the positional CONFIG and --set PATH=VALUE.
 void add_config_arguments(CLI::App& command, std::string& file, std::vector<std::string>& assignments);
 
+/// Adds --threads, which takes effect as it is read: as OMP_NUM_THREADS in the environment, before that.
+void add_threads(CLI::App& command);
+
 // The subcommands: each adds itself to `app`.
 void add_train(CLI::App& app, Action& action);
 void add_evaluate(CLI::App& app, Action& action);

@@ -121,6 +121,7 @@ void add_counterexample(CLI::App& experiment, Action& action) {
   command->add_option("--steps", arguments->options.steps, "outer steps")->capture_default_str();
   command->add_option("--q", arguments->options.q, "UFO's probability of the exact branch")
       ->capture_default_str();
+  add_threads(*command);
 }
 
 }  // namespace ufo::cli

@@ -124,6 +124,7 @@ void add_data(CLI::App& app, Action& action) {
                   [arguments] { return preview(*arguments); });
   for (CLI::App* command : {verify_command, summary_command, preview_command}) {
     add_config_arguments(*command, arguments->config, arguments->assignments);
+    add_threads(*command);
   }
   preview_command->add_option("-o,--output", arguments->output, "PNG file to write")->capture_default_str();
   preview_command->add_option("--split", arguments->split, "train, validation or test")

@@ -221,6 +221,7 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
+  add_threads(*command);
   command->add_flag("--changed-data", arguments->changed_data,
                     "go on though classes or images changed, where no class changed its split");
   command->add_option("--data", arguments->data_root,

@@ -134,6 +134,7 @@ void add_gradient(CLI::App& app, Action& action) {
       "--set outer.meta_batch=4",
       [arguments] { return gradient(*arguments); });
   add_config_arguments(*command, arguments->config, arguments->assignments);
+  add_threads(*command);
   command->add_option("-o,--output", arguments->output, "safetensors file to write")->required();
   command->add_option("--checkpoint", arguments->checkpoint,
                       "parameters (default: the initialisation of the seed)");

@@ -144,6 +144,7 @@ void add_hypercleaning(CLI::App& experiment, Action& action) {
   command->add_option("--outer-rate", options.outer_rate, "outer step size")->capture_default_str();
   command->add_option("--inner-steps", options.inner.steps, "inner steps")->capture_default_str();
   command->add_option("--inner-rate", options.inner.learning_rate, "inner step size")->capture_default_str();
+  add_threads(*command);
 }
 
 }  // namespace ufo::cli

@@ -211,6 +211,7 @@ void add_predict(CLI::App& app, Action& action) {
       ->add_option("--steps", arguments->steps, "inner steps (default: the config's evaluation.inner_steps)")
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
+  add_threads(*command);
 }
 
 }  // namespace ufo::cli

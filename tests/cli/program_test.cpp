@@ -73,6 +73,17 @@ TEST_F(Program, WritesToWhatFollowsOWhereverItTakesAnOutput) {
   }
 }
 
+TEST_F(Program, TakesTheThreadsThatItIsGiven) {
+  for (const int threads : {1, 3}) {
+    const run::Json result = run::Json::parse(run({"benchmark", "tiny.json", "--json", "--steps", "1",
+                                                   "--warm-up", "1", "--threads", std::to_string(threads)}));
+    EXPECT_EQ(result.at("threads"), threads);
+  }
+  const Outcome none = run_program({"train", "tiny.json", "--threads", "0"}, folder.path());
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.errors, HasSubstr("--threads: Value 0 not in range [1 - 1024]"));
+}
+
 TEST_F(Program, TrainsEvaluatesAndTabulates) {
   const std::string trained = run({"train", "tiny.json", "--run-dir", "run"});
   EXPECT_THAT(trained, HasSubstr("run/checkpoints/last.safetensors (step 6)"));
