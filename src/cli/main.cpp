@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/standard_streams.h"
+#include "cli/version.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -70,7 +71,8 @@ int run(int argc, char** argv) {
       "Results go to standard output, the log to standard error.\n"
       "Exit code: 0 done, 1 the run failed, 2 usage, config or data are wrong, "
       "130 / 143 after SIGINT / SIGTERM.");
-  app.set_version_flag("--version", UFO_VERSION);
+  app.set_version_flag("--version", std::function<std::string()>(version_text),
+                       "Print version, revision, LibTorch, CUDA and instruction set, and exit");
   app.require_subcommand(1);
   Action action;
   for (const auto add : kCommands) {
@@ -85,6 +87,8 @@ int run(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     return report(std::string(error.what()) + " (see ufo-maml" + chosen(app) + " --help)", kBadUsage);
+  } catch (const ufo::UserError& error) {
+    return report(error.what(), kBadUsage);
   }
   try {
     ufo::log_to_standard_error();

@@ -17,6 +17,7 @@ namespace ufo::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::MatchesRegex;
 namespace fs = std::filesystem;
 
 class Program : public testing::Test {
@@ -82,6 +83,12 @@ TEST_F(Program, TakesTheThreadsThatItIsGiven) {
   const Outcome none = run_program({"train", "tiny.json", "--threads", "0"}, folder.path());
   EXPECT_EQ(none.exit_code, 2);
   EXPECT_THAT(none.errors, HasSubstr("--threads: Value 0 not in range [1 - 1024]"));
+}
+
+TEST_F(Program, SaysItsVersionAndThoseOfItsParts) {
+  EXPECT_THAT(
+      run({"--version"}),
+      MatchesRegex("ufo-maml [0-9.]+, revision .+\nLibTorch [0-9.]+.*\nCUDA .+\ninstruction set .+\n"));
 }
 
 TEST_F(Program, TrainsEvaluatesAndTabulates) {

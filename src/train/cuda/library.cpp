@@ -25,10 +25,6 @@ int version_of(void* driver) {
   return get != nullptr && get(&version) == 0 ? version : 0;
 }
 
-std::string written(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
-
 Library open() {
   void* const driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
   if (driver == nullptr) {
@@ -63,6 +59,10 @@ const Library& library() {
 
 const Functions* functions() { return library().functions; }
 
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
 const std::string& why_missing() { return library().why_missing; }
 
 std::string why_outdated(int driver_version, int cuda_version) {
@@ -73,7 +73,7 @@ std::string why_outdated(int driver_version, int cuda_version) {
   constexpr int kMajorOfR580 = 13;
   return "need an NVIDIA driver for CUDA " + std::to_string(major) +
          (major == kMajorOfR580 ? " (R580 or newer)" : "") + ", found one for CUDA " +
-         written(driver_version) + "; --device cpu does without";
+         version_text(driver_version) + "; --device cpu does without";
 }
 
 const std::string& why_outdated() { return library().why_outdated; }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cuda/interface.h"
+#include "interface.h"
 
 #include <string>
 
@@ -12,6 +12,9 @@ const Functions* functions();
 
 /// Why functions() is nullptr, and what helps; empty where it is not.
 const std::string& why_missing();
+
+/// A version as cuDriverGetVersion gives it, written: 12040 is "12.4".
+std::string version_text(int version);
 
 /// What to do about a driver that is older than the library's CUDA, which then finds no device; empty where
 /// it is not. Versions are as cuDriverGetVersion gives them: 12040 is CUDA 12.4, 0 unknown.
