@@ -26,6 +26,7 @@ constexpr int64_t kQueriesAtOnce = 256;  // what bounds memory, where query imag
 struct PredictArguments {
   std::string run, support, query, output, checkpoint = "best", device;
   int64_t steps = 0;  ///< 0: as the config says
+  bool skip_bad = false;
 };
 
 /// The images as the run's data set was read; its statistics were written down when it was trained.
@@ -146,9 +147,12 @@ void log_accuracy(const std::vector<std::string>& paths, const std::vector<std::
   }
 }
 
-void log_passed_over(const std::string& option, const data::LooseImages& images) {
-  if (!images.passed_over.empty()) {
-    log(LogLevel::warning, option + ": " + images.passed_over);
+/// Says which files of the folder that `option` names were not taken.
+void log_not_taken(const std::string& option, const data::LooseImages& images) {
+  for (const std::string& line : {images.passed_over, images.skipped}) {
+    if (!line.empty()) {
+      log(LogLevel::warning, option + ": " + line);
+    }
   }
 }
 
@@ -159,10 +163,11 @@ int predict(const PredictArguments& arguments) {
   const at::Device device = train::parse_device(arguments.device.empty() ? options.device : arguments.device);
   train::set_precision(options.precision);
   const data::ImageForm form = form_of(config);
-  const auto support = data::read_labelled_images("predict: --support", arguments.support, form);
-  const auto query = data::read_loose_images("predict: --query", arguments.query, form);
-  log_passed_over("--support", support.images);
-  log_passed_over("--query", query);
+  const auto bad = arguments.skip_bad ? data::BadImages::skip : data::BadImages::refuse;
+  const auto support = data::read_labelled_images("predict: --support", arguments.support, form, bad);
+  const auto query = data::read_loose_images("predict: --query", arguments.query, form, bad);
+  log_not_taken("--support", support.images);
+  log_not_taken("--query", query);
   const auto ways = static_cast<int64_t>(support.class_names.size());
   const Model model = load_model(options, run.find_checkpoint(arguments.checkpoint),
                                  static_cast<int64_t>(form.mean.size()), ways);
@@ -210,6 +215,9 @@ void add_predict(CLI::App& app, Action& action) {
   command
       ->add_option("--steps", arguments->steps, "inner steps (default: the config's evaluation.inner_steps)")
       ->check(CLI::Range(1, 1 << 20));
+  command->add_flag(
+      "--skip-bad", arguments->skip_bad,
+      "leave out images that cannot be decoded, and say how many, in place of an end with an error");
   command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
   add_threads(*command);
 }

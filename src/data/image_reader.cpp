@@ -80,13 +80,13 @@ void decode_images(const FileTree& tree, const std::vector<std::string>& paths, 
 }
 
 void read_images(const FileTree& tree, const std::vector<std::string>& paths, const Placement& placement,
-                 const ImageTarget& target) {
+                 const ImageTarget& target, const BrokenUse& use_broken) {
   const at::Tensor& images = target.images;
   const int height = static_cast<int>(images.size(1)), width = static_cast<int>(images.size(2));
   const int64_t channels = images.size(3);
   auto* const pixels = images.mutable_data_ptr<uint8_t>();
   auto* const files = target.files.mutable_data_ptr<int64_t>();
-  decode_images(tree, paths, channels, [&](size_t index, const ReadImage& image) {
+  const auto take = [&](size_t index, const ReadImage& image) {
     const size_t place = placement.places.empty() ? index : static_cast<size_t>(placement.places[index]);
     const size_t offset = place * static_cast<size_t>(images.stride(0));
     cv::Mat resized(height, width, channels == 1 ? CV_8UC1 : CV_8UC3, pixels + offset);
@@ -98,7 +98,8 @@ void read_images(const FileTree& tree, const std::vector<std::string>& paths, co
     file[0] = image.pixels.rows;
     file[1] = image.pixels.cols;
     file[2] = image.file_checksum;
-  });
+  };
+  decode_images(tree, paths, channels, take, use_broken);
 }
 
 }  // namespace ufo::data

@@ -49,9 +49,10 @@ struct ImageTarget {
 };
 
 /// Decodes the files `paths` (sorted) of `tree` and resizes them by area into `target`, whose images are
-/// square; I = paths.size(). Throws as decode_images does.
+/// square; I = paths.size(). Of a file that `use_broken` takes nothing is written. Throws as decode_images
+/// does.
 void read_images(const FileTree& tree, const std::vector<std::string>& paths, const Placement& placement,
-                 const ImageTarget& target);
+                 const ImageTarget& target, const BrokenUse& use_broken = {});
 
 /// What is to be said of images whose `files` are given as in ImageTarget, made `size` x `size`: "1,200 of
 /// 1,300 images have 32x32 pixels and are enlarged: set dataset.image_size=32"; empty where they fit.

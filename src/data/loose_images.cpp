@@ -4,6 +4,8 @@
 #include "traits.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include <ATen/ATen.h>
 
@@ -55,15 +57,41 @@ Listing list_images(const std::string& what, const fs::path& folder) {
   return listing;
 }
 
-LooseImages decode(Listing listing, const ImageForm& form) {
+/// "skipped 2 images; the first: need an image, cannot decode ...": `broken` has the fault of each by its
+/// number.
+std::string line_of_skipped(const std::map<size_t, std::string>& broken) {
+  return broken.empty()
+             ? ""
+             : "skipped " + std::to_string(broken.size()) +
+                   (broken.size() == 1 ? " image: " : " images; the first: ") + broken.begin()->second;
+}
+
+LooseImages decode(Listing listing, const ImageForm& form, BadImages bad) {
   const auto count = static_cast<int64_t>(listing.paths.size());
   const ImageTarget target{
       .images = at::empty({count, form.size, form.size, static_cast<int64_t>(form.mean.size())}, at::kByte),
       .files = at::zeros({count, 3}, at::kLong)};
-  read_images(*listing.tree, listing.paths, {.inverted = form.inverted}, target);
-  return {.paths = std::move(listing.relative),
-          .pixels = target.images,
-          .passed_over = listing.passed_over.line()};
+  std::mutex mutex;
+  std::map<size_t, std::string> broken;
+  const auto skip = [&](size_t index, const std::string& fault) {
+    const std::lock_guard lock(mutex);
+    broken[index] = fault;
+  };
+  read_images(*listing.tree, listing.paths, {.inverted = form.inverted}, target,
+              bad == BadImages::skip ? BrokenUse(skip) : BrokenUse());
+  LooseImages images{.paths = {},
+                     .pixels = {},
+                     .passed_over = listing.passed_over.line(),
+                     .skipped = line_of_skipped(broken)};
+  std::vector<int64_t> whole;
+  for (size_t i = 0; i < listing.relative.size(); ++i) {
+    if (!broken.contains(i)) {
+      whole.push_back(static_cast<int64_t>(i));
+      images.paths.push_back(std::move(listing.relative[i]));
+    }
+  }
+  images.pixels = target.images.index_select(0, at::tensor(whole, at::kLong));
+  return images;
 }
 
 std::vector<std::string> class_folders(const std::string& what, const fs::path& folder) {
@@ -83,6 +111,31 @@ std::vector<std::string> class_folders(const std::string& what, const fs::path& 
   return names;
 }
 
+/// The class of each of `images`, which lie in the folders `class_names` of `folder`. Throws DataError where
+/// one lies elsewhere, and for a class without any.
+std::vector<int64_t> labels_of(const std::string& what, const fs::path& folder,
+                               const std::vector<std::string>& class_names,
+                               const std::vector<std::string>& images) {
+  std::vector<int64_t> labels, sizes(class_names.size());
+  for (const std::string& path : images) {
+    if (std::count(path.begin(), path.end(), '/') != 1) {
+      throw DataError(what + ": need images as <class>/<file>, got " + printable(path) + " in " +
+                      folder.string());
+    }
+    const auto found =
+        std::lower_bound(class_names.begin(), class_names.end(), path.substr(0, path.find('/')));
+    labels.push_back(found - class_names.begin());
+    ++sizes[static_cast<size_t>(labels.back())];
+  }
+  const auto empty = std::find(sizes.begin(), sizes.end(), 0);
+  if (empty != sizes.end()) {
+    throw DataError(what + ": need at least one whole image (" + decoded_formats() +
+                    ") of each class, found none in " +
+                    (folder / class_names[static_cast<size_t>(empty - sizes.begin())]).string());
+  }
+  return labels;
+}
+
 }  // namespace
 
 ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std::vector<float> deviation) {
@@ -100,37 +153,27 @@ ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std
           .deviation = std::move(deviation)};
 }
 
-LooseImages read_loose_images(const std::string& what, const fs::path& folder, const ImageForm& form) {
+LooseImages read_loose_images(const std::string& what, const fs::path& folder, const ImageForm& form,
+                              BadImages bad) {
   Listing listing = list_images(what, folder);
   if (listing.paths.empty()) {
     throw DataError(what + ": need images of " + decoded_formats() + ", found none in " + folder.string());
   }
-  return decode(std::move(listing), form);
+  LooseImages images = decode(std::move(listing), form, bad);
+  if (images.paths.empty()) {
+    throw DataError(what + ": need whole images, found none in " + folder.string() + ": " + images.skipped);
+  }
+  return images;
 }
 
-LabelledImages read_labelled_images(const std::string& what, const fs::path& folder, const ImageForm& form) {
+LabelledImages read_labelled_images(const std::string& what, const fs::path& folder, const ImageForm& form,
+                                    BadImages bad) {
   Listing listing = list_images(what, folder);
   LabelledImages result;
   result.class_names = class_folders(what, folder);
-  std::vector<int64_t> labels, sizes(result.class_names.size());
-  for (const std::string& path : listing.relative) {
-    if (std::count(path.begin(), path.end(), '/') != 1) {
-      throw DataError(what + ": need images as <class>/<file>, got " + printable(path) + " in " +
-                      folder.string());
-    }
-    const auto found = std::lower_bound(result.class_names.begin(), result.class_names.end(),
-                                        path.substr(0, path.find('/')));
-    labels.push_back(found - result.class_names.begin());
-    ++sizes[static_cast<size_t>(labels.back())];
-  }
-  const auto empty = std::find(sizes.begin(), sizes.end(), 0);
-  if (empty != sizes.end()) {
-    throw DataError(what + ": need at least one image (" + decoded_formats() +
-                    ") of each class, found none in " +
-                    (folder / result.class_names[static_cast<size_t>(empty - sizes.begin())]).string());
-  }
-  result.labels = at::tensor(labels, at::kLong);
-  result.images = decode(std::move(listing), form);
+  labels_of(what, folder, result.class_names, listing.relative);  // refuses before it decodes
+  result.images = decode(std::move(listing), form, bad);
+  result.labels = at::tensor(labels_of(what, folder, result.class_names, result.images.paths), at::kLong);
   return result;
 }
 

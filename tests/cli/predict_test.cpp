@@ -142,13 +142,25 @@ TEST_F(Predict, KeepsTheHeadOfTheRunForItsNumberOfClasses) {
   EXPECT_THAT(outcome.output, StartsWith("file,predicted,slope 1,slope 3,slope 7,x,y\n"));
 }
 
+TEST_F(Predict, SkipsBadImagesWhereAskedAndCountsThem) {
+  folder_.write("query/damaged.bmp", "no image");
+  folder_.write("support/slope 1/damaged.bmp", "no image");
+  const Outcome outcome = predict("support", {"--skip-bad"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_EQ(lines_of(outcome.output).size(), 7u);
+  EXPECT_THAT(outcome.errors,
+              HasSubstr("--query: skipped 1 image: need an image, cannot decode query/damaged.bmp"));
+  EXPECT_THAT(outcome.errors, HasSubstr("--support: skipped 1 image: need an image"));
+  EXPECT_THAT(outcome.output, Not(HasSubstr("damaged")));
+}
+
 TEST_F(Predict, RefusesBadFolders) {
   expect_refused(predict("support", {"--query", "none"}),
                  "predict: --query: need a folder of images, got none");
   fs::create_directories(folder_ / "empty");
   expect_refused(predict("support", {"--query", "empty"}), "predict: --query: need images");
   fs::create_directories(folder_ / "support/zero");
-  expect_refused(predict("support"), "predict: --support: need at least one image");
+  expect_refused(predict("support"), "predict: --support: need at least one whole image");
   fs::remove(folder_ / "support/zero");
   folder_.write("query/damaged.bmp", "no image");
   expect_refused(predict("support"), "cannot decode query/damaged.bmp");

@@ -113,5 +113,31 @@ TEST_F(ImageFiles, RefuseADamagedImage) {
   EXPECT_THAT(error_of([&] { labelled(); }), HasSubstr("need an image, cannot decode images/b/2.png"));
 }
 
+TEST_F(ImageFiles, AreSkippedWhereDamagedIfAskedAndCounted) {
+  const auto skipping = [&] { return read_labelled_images("support", root_, form_, BadImages::skip); };
+  for (const char* path : {"a/1.png", "a/3.png", "b/1.png"}) {
+    write_image(root_ / path, 1 + path[2]);
+  }
+  const at::Tensor whole = labelled().images.pixels;
+  write_text(root_ / "a/2.png", "no image");
+  EXPECT_EQ(
+      skipping().images.skipped,
+      "skipped 1 image: need an image, cannot decode images/a/2.png: its content is of no known format");
+  write_text(root_ / "b/0.png", "no image");
+  const LabelledImages images = skipping();
+  EXPECT_THAT(images.images.paths, ElementsAre("a/1.png", "a/3.png", "b/1.png"));
+  EXPECT_TRUE(at::equal(images.images.pixels, whole));
+  EXPECT_TRUE(at::equal(images.labels, at::tensor({0, 0, 1}, at::kLong)));
+  EXPECT_THAT(images.images.skipped,
+              HasSubstr("skipped 2 images; the first: need an image, cannot decode images/a/2"));
+  fs::remove(root_ / "b/1.png");
+  EXPECT_THAT(error_of(skipping), HasSubstr("need at least one whole image"));
+  fs::remove_all(root_ / "b");
+  fs::remove(root_ / "a/1.png");
+  fs::remove(root_ / "a/3.png");
+  EXPECT_THAT(error_of([&] { read_loose_images("query", root_, form_, BadImages::skip); }),
+              HasSubstr("query: need whole images, found none in"));
+}
+
 }  // namespace
 }  // namespace ufo::data

@@ -28,11 +28,15 @@ struct ImageForm {
 /// Throws DataError unless these have a value for each of options.channels and every deviation is above 0.
 ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std::vector<float> deviation);
 
+/// What becomes of image files that cannot be decoded.
+enum class BadImages { refuse, skip };
+
 /// The image files of a folder, decoded.
 struct LooseImages {
   std::vector<std::string> paths;  ///< relative to the folder, sorted
   at::Tensor pixels;               ///< [I, H, W, C] uint8
   std::string passed_over;         ///< a line that counts and names the files not read; empty where none
+  std::string skipped;  ///< a line that counts the bad images and names the first; empty where none
 };
 
 /// The same with a class for each.
@@ -43,14 +47,15 @@ struct LabelledImages {
 };
 
 /// Reads the images of `folder` and of all folders in it. `what` begins the message of a DataError, thrown
-/// where the folder cannot be read, has no images, or has one that cannot be decoded.
+/// where the folder cannot be read, has no images, or has one that cannot be decoded and is not to be
+/// skipped.
 LooseImages read_loose_images(const std::string& what, const std::filesystem::path& folder,
-                              const ImageForm& form);
+                              const ImageForm& form, BadImages bad = BadImages::refuse);
 
 /// Reads `folder`, which has one sub-folder a class with that class's images. Throws as read_loose_images
 /// does, and for fewer than two classes, a class without images, and images anywhere else.
 LabelledImages read_labelled_images(const std::string& what, const std::filesystem::path& folder,
-                                    const ImageForm& form);
+                                    const ImageForm& form, BadImages bad = BadImages::refuse);
 
 /// pixels [I, H, W, C] uint8 as numbers, [I, C, H, W] float32 with channels last in memory.
 at::Tensor values_of(const at::Tensor& pixels, const ImageForm& form);
