@@ -13,7 +13,7 @@ at::Tensor with_mean_head(const Layout& from, const at::Tensor& parameters, cons
     const bool same_columns =
         before.shape.size() == after.shape.size() &&
         std::equal(before.shape.begin() + 1, before.shape.end(), after.shape.begin() + 1);
-    if (before.name.starts_with("head.") && before.name == after.name && same_columns) {
+    if (before.name == after.name && same_columns && before.shape != after.shape) {
       tensors[i] = tensors[i].mean(0, true).expand(after.shape);
     }
   }

@@ -31,6 +31,9 @@ Predictor::Predictor(const bilevel::Learner& learner, const at::Tensor& theta,
   check_finite(phi_, "parameters");
 }
 
+Predictor::Predictor(const nn::Network& network, const at::Tensor& phi, const at::Tensor& support_images)
+    : network_(network), phi_(phi.unsqueeze(0)), support_images_(placed(support_images)) {}
+
 at::Tensor Predictor::probabilities(const at::Tensor& query_images) const {
   c10::NoGradGuard no_grad;
   const at::Tensor logits = network_.query_logits(phi_, placed(query_images), support_images_);

@@ -154,6 +154,37 @@ TEST_F(Predict, SkipsBadImagesWhereAskedAndCountsThem) {
   EXPECT_THAT(outcome.output, Not(HasSubstr("damaged")));
 }
 
+TEST_F(Predict, AdaptsOnceAndPredictsFromThatFile) {
+  for (const std::string mode : {"support", "batch"}) {
+    const Outcome saved = predict(mode, {"--save-adapted", mode + ".safetensors"});
+    ASSERT_EQ(saved.exit_code, 0) << saved.errors;
+    const Outcome again =
+        run_program({"predict", "--adapted", mode + ".safetensors", "--query", "query"}, folder_.path());
+    ASSERT_EQ(again.exit_code, 0) << again.errors;
+    EXPECT_EQ(again.output, saved.output);
+  }
+  const Outcome alone = run_program({"predict", (*runs_ / "support").string(), "--support", "support",
+                                     "--save-adapted", "alone.safetensors"},
+                                    folder_.path());
+  EXPECT_EQ(alone.exit_code, 0) << alone.errors;
+  EXPECT_EQ(alone.output, "");
+  EXPECT_TRUE(read_file(folder_ / "alone.safetensors") == read_file(folder_ / "support.safetensors"));
+}
+
+TEST_F(Predict, RefusesWhatIsNoAdaptedFileAndTooLittleToDo) {
+  const auto adapted = [&](const std::string& file) {
+    return run_program({"predict", "--adapted", file, "--query", "query"}, folder_.path());
+  };
+  expect_refused(adapted((*runs_ / "support/checkpoints/last.safetensors").string()),
+                 "need a file that predict --save-adapted wrote: its format is \"ufo-maml checkpoint 1\"");
+  expect_refused(adapted("none"), "none");
+  expect_refused(run_program({"predict", "--query", "query"}, folder_.path()),
+                 "need RUN and --support, or --adapted");
+  expect_refused(
+      run_program({"predict", (*runs_ / "support").string(), "--support", "support"}, folder_.path()),
+      "need --query, or --save-adapted");
+}
+
 TEST_F(Predict, RefusesBadFolders) {
   expect_refused(predict("support", {"--query", "none"}),
                  "predict: --query: need a folder of images, got none");

@@ -71,5 +71,15 @@ TEST(Predictor, RefusesWhatIsNotFinite) {
   }
 }
 
+TEST(Predictor, GoesOnFromParametersThatWereAdaptedBefore) {
+  for (const char* mode : {"batch", "support"}) {
+    const OneEpisode episode(mode);
+    const Predictor again(*episode.run.network, episode.predictor->parameters(),
+                          episode.batch.support_images[0]);
+    EXPECT_TRUE(
+        at::equal(again.probabilities(episode.query()), episode.predictor->probabilities(episode.query())));
+  }
+}
+
 }  // namespace
 }  // namespace ufo::train

@@ -19,6 +19,12 @@ class Predictor {
   Predictor(const bilevel::Learner& learner, const at::Tensor& theta, const at::Tensor& support_images,
             const at::Tensor& support_labels, const bilevel::InnerOptions& inner, bilevel::Engine engine);
 
+  /// One whose parameters phi [P] were adapted to the support images before.
+  Predictor(const nn::Network& network, const at::Tensor& phi, const at::Tensor& support_images);
+
+  /// phi [P], on the device of the predictor.
+  at::Tensor parameters() const { return phi_.squeeze(0); }
+
   /// The probability of each class, [R, N] on the CPU, for query images [R, C, H, W]. Under BatchNorm::batch
   /// it depends on the R images together, else on each alone.
   at::Tensor probabilities(const at::Tensor& query_images) const;

@@ -1,0 +1,108 @@
+#include "cli/classifier.h"
+
+#include <ATen/ATen.h>
+
+#include <ufo/base/error.h>
+#include <ufo/nn/head.h>
+#include <ufo/run/checkpoint.h>
+#include <ufo/run/config.h>
+#include <ufo/run/run_directory.h>
+#include <ufo/train/device.h>
+
+namespace ufo::cli {
+namespace {
+
+/// Refuses a run without the statistics of its data set, which are written down when it is trained.
+void check_statistics(const run::Config& config) {
+  const run::Provenance& provenance = config.provenance;
+  if (provenance.mean.empty() || provenance.deviation.empty()) {
+    throw ConfigError(config.file.string() + ": need a list of numbers as provenance." +
+                      (provenance.mean.empty() ? "mean" : "deviation") +
+                      ", found none; train --resume on the run writes it");
+  }
+}
+
+/// The device to compute on, which is then ready.
+at::Device prepare_device(const ClassifierSource& source, const run::RunOptions& options) {
+  train::set_precision(options.precision);
+  return train::parse_device(source.device.empty() ? options.device : source.device);
+}
+
+/// The run's parameters for `learner`, of the classifier's network, and a remark on them.
+at::Tensor load_parameters(Classifier& classifier, const bilevel::Learner& learner,
+                           const std::filesystem::path& checkpoint) {
+  const run::RunOptions& options = classifier.adapted.options;
+  const auto ways = static_cast<int64_t>(classifier.adapted.class_names.size());
+  const auto trained =
+      run::make_network(options, static_cast<int64_t>(classifier.form.mean.size()), options.episode.ways);
+  const nn::Layout layout = bilevel::Learner(*trained, options.inner, at::kFloat).layout();
+  const auto loaded = run::load_checkpoint(checkpoint, layout);
+  classifier.remarks.push_back("adapting the parameters of outer step " + std::to_string(loaded.step) +
+                               " to " + std::to_string(ways) + " classes");
+  if (ways == options.episode.ways) {
+    return loaded.parameters;
+  }
+  classifier.remarks.push_back("the run was trained for " + std::to_string(options.episode.ways) +
+                               " classes: every row of the new head is the mean of the trained rows");
+  return nn::with_mean_head(layout, loaded.parameters, learner.layout());
+}
+
+Classifier adapt(const ClassifierSource& source) {
+  const auto run = run::RunDirectory::open(source.run);
+  Classifier classifier;
+  run::Adapted& adapted = classifier.adapted;
+  const run::Config config = run::load_config(run.config_file());
+  check_statistics(config);
+  adapted.options = config.options;
+  const at::Device device = prepare_device(source, adapted.options);
+  adapted.mean = config.provenance.mean;
+  adapted.deviation = config.provenance.deviation;
+  classifier.form = data::image_form(adapted.options.dataset, adapted.mean, adapted.deviation);
+  const auto support =
+      data::read_labelled_images("predict: --support", source.support, classifier.form, source.bad_images);
+  adapted.class_names = support.class_names;
+  adapted.support_pixels = support.images.pixels;
+  classifier.remarks = lines_of_not_taken("--support", support.images);
+  classifier.network = run::make_network(adapted);
+  const bilevel::Learner learner(*classifier.network, adapted.options.inner, device);
+  const at::Tensor theta = load_parameters(classifier, learner, run.find_checkpoint(source.checkpoint));
+  classifier.predictor = std::make_unique<train::Predictor>(
+      learner, theta.to(device), data::values_of(adapted.support_pixels, classifier.form), support.labels,
+      bilevel::InnerOptions{
+          .steps = source.steps == 0 ? adapted.options.evaluation.inner_steps : source.steps,
+          .learning_rate = adapted.options.inner.learning_rate},
+      train::parse_engine(adapted.options.engine));
+  adapted.parameters = classifier.predictor->parameters();
+  return classifier;
+}
+
+Classifier read(const ClassifierSource& source) {
+  Classifier classifier;
+  classifier.adapted = run::load_adapted(source.adapted);
+  const run::Adapted& adapted = classifier.adapted;
+  const at::Device device = prepare_device(source, adapted.options);
+  classifier.form = data::image_form(adapted.options.dataset, adapted.mean, adapted.deviation);
+  classifier.network = run::make_network(adapted);
+  classifier.predictor =
+      std::make_unique<train::Predictor>(*classifier.network, adapted.parameters.to(device),
+                                         data::values_of(adapted.support_pixels, classifier.form));
+  return classifier;
+}
+
+}  // namespace
+
+Classifier make_classifier(const ClassifierSource& source) {
+  return source.adapted.empty() ? adapt(source) : read(source);
+}
+
+std::vector<std::string> lines_of_not_taken(const std::string& option, const data::LooseImages& images) {
+  std::vector<std::string> lines;
+  for (const std::string& line : {images.passed_over, images.skipped}) {
+    if (!line.empty()) {
+      lines.push_back(option + ": " + line);
+    }
+  }
+  return lines;
+}
+
+}  // namespace ufo::cli
