@@ -111,6 +111,23 @@ void check_usage(const PredictArguments& arguments) {
   }
 }
 
+/// Refuses query images that batch statistics cannot tell apart, and adds what these statistics mean.
+void check_together(Classifier& classifier, size_t count) {
+  if (!classifier.transductive()) {
+    return;
+  }
+  if (count == 1 && !classifier.predictor->sees_lone_images()) {
+    throw ConfigError(
+        "predict: --query: need at least 2 images, got 1: batch norm takes the statistics of the query images, "
+        "and the last map of this network is 1x1, so that one image alone has the same answer whatever it is; a "
+        "run trained with model.batch_norm=support classifies each image by itself");
+  }
+  classifier.remarks.push_back(
+      "transductive: batch norm takes the statistics of all query images together (" + std::to_string(count) +
+      "), so each prediction depends on the others; a run trained with model.batch_norm=support classifies "
+      "each image by itself");
+}
+
 /// The query images, where there are any. What a reader must know goes to the classifier's remarks.
 data::LooseImages read_query(const PredictArguments& arguments, Classifier& classifier) {
   if (arguments.query.empty()) {
@@ -118,16 +135,10 @@ data::LooseImages read_query(const PredictArguments& arguments, Classifier& clas
   }
   auto query = data::read_loose_images("predict: --query", arguments.query, classifier.form,
                                        arguments.source.bad_images);
-  std::vector<std::string>& remarks = classifier.remarks;
   for (std::string& line : lines_of_not_taken("--query", query)) {
-    remarks.push_back(std::move(line));
+    classifier.remarks.push_back(std::move(line));
   }
-  if (classifier.transductive()) {
-    remarks.push_back("transductive: batch norm takes the statistics of all query images together (" +
-                      std::to_string(query.paths.size()) +
-                      "), so each prediction depends on the others; a run trained with "
-                      "model.batch_norm=support classifies each image by itself");
-  }
+  check_together(classifier, query.paths.size());
   return query;
 }
 

@@ -34,6 +34,13 @@ Predictor::Predictor(const bilevel::Learner& learner, const at::Tensor& theta,
 Predictor::Predictor(const nn::Network& network, const at::Tensor& phi, const at::Tensor& support_images)
     : network_(network), phi_(phi.unsqueeze(0)), support_images_(placed(support_images)) {}
 
+bool Predictor::sees_lone_images() const {
+  c10::NoGradGuard no_grad;
+  const at::Tensor image = support_images_.narrow(1, 0, 1);
+  return !at::equal(network_.query_logits(phi_, image, support_images_),
+                    network_.query_logits(phi_, 1 - image, support_images_));
+}
+
 at::Tensor Predictor::probabilities(const at::Tensor& query_images) const {
   c10::NoGradGuard no_grad;
   const at::Tensor logits = network_.query_logits(phi_, placed(query_images), support_images_);

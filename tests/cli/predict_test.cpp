@@ -185,6 +185,16 @@ TEST_F(Predict, RefusesWhatIsNoAdaptedFileAndTooLittleToDo) {
       "need --query, or --save-adapted");
 }
 
+TEST_F(Predict, RefusesALoneImageThatBatchStatisticsCannotSee) {
+  const Outcome trained = run_program({"train", "tiny.json", "--run-dir", "one_pixel", "--set",
+                                       "outer.steps=1", "--set", "model.downsampling=max_pool"},
+                                      runs_->path());
+  ASSERT_EQ(trained.exit_code, 0) << trained.errors;
+  folder_.write("alone/1.bmp", read_file(folder_ / "query/slope 1/1.bmp"));
+  expect_refused(predict("one_pixel", {"--query", "alone"}), "the last map of this network is 1x1");
+  EXPECT_EQ(predict("one_pixel").exit_code, 0) << "six images together";
+}
+
 TEST_F(Predict, RefusesBadFolders) {
   expect_refused(predict("support", {"--query", "none"}),
                  "predict: --query: need a folder of images, got none");

@@ -25,6 +25,10 @@ class Predictor {
   /// phi [P], on the device of the predictor.
   at::Tensor parameters() const { return phi_.squeeze(0); }
 
+  /// Whether an image classified alone has a say in its class. It has none under BatchNorm::batch where the
+  /// last map is one pixel: that is its own mean, so that every image gives the same logits.
+  bool sees_lone_images() const;
+
   /// The probability of each class, [R, N] on the CPU, for query images [R, C, H, W]. Under BatchNorm::batch
   /// it depends on the R images together, else on each alone.
   at::Tensor probabilities(const at::Tensor& query_images) const;
