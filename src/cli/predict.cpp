@@ -1,5 +1,6 @@
 #include "cli/classifier.h"
 #include "cli/command.h"
+#include "cli/query_memory.h"
 #include "report/csv.h"
 
 #include <algorithm>
@@ -15,8 +16,6 @@
 namespace ufo::cli {
 namespace {
 
-constexpr int64_t kQueriesAtOnce = 256;  // what bounds memory, where query images do not depend on each other
-
 struct PredictArguments {
   ClassifierSource source;
   std::string query, output, save_adapted;
@@ -26,7 +25,7 @@ struct PredictArguments {
 /// [R, N]
 at::Tensor classify(const Classifier& classifier, const at::Tensor& pixels) {
   const int64_t count = pixels.size(0);
-  const int64_t at_once = classifier.transductive() ? count : kQueriesAtOnce;
+  const int64_t at_once = classifier.transductive() ? count : images_at_once(classifier.adapted.options);
   std::vector<at::Tensor> parts;
   for (int64_t first = 0; first < count; first += at_once) {
     const at::Tensor part = pixels.narrow(0, first, std::min(at_once, count - first));
@@ -121,6 +120,9 @@ void check_together(Classifier& classifier, size_t count) {
         "predict: --query: need at least 2 images, got 1: batch norm takes the statistics of the query images, "
         "and the last map of this network is 1x1, so that one image alone has the same answer whatever it is; a "
         "run trained with model.batch_norm=support classifies each image by itself");
+  }
+  if (classifier.adapted.parameters.is_cpu()) {
+    check_memory_of_together(classifier.adapted.options, static_cast<int64_t>(count));
   }
   classifier.remarks.push_back(
       "transductive: batch norm takes the statistics of all query images together (" + std::to_string(count) +
