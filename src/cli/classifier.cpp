@@ -12,6 +12,8 @@
 namespace ufo::cli {
 namespace {
 
+constexpr int64_t kManySteps = 20;  // what a head that begins as a mean was seen to need
+
 /// Refuses a run without the statistics of its data set, which are written down when it is trained.
 void check_statistics(const run::Config& config) {
   const run::Provenance& provenance = config.provenance;
@@ -28,9 +30,10 @@ at::Device prepare_device(const ClassifierSource& source, const run::RunOptions&
   return train::parse_device(source.device.empty() ? options.device : source.device);
 }
 
-/// The run's parameters for `learner`, of the classifier's network, and a remark on them.
+/// The run's parameters for `learner`, of the classifier's network, which are to take `steps` inner steps,
+/// and remarks on them.
 at::Tensor load_parameters(Classifier& classifier, const bilevel::Learner& learner,
-                           const std::filesystem::path& checkpoint) {
+                           const std::filesystem::path& checkpoint, int64_t steps) {
   const run::RunOptions& options = classifier.adapted.options;
   const auto ways = static_cast<int64_t>(classifier.adapted.class_names.size());
   const auto trained =
@@ -38,12 +41,17 @@ at::Tensor load_parameters(Classifier& classifier, const bilevel::Learner& learn
   const nn::Layout layout = bilevel::Learner(*trained, options.inner, at::kFloat).layout();
   const auto loaded = run::load_checkpoint(checkpoint, layout);
   classifier.remarks.push_back("adapting the parameters of outer step " + std::to_string(loaded.step) +
-                               " to " + std::to_string(ways) + " classes");
+                               " to " + std::to_string(ways) + " classes by " + std::to_string(steps) +
+                               " inner steps");
   if (ways == options.episode.ways) {
     return loaded.parameters;
   }
-  classifier.remarks.push_back("the run was trained for " + std::to_string(options.episode.ways) +
-                               " classes: every row of the new head is the mean of the trained rows");
+  std::string remark = "the run was trained for " + std::to_string(options.episode.ways) +
+                       " classes: every row of the new head is the mean of the trained rows";
+  if (steps < kManySteps) {
+    remark += ", which wants more inner steps: try --steps " + std::to_string(kManySteps);
+  }
+  classifier.remarks.push_back(remark);
   return nn::with_mean_head(layout, loaded.parameters, learner.layout());
 }
 
@@ -65,12 +73,12 @@ Classifier adapt(const ClassifierSource& source) {
   classifier.remarks = lines_of_not_taken("--support", support.images);
   classifier.network = run::make_network(adapted);
   const bilevel::Learner learner(*classifier.network, adapted.options.inner, device);
-  const at::Tensor theta = load_parameters(classifier, learner, run.find_checkpoint(source.checkpoint));
+  const int64_t steps = source.steps == 0 ? adapted.options.evaluation.inner_steps : source.steps;
+  const at::Tensor theta =
+      load_parameters(classifier, learner, run.find_checkpoint(source.checkpoint), steps);
   classifier.predictor = std::make_unique<train::Predictor>(
       learner, theta.to(device), data::values_of(adapted.support_pixels, classifier.form), support.labels,
-      bilevel::InnerOptions{
-          .steps = source.steps == 0 ? adapted.options.evaluation.inner_steps : source.steps,
-          .learning_rate = adapted.options.inner.learning_rate},
+      bilevel::InnerOptions{.steps = steps, .learning_rate = adapted.options.inner.learning_rate},
       train::parse_engine(adapted.options.engine));
   adapted.parameters = classifier.predictor->parameters();
   return classifier;

@@ -1,4 +1,3 @@
-#include "run/config_text.h"
 #include "run/json.h"
 
 #include <algorithm>

@@ -154,6 +154,11 @@ TEST_F(Predict, SkipsBadImagesWhereAskedAndCountsThem) {
   EXPECT_THAT(outcome.output, Not(HasSubstr("damaged")));
 }
 
+TEST_F(Predict, NamesTheRemedyWhereThereAreOtherWaysThanInTraining) {
+  EXPECT_THAT(predict("support").errors, HasSubstr("try --steps 20"));
+  EXPECT_THAT(predict("support", {"--steps", "20"}).errors, Not(HasSubstr("try --steps")));
+}
+
 TEST_F(Predict, AdaptsOnceAndPredictsFromThatFile) {
   for (const std::string mode : {"support", "batch"}) {
     const Outcome saved = predict(mode, {"--save-adapted", mode + ".safetensors"});
