@@ -156,6 +156,11 @@ std::unique_ptr<OpenRun> open_run(const TrainingRequest& request, const run::Con
   write_file_atomically(run->directory.classes_file(), run::to_json(data::record_of(workspace.dataset())));
   log_to_file_too(run->directory.log_file());
   log(LogLevel::info, headline(workspace, run->directory.path().string(), processes));
+  if (workspace.network().batch_norm_mode() == nn::BatchNorm::batch) {
+    log(LogLevel::info,
+        "model.batch_norm is batch, as in the MAML paper: query images are classified by the statistics of all of "
+        "them together; to predict images one at a time, train with model.batch_norm=support");
+  }
   for (const auto* notes : {&workspace.dataset().notes, &workspace.dataset().remarks}) {
     for (const std::string& note : *notes) {
       log(LogLevel::warning, config.options.dataset.name + ": " + note);

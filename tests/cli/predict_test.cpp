@@ -142,6 +142,11 @@ TEST_F(Predict, KeepsTheHeadOfTheRunForItsNumberOfClasses) {
   EXPECT_THAT(outcome.output, StartsWith("file,predicted,slope 1,slope 3,slope 7,x,y\n"));
 }
 
+TEST_F(Predict, IsThoughtOfWhereARunWithBatchStatisticsIsTrained) {
+  EXPECT_THAT(read_file(*runs_ / "batch/log.txt"), HasSubstr("train with model.batch_norm=support"));
+  EXPECT_THAT(read_file(*runs_ / "support/log.txt"), Not(HasSubstr("train with model.batch_norm=support")));
+}
+
 TEST_F(Predict, SkipsBadImagesWhereAskedAndCountsThem) {
   folder_.write("query/damaged.bmp", "no image");
   folder_.write("support/slope 1/damaged.bmp", "no image");
