@@ -4,6 +4,7 @@
 
 #include <map>
 #include <mutex>
+#include <new>
 
 #include <ATen/ATen.h>
 
@@ -59,9 +60,13 @@ class Engine final : public ConvNetEngine {
     return std::make_unique<PooledTape<T>>(*plan, first);
   }
 
-  void give_back(int64_t images, size_t first, std::unique_ptr<PooledTape<T>> tape) {
+  /// Keeps `tape` for later, or frees it where there is no memory left to keep it: destructors call this.
+  void give_back(int64_t images, size_t first, std::unique_ptr<PooledTape<T>> tape) noexcept {
     std::lock_guard lock(mutex_);
-    tapes_[{images, first}].push_back(std::move(tape));
+    try {
+      tapes_[{images, first}].push_back(std::move(tape));
+    } catch (const std::bad_alloc&) {
+    }
   }
 
   /// Calls work(workspace) with memory for `images` images that no other thread works in.
