@@ -17,7 +17,7 @@ void train_and_evaluate(const char* file, const char* run_directory) {
 
   const ufo::train::Workspace workspace(config);
   const auto curves = ufo::train::evaluate_episodes(
-      workspace.network(), end.result.checkpoint.parameters, workspace.evaluation_sampler(/*seed=*/1),
+      workspace.learner(), end.result.checkpoint.parameters, workspace.evaluation_sampler(/*seed=*/1),
       {.tasks = 40, .inner = config.options.inner, .engine = workspace.engine()});
   const auto result = ufo::run::summarize(curves);
   std::printf("step %lld: %.1f%% +- %.1f%% of the query images of 40 test episodes\n",
