@@ -59,7 +59,7 @@ Json print_provenance(const Provenance& provenance) {
 
 Provenance read_provenance(const Json& json, const std::string& origin) {
   if (!json.is_object()) {
-    throw ConfigError(origin + ": provenance: need an object, got " + json.type_name());
+    throw ConfigError("config: provenance in " + origin + ": need an object, got " + brief(json));
   }
   Provenance provenance;
   describe(provenance, [&](const char* name, auto& member) {
@@ -69,8 +69,9 @@ Provenance read_provenance(const Json& json, const std::string& origin) {
     try {
       member = json[name].get<std::decay_t<decltype(member)>>();
     } catch (const Json::exception&) {
-      throw ConfigError(origin + ": provenance." + name + ": need a " + Json(member).type_name() + ", got " +
-                        json[name].dump());
+      const Json like = member;
+      throw ConfigError("config: provenance." + std::string(name) + " in " + origin + ": need " +
+                        (like.is_array() ? "an " : "a ") + like.type_name() + ", got " + brief(json[name]));
     }
   });
   return provenance;

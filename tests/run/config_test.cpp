@@ -217,8 +217,8 @@ TEST(Config, ReadsTheProvenanceThatARunWasWrittenWith) {
 
 TEST(Config, LeavesEmptyWhatAProvenanceLacks) {
   const TemporaryFolder folder;
-  const Config config = load_config(
-      folder.write("x.json", R"({"provenance": {"mean": "none", "threads": null, "revision": "x"}})"));
+  const Config config =
+      load_config(folder.write("x.json", R"({"provenance": {"threads": null, "revision": "x"}})"));
   EXPECT_TRUE(config.provenance.mean.empty());
   EXPECT_EQ(config.provenance.threads, 0);
   EXPECT_EQ(config.provenance.revision, "x");
@@ -241,10 +241,12 @@ TEST(Config, ARunAwayFromItsDataKnowsWhereItWas) {
   EXPECT_EQ(load_config(file).dataset_root, "/place/of/training");
 }
 
-TEST(Config, RefusesAPlaceOfTrainingThatIsNoText) {
+TEST(Config, RefusesAProvenanceOfAnotherType) {
   EXPECT_EQ(refusal(R"({"provenance": {"dataset_root": 5}})"),
             "config: provenance.dataset_root in FILE: need a string, got 5");
-  EXPECT_EQ(refusal(R"({"provenance": 5})"), "");
+  EXPECT_EQ(refusal(R"({"provenance": {"mean": "none"}})"),
+            "config: provenance.mean in FILE: need an array, got \"none\"");
+  EXPECT_EQ(refusal(R"({"provenance": 5})"), "config: provenance in FILE: need an object, got 5");
 }
 
 TEST(Config, FindsAFolderWhoseNameIsNotUtf8) {

@@ -106,6 +106,13 @@ TEST(RunDirectory, FindsCheckpoints) {
   EXPECT_EQ(run.find_checkpoint(run.best_checkpoint().string()), run.best_checkpoint());
 }
 
+TEST(RunDirectory, KnowsWhetherTrainingHasSavedACheckpoint) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(RunDirectory::has_a_checkpoint(folder / "run"));
+  folder.write("run/checkpoints/last.safetensors", "x");
+  EXPECT_TRUE(RunDirectory::has_a_checkpoint(folder / "run"));
+}
+
 TEST(RunDirectory, OpensNothingButARun) {
   const TemporaryFolder folder;
   EXPECT_THROW(RunDirectory::open(folder.path()), ConfigError);

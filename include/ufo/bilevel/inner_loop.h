@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
+#include <ATen/TensorOperators.h>
 
 #include <ufo/base/options.h>
 #include <ufo/bilevel/problem.h>
