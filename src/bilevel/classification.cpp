@@ -1,3 +1,6 @@
+#include "feature_cache.h"
+#include "head_loss.h"
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -39,6 +42,25 @@ class ReducedLinearization final : public Linearization {
 
   std::unique_ptr<Linearization> whole_;
   int64_t start_;
+};
+
+/// The inner objective as a function of the head, the features held.
+class HeadLinearization final : public Linearization {
+ public:
+  HeadLinearization(const at::Tensor& features, const at::Tensor& phi, const at::Tensor& labels,
+                    Products products)
+      : loss_(features, phi, labels), gradient_(loss_.by_head()), products_(products) {}
+
+  const at::Tensor& gradient() const override { return gradient_; }
+  at::Tensor hessian_product(const at::Tensor& v) override { return loss_.head_product(v); }
+  at::Tensor mixed_product(const at::Tensor& v) override {
+    return products_.whole() ? loss_.features_product(v) : at::Tensor();
+  }
+
+ private:
+  HeadLoss loss_;
+  at::Tensor gradient_;
+  Products products_;
 };
 
 at::Tensor rows(const at::Tensor& tensor, std::span<const int64_t> tasks) {
@@ -89,6 +111,11 @@ ClassificationProblem::ClassificationProblem(const Learner& learner, at::Tensor 
         " and " + c10::str(query_labels_.sizes()) + " for images " + c10::str(support_images_.sizes()) +
         " and " + c10::str(query_images_.sizes()));
   }
+  if (learner.body() > 0 && engine == Engine::hand_written &&
+      network_.has_features(support_images_.options())) {
+    support_features_ = std::make_shared<const FeatureCache>(learner, support_images_);
+    query_features_ = std::make_shared<const FeatureCache>(learner, query_images_);
+  }
 }
 
 std::unique_ptr<Problem> ClassificationProblem::select(std::span<const int64_t> tasks) const {
@@ -104,20 +131,51 @@ Schedule ClassificationProblem::schedule() const {
 }
 
 at::Tensor ClassificationProblem::initial(const at::Tensor& theta) const {
-  return Problem::initial(learner_.initialisation(theta));
+  const at::Tensor start = learner_.initialisation(theta);
+  return Problem::initial(head_alone() ? start.slice(0, learner_.body()) : start);
+}
+
+at::Tensor ClassificationProblem::initial_adjoint(const at::Tensor&, const at::Tensor& v) const {
+  return head_alone() ? at::constant_pad_nd(v, {learner_.body(), 0}) : v;
+}
+
+at::Tensor ClassificationProblem::mixed_adjoint(const at::Tensor& theta, const at::Tensor& w) const {
+  return support_features_->at(theta)->adjoint(w);  // there are mixed products where the head alone adapts
 }
 
 at::Tensor ClassificationProblem::rates(const at::Tensor& theta, int64_t j) const {
-  return learner_.rates->uniform() ? at::Tensor() : learner_.rates->of_step(theta, j);
+  if (learner_.rates->uniform()) {
+    return {};
+  }
+  const at::Tensor all = learner_.rates->of_step(theta, j);
+  return head_alone() ? all.slice(0, learner_.body()) : all;
 }
 
 at::Tensor ClassificationProblem::rates_adjoint(const at::Tensor& w, int64_t j) const {
-  return learner_.rates->adjoint(w, j);
+  return learner_.rates->adjoint(head_alone() ? at::constant_pad_nd(w, {learner_.body(), 0}) : w, j);
+}
+
+at::Tensor ClassificationProblem::parameters(const at::Tensor& theta, const at::Tensor& phi) const {
+  if (!head_alone()) {
+    return phi;
+  }
+  const int64_t body = learner_.body();
+  const at::Tensor below = theta.dim() == 1 ? theta.unsqueeze(0).expand({phi.size(0), theta.size(0)}) : theta;
+  return at::cat({below.narrow(1, 0, body), phi}, 1);
 }
 
 std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta,
                                                                 const at::Tensor& phi,
                                                                 Products products) const {
+  if (head_alone()) {
+    if (products.any() && !products.whole() && products.blocks() > 0) {
+      throw std::invalid_argument(
+          "need products of the head or whole ones where the head alone adapts, got " +
+          std::to_string(products.blocks()) + " blocks beside it");
+    }
+    return std::make_unique<HeadLinearization>(support_features_->at(theta)->features, phi, support_labels_,
+                                               products);
+  }
   if (engine_ == Engine::hand_written) {
     const auto derivatives = !products.any()    ? nn::Derivatives::gradient
                              : products.whole() ? nn::Derivatives::hessian_products
@@ -144,34 +202,50 @@ bool ClassificationProblem::query_has_tape() const {
   return engine_ == Engine::hand_written && network_.batch_norm_mode() != nn::BatchNorm::support;
 }
 
-OuterValue ClassificationProblem::outer_value(const at::Tensor&, const at::Tensor& phi) const {
+OuterValue ClassificationProblem::outer_value(const at::Tensor& theta, const at::Tensor& phi) const {
+  c10::NoGradGuard no_grad;
   if (query_has_tape()) {
+    if (head_alone()) {
+      return HeadLoss(query_features_->at(theta)->features, phi, query_labels_).value();
+    }
     if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::none)) {
       return {.loss = tape->loss, .accuracy = tape->accuracy};
     }
   }
-  c10::NoGradGuard no_grad;
-  const at::Tensor logits = query_logits(phi);
+  const at::Tensor logits = query_logits(theta, phi);
   return {.loss = cross_entropy(logits, query_labels_), .accuracy = accuracy(logits, query_labels_)};
 }
 
 OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const {
   if (query_has_tape()) {
+    if (head_alone()) {
+      const auto tape = query_features_->at(theta);
+      const HeadLoss loss(tape->features, phi, query_labels_);
+      return {.value = loss.value(), .phi = loss.by_head(), .theta = tape->adjoint(loss.by_features())};
+    }
     if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::gradient)) {
       return {.value = {.loss = tape->loss, .accuracy = tape->accuracy}, .phi = tape->gradient, .theta = {}};
     }
   }
-  return outer_gradient_by_autograd(
-      [&](const at::Tensor&, const at::Tensor& parameters) -> OuterValue {
-        const at::Tensor logits = query_logits(parameters);
+  OuterGradient outer = outer_gradient_by_autograd(
+      [&](const at::Tensor& at, const at::Tensor& inner) -> OuterValue {
+        const at::Tensor logits =
+            network_.query_logits(parameters(at, inner), query_images_, support_images_);
         return {.loss = cross_entropy(logits, query_labels_),
                 .accuracy = accuracy(logits.detach(), query_labels_)};
       },
       theta, phi);
+  if (outer.theta.defined()) {  // less the rates
+    outer.theta = outer.theta.narrow(1, 0, network_.layout().size());
+  }
+  return outer;
 }
 
-at::Tensor ClassificationProblem::query_logits(const at::Tensor& phi) const {
-  return network_.query_logits(phi, query_images_, support_images_);
+at::Tensor ClassificationProblem::query_logits(const at::Tensor& theta, const at::Tensor& phi) const {
+  if (head_alone() && query_has_tape()) {
+    return head_logits(query_features_->at(theta)->features, phi);
+  }
+  return network_.query_logits(parameters(theta, phi), query_images_, support_images_);
 }
 
 }  // namespace ufo::bilevel

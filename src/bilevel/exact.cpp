@@ -133,9 +133,11 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
   }
   const int64_t up = trajectory.gradient_calls();
   return {.first_order = assemble_first_order(problem, theta, outer, trajectory.gradients(), inner.steps),
-          .exact = assemble(
-              *returning, theta,
-              {.v = v, .partial = first_rows(outer.partial(), exact_tasks), .mixed = mixed, .rates = rates}),
+          .exact = assemble(*returning, theta,
+                            {.v = v,
+                             .partial = first_rows(outer.partial(), exact_tasks),
+                             .mixed = mixed.defined() ? returning->mixed_adjoint(theta, mixed) : mixed,
+                             .rates = rates}),
           .rest = {.gradient = {},
                    .outer = outer.value(),
                    .gradient_calls = problem.tasks() * inner.steps + outer.gradient_calls() + up,

@@ -25,6 +25,7 @@ InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
                       word_of(inner.adapt));
   }
   per_ = options.per;
+  adapts_what_ = inner.adapt;
   below_zero_ = options.below_zero;
   entries_ = layout.entries();
   const int64_t parameters = layout.size(), head_start = layout.start_of_last(0);

@@ -71,9 +71,10 @@ Choice choice_of(const bilevel::EstimatorOptions& options, const Measured& measu
           .tensor_bytes = measured.tensor_bytes};
 }
 
-std::vector<Base> all_bases(int64_t depth) {
+/// Those of a network of `depth` blocks, or of its head where nothing else adapts.
+std::vector<Base> all_bases(int64_t depth, bool head_alone) {
   std::vector<Base> bases = {Base::first_order()};
-  for (int64_t blocks = 0; blocks < depth; ++blocks) {  // all of them would be exact
+  for (int64_t blocks = 0; blocks < (head_alone ? 1 : depth); ++blocks) {  // all of them would be exact
     bases.push_back(Base::last(blocks));
   }
   return bases;
@@ -147,7 +148,7 @@ Advice advise(const train::Workspace& workspace, const at::Tensor& theta, int64_
   }
   advice.norm_squared = mean_square(exact.gradients);
   std::vector<Choice> ufos;
-  for (const Base base : all_bases(workspace.network().layout().depth())) {
+  for (const Base base : all_bases(workspace.network().layout().depth(), workspace.learner().body() > 0)) {
     const auto base_options = base.second_order() ? with("partial", base, own_memory)
                                                   : with("first_order", Base::of_the_estimator(), own_memory);
     const Measured measured = bench.measure(base_options);

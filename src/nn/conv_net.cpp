@@ -63,4 +63,14 @@ std::unique_ptr<LossTape> ConvNet::tape(const at::Tensor& parameters, const at::
   return Sequential::tape(parameters, images, labels, derivatives);
 }
 
+bool ConvNet::has_features(const at::TensorOptions& like) const {
+  const auto type = like.dtype().toScalarType();
+  return like.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
+}
+
+std::unique_ptr<FeatureTape> ConvNet::features(const at::Tensor& parameters, const at::Tensor& images) const {
+  auto& engine = parameters.scalar_type() == at::kFloat ? float_engine_ : double_engine_;
+  return has_features(parameters.options()) ? engine->features(parameters, images) : nullptr;
+}
+
 }  // namespace ufo::nn

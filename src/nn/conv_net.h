@@ -32,6 +32,10 @@ class ConvNet final : public Sequential {
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 
+  bool has_features(const at::TensorOptions& like) const override;
+  std::unique_ptr<FeatureTape> features(const at::Tensor& parameters,
+                                        const at::Tensor& images) const override;
+
   BatchNorm batch_norm_mode() const override {
     return options_.batch_norm == "support" ? BatchNorm::support : BatchNorm::batch;
   }

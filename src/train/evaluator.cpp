@@ -113,7 +113,7 @@ StepValues ensemble_values(const bilevel::Learner& learner, const std::vector<at
     size_t step = 0;
     bilevel::visit_descent(problem, theta, request.inner, [&](const at::Tensor& phi) {
       const at::Tensor seen = bilevel::zero_or_nan(phi).unsqueeze(-1).unsqueeze(-1);
-      const at::Tensor log_probability = problem.query_logits(phi).log_softmax(-1) + seen;
+      const at::Tensor log_probability = problem.query_logits(theta, phi).log_softmax(-1) + seen;
       if (step == log_sums.size()) {
         log_sums.push_back(log_probability);
       } else {

@@ -27,7 +27,7 @@ Predictor::Predictor(const bilevel::Learner& learner, const at::Tensor& theta,
   // The inner loop never looks at the query set, so that the support set may stand in for it.
   const bilevel::ClassificationProblem problem(learner, support_images_, labels, support_images_, labels,
                                                engine);
-  phi_ = bilevel::adapt(problem, theta, inner, inner.steps);
+  phi_ = problem.parameters(theta, bilevel::adapt(problem, theta, inner, inner.steps));
   check_finite(phi_, "parameters");
 }
 

@@ -69,6 +69,10 @@ std::unique_ptr<bilevel::Estimator> Workspace::make_estimator(
     }
   }
   const auto base = bilevel::base_of(options);
+  if (learner_.body() > 0 && base && base->blocks() > 0) {
+    throw ConfigError("meta_gradient.base: need \"head\" or \"first_order\" where inner.adapt is head, got " +
+                      std::to_string(base->blocks()));
+  }
   bilevel::ProductCosts products{.whole = options_.outer.budget.hessian_product};
   if (base && base->second_order()) {
     const int64_t depth = network_->layout().depth();

@@ -142,7 +142,8 @@ TEST(InnerRates, ChangeWhatAdaptsAndNothingElse) {
   for (const Adapt adapts : {Adapt::body, Adapt::head}) {
     const InnerOptions inner{.steps = 2, .learning_rate = 0.3, .adapt = adapts};
     const RandomProblem random({.model = kModels[0], .inner = inner});
-    const at::Tensor phi = adapt(*random.problem, random.theta, inner, inner.steps);
+    const at::Tensor phi =
+        random.problem->parameters(random.theta, adapt(*random.problem, random.theta, inner, inner.steps));
     const int64_t head = random.network->layout().start_of_last(0), all = random.theta.size(0);
     const auto moved = [&](int64_t first, int64_t end) {
       return !at::equal(phi[0].narrow(0, first, end - first), random.theta.narrow(0, first, end - first));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -14,11 +15,16 @@ namespace ufo::bilevel {
 /// Who differentiates the network: its own hand-written derivatives where it has some, or autograd.
 enum class Engine { hand_written, autograd };
 
+class FeatureCache;
+
 /// Few-shot classification: theta is the initialisation of a network, with the inner rates that are learned
-/// behind it; the inner objective the mean
-/// cross-entropy on the support set, the outer objective that on the query set (Finn et al., arXiv
-/// 1703.03400). Where the network normalises query images by the support set's statistics, the outer gradient
-/// flows through these too.
+/// behind it; the inner objective is the mean cross-entropy on the support set, the outer objective that on
+/// the query set (Finn et al., arXiv 1703.03400). Where the network normalises query images by the support
+/// set's statistics, the outer gradient flows through these too.
+///
+/// Where the head alone adapts (ANIL, arXiv 1909.09157) and the network gives its features, phi is the head's
+/// parameters, and the features of a theta are made once for all inner steps; their adjoint is taken once
+/// too. Else phi is all parameters, of which some may have the rate 0.
 class ClassificationProblem final : public Problem {
  public:
   /// support_images [T, S, C, H, W], support_labels [T, S], query_images [T, R, C, H, W], query_labels [T,
@@ -31,6 +37,8 @@ class ClassificationProblem final : public Problem {
   std::unique_ptr<Problem> select(std::span<const int64_t> tasks) const override;
   Schedule schedule() const override;
   at::Tensor initial(const at::Tensor& theta) const override;
+  at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const override;
+  at::Tensor mixed_adjoint(const at::Tensor& theta, const at::Tensor& w) const override;
   at::Tensor rates(const at::Tensor& theta, int64_t j) const override;
   int64_t learned_rates() const override { return learner_.rates->size(); }
   at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const override;
@@ -44,16 +52,21 @@ class ClassificationProblem final : public Problem {
   /// of theta; undefined ones: that after the last step alone.
   void weigh_outer(at::Tensor weights) { outer_weights_ = std::move(weights); }
 
-  /// Logits [T, R, N] of the query images under phi [T, P]; differentiable by autograd.
-  at::Tensor query_logits(const at::Tensor& phi) const;
+  /// All parameters of the network [T, P'] at phi [T, P].
+  at::Tensor parameters(const at::Tensor& theta, const at::Tensor& phi) const;
+
+  /// Logits [T, R, N] of the query images at phi [T, P].
+  at::Tensor query_logits(const at::Tensor& theta, const at::Tensor& phi) const;
 
  private:
+  bool head_alone() const { return support_features_ != nullptr; }
   bool query_has_tape() const;
 
   Learner learner_;
   const nn::Network& network_;
   at::Tensor support_images_, support_labels_, query_images_, query_labels_, outer_weights_;
   Engine engine_;
+  std::shared_ptr<const FeatureCache> support_features_, query_features_;  ///< null where phi is all
 };
 
 /// Mean cross-entropy [T] of logits [T, S, N] and labels [T, S].

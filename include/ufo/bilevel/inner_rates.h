@@ -31,6 +31,8 @@ class InnerRates {
   /// Whether InnerOptions::learning_rate is the rate of all parameters and steps.
   bool uniform() const { return !start_.defined(); }
 
+  Adapt adapts() const { return adapts_what_; }
+
   /// R; 0 where the rates are not learned.
   int64_t size() const { return size_; }
 
@@ -68,6 +70,7 @@ class InnerRates {
   int64_t groups() const { return static_cast<int64_t>(groups_.size()); }
 
   RatesPer per_ = RatesPer::run;
+  Adapt adapts_what_ = Adapt::all;
   bool below_zero_ = false;
   int64_t size_ = 0, steps_ = 1;
   std::vector<Group> groups_;                ///< those that adapt

@@ -26,6 +26,9 @@ struct Learner {
   /// The same for a theta like `like`.
   Learner to(const at::TensorOptions& like) const;
 
+  /// Where the head alone adapts: the number of parameters below it, which are the body's; else 0.
+  int64_t body() const { return rates->adapts() == Adapt::head ? network.layout().start_of_last(0) : 0; }
+
   /// The network's part of theta.
   at::Tensor initialisation(const at::Tensor& theta) const {
     return theta.narrow(0, 0, network.layout().size());

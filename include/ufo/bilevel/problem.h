@@ -55,8 +55,8 @@ class Linearization {
   /// last time.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 
-  /// (d^2 L_inner / d theta d phi)^T v for v [T', P], likewise: [T', S]; an undefined tensor where the inner
-  /// objective does not depend on theta, as in few-shot learning.
+  /// (d^2 L_inner / d theta d phi)^T v for v [T', P], likewise: [T', S - R], or what Problem::mixed_adjoint
+  /// makes that of; an undefined tensor where the inner objective does not depend on theta, as in MAML.
   virtual at::Tensor mixed_product(const at::Tensor& v) { return {}; }
 };
 
@@ -101,6 +101,11 @@ class Problem {
   /// The adjoint of `initial`: v [T, P] to (d phi_0 / d theta)^T v [T, S]; an undefined tensor where phi_0
   /// does not depend on theta. By default v itself.
   virtual at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const { return v; }
+
+  /// Where theta enters the inner objective through values m(theta) that no inner step changes, mixed_product
+  /// may stop at them: this makes (d m / d theta)^T w [T, S - R] of w [T, M], once for the sum of all steps.
+  /// By default m is theta.
+  virtual at::Tensor mixed_adjoint(const at::Tensor& theta, const at::Tensor& w) const { return w; }
 
   /// The rates alpha_j [P] of inner step j, one an inner variable; undefined where
   /// InnerOptions::learning_rate is that of all.

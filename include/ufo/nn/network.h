@@ -105,6 +105,17 @@ class LossTape {
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 };
 
+/// What the linear head of a network sees of T tasks' images, and the derivatives of it.
+class FeatureTape {
+ public:
+  virtual ~FeatureTape() = default;
+
+  at::Tensor features;  ///< [T, S, F], in the order of the head's weights in the flat vector
+
+  /// (d features / d parameters)^T d [T, P] for d [T, S, F]; zero for the head's.
+  virtual at::Tensor adjoint(const at::Tensor& d) = 0;
+};
+
 /// A classifier as a function of its parameters: every parameter and activation has a leading task axis T, so
 /// that T tasks with T different sets of parameters go through one call.
 class Network {
@@ -134,6 +145,16 @@ class Network {
   /// Throws std::invalid_argument where `derivatives` names more blocks than there are.
   virtual std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                          const at::Tensor& labels, Derivatives derivatives) const {
+    return nullptr;
+  }
+
+  /// Whether features() is there for tensors like `like`. The network is then a body and a linear head of
+  /// weights [N, F] and biases [N], its last parameters.
+  virtual bool has_features(const at::TensorOptions& like) const { return false; }
+
+  /// What the head sees of images [T, S, C, H, W] under parameters [T, P].
+  virtual std::unique_ptr<FeatureTape> features(const at::Tensor& parameters,
+                                                const at::Tensor& images) const {
     return nullptr;
   }
 

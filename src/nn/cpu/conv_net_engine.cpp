@@ -34,7 +34,16 @@ class Engine final : public ConvNetEngine {
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) override;
 
+  std::unique_ptr<FeatureTape> features(const at::Tensor& parameters, const at::Tensor& images) override;
+
   const PaddedParameters& parameters() const { return parameters_; }
+
+  /// Channels of the last block, and how many pixels have a feature for each.
+  int64_t channels() const { return net_.options().filters; }
+  int64_t feature_pixels() const {
+    const BlockShape& last = net_.blocks().back();
+    return net_.spatial_mean() ? 1 : last.out_height * last.out_width;
+  }
 
   /// The block from which on `derivatives` asks for Hessian products.
   size_t first_block(Derivatives derivatives) const {
@@ -218,6 +227,91 @@ class EngineTape final : public LossTape {
   at::Tensor parameters_;
   std::vector<std::unique_ptr<PooledTape<T>>> tapes_;
 };
+
+template <class T>
+const T* row_of(const at::Tensor& tensor, int64_t t) {
+  return tensor.const_data_ptr<T>() + t * tensor.stride(0);
+}
+
+/// The features of T tasks, whose tapes keep what the adjoint needs.
+template <class T>
+class EngineFeatures final : public FeatureTape {
+ public:
+  EngineFeatures(Engine<T>& engine, const at::Tensor& parameters, const at::Tensor& images)
+      : engine_(engine), images_(images.size(1)), parameters_(parameters.contiguous()) {
+    const int64_t tasks = parameters.size(0), pixels = engine.feature_pixels();
+    const auto channels_last = images.permute({0, 1, 3, 4, 2}).contiguous();
+    features = at::empty({tasks, images_, pixels * engine.channels()}, parameters_.options());
+    engine.with_workspace(images_, [&](Workspace<T>& workspace) {
+      for (int64_t t = 0; t < tasks; ++t) {
+        tapes_.push_back(engine.acquire(images_, 0));
+        const T* padded =
+            tapes_.back()->tape.features(padded_parameters(t), row_of<T>(channels_last, t), workspace);
+        copy_runs(padded, padded_channels(), features.mutable_data_ptr<T>() + t * features.stride(0),
+                  engine.channels());
+      }
+    });
+  }
+
+  ~EngineFeatures() override {
+    for (auto& tape : tapes_) {
+      engine_.give_back(images_, 0, std::move(tape));
+    }
+  }
+
+  at::Tensor adjoint(const at::Tensor& d) override {
+    const at::Tensor from = d.contiguous();
+    at::Tensor gradient = at::empty_like(parameters_);
+    at::Tensor padded = at::zeros({runs() * padded_channels()}, d.options());
+    engine_.with_workspace(images_, [&](Workspace<T>& workspace) {
+      for (int64_t t = 0; t < from.size(0); ++t) {
+        PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
+        copy_runs(row_of<T>(from, t), engine_.channels(), padded.mutable_data_ptr<T>(), padded_channels());
+        T* const to = gradient.mutable_data_ptr<T>() + t * gradient.stride(0);
+        if (engine_.parameters().same_as_layout()) {
+          pooled.tape.features_adjoint(padded.const_data_ptr<T>(), to, workspace);
+        } else {
+          pooled.tape.features_adjoint(padded.const_data_ptr<T>(), pooled.gradient, workspace);
+          engine_.parameters().trim(pooled.gradient, to);
+        }
+      }
+    });
+    return gradient;
+  }
+
+ private:
+  int64_t runs() const { return images_ * engine_.feature_pixels(); }
+  int64_t padded_channels() const {
+    const int64_t lanes = kernels<T>().lanes;
+    return (engine_.channels() + lanes - 1) / lanes * lanes;
+  }
+
+  /// As many channels as both have, of every image and pixel.
+  void copy_runs(const T* from, int64_t from_channels, T* to, int64_t to_channels) const {
+    for (int64_t run = 0; run < runs(); ++run) {
+      std::copy_n(from + run * from_channels, engine_.channels(), to + run * to_channels);
+    }
+  }
+
+  const T* padded_parameters(int64_t t) {
+    if (engine_.parameters().same_as_layout()) {
+      return row_of<T>(parameters_, t);
+    }
+    PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
+    engine_.parameters().pad(row_of<T>(parameters_, t), pooled.parameters);
+    return pooled.parameters;
+  }
+
+  Engine<T>& engine_;
+  int64_t images_;
+  at::Tensor parameters_;
+  std::vector<std::unique_ptr<PooledTape<T>>> tapes_;
+};
+
+template <class T>
+std::unique_ptr<FeatureTape> Engine<T>::features(const at::Tensor& parameters, const at::Tensor& images) {
+  return std::make_unique<EngineFeatures<T>>(*this, parameters, images);
+}
 
 template <class T>
 std::unique_ptr<LossTape> Engine<T>::tape(const at::Tensor& parameters, const at::Tensor& images,

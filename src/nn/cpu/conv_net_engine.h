@@ -16,6 +16,9 @@ class ConvNetEngine {
   virtual std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                          const at::Tensor& labels, Derivatives derivatives) = 0;
 
+  /// As Network::features.
+  virtual std::unique_ptr<FeatureTape> features(const at::Tensor& parameters, const at::Tensor& images) = 0;
+
   /// The engine for float or double. `net` must outlive it.
   template <class T>
   static std::unique_ptr<ConvNetEngine> make(const ConvNet& net);

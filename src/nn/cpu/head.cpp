@@ -48,6 +48,17 @@ void spread(const HeadSizes& n, const T* d_features, T* d_out) {
 }  // namespace
 
 template <class T>
+const T* head_features(const HeadSizes& n, const HeadBuffers<T>& b) {
+  return pool(n, b.out, b.features);
+}
+
+template <class T>
+void head_features_adjoint(const HeadSizes& n, const HeadBuffers<T>& b, const T* d) {
+  std::copy_n(d, n.images * n.features(), gathered(n, b.d_out, b.d_features));
+  spread(n, b.d_features, b.d_out);
+}
+
+template <class T>
 LossAndAccuracy head_value(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T> p,
                            const int64_t* labels) {
   const int64_t size = n.features();
@@ -133,6 +144,10 @@ void head_tangent(const HeadSizes& n, const HeadBuffers<T>& b, HeadParameters<T>
   }
 }
 
+template const float* head_features(const HeadSizes&, const HeadBuffers<float>&);
+template const double* head_features(const HeadSizes&, const HeadBuffers<double>&);
+template void head_features_adjoint(const HeadSizes&, const HeadBuffers<float>&, const float*);
+template void head_features_adjoint(const HeadSizes&, const HeadBuffers<double>&, const double*);
 template LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<float>&, HeadParameters<float>,
                                     const int64_t*);
 template LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<double>&, HeadParameters<double>,

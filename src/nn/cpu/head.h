@@ -51,6 +51,14 @@ struct LossAndAccuracy {
   double accuracy;
 };
 
+/// The features of all images [images, features], in a buffer or where the last block left them.
+template <class T>
+const T* head_features(const HeadSizes&, const HeadBuffers<T>&);
+
+/// Their adjoint: d_out from `d` [images, features].
+template <class T>
+void head_features_adjoint(const HeadSizes&, const HeadBuffers<T>&, const T* d);
+
 /// The value: the features, the probabilities and the loss.
 template <class T>
 LossAndAccuracy head_value(const HeadSizes&, const HeadBuffers<T>&, HeadParameters<T>, const int64_t* labels);

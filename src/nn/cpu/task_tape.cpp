@@ -150,14 +150,44 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient, Work
 }
 
 template <class T>
-LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const int64_t* labels,
-                                   Workspace<T>& workspace) {
+void TaskTape<T>::blocks_value(const T* parameters, const T* images, Workspace<T>& workspace) {
   parameters_ = parameters;
   use_memory(workspace);
   load_images(images);
   for (size_t l = 0; l < blocks_.size(); ++l) {
     block_value(l, parameters, workspace);
   }
+}
+
+template <class T>
+void TaskTape<T>::blocks_adjoint(const T* parameters, T* gradient, Workspace<T>& workspace) {
+  for (size_t l = blocks_.size(); l-- > 0;) {
+    if (l > 0) {
+      transpose_weights(l, parameters + plan_.parameters->blocks()[l].weight, blocks_[l].memory.transposed);
+    }
+    block_adjoint(l, parameters, gradient, workspace);
+  }
+}
+
+template <class T>
+const T* TaskTape<T>::features(const T* parameters, const T* images, Workspace<T>& workspace) {
+  blocks_value(parameters, images, workspace);
+  const PartTimer timer(Part::head);
+  return head_features(plan_.head, head_);
+}
+
+template <class T>
+void TaskTape<T>::features_adjoint(const T* d, T* gradient, Workspace<T>& workspace) {
+  timed(Part::head, [&] { head_features_adjoint(plan_.head, head_, d); });
+  blocks_adjoint(parameters_, gradient, workspace);
+  const int64_t head = plan_.parameters->head_weight();
+  std::fill_n(gradient + head, plan_.parameters->size() - head, T(0));
+}
+
+template <class T>
+LossAndAccuracy TaskTape<T>::value(const T* parameters, const T* images, const int64_t* labels,
+                                   Workspace<T>& workspace) {
+  blocks_value(parameters, images, workspace);
   const PartTimer timer(Part::head);
   return head_value<T>(plan_.head, head_, head_parameters(parameters), labels);
 }
@@ -171,12 +201,7 @@ LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, cons
     head_adjoint<T>(plan_.head, head_, head_parameters(parameters), labels,
                     {gradient + at.head_weight(), gradient + at.head_bias()});
   });
-  for (size_t l = blocks_.size(); l-- > 0;) {
-    if (l > 0) {
-      transpose_weights(l, parameters + at.blocks()[l].weight, blocks_[l].memory.transposed);
-    }
-    block_adjoint(l, parameters, gradient, workspace);
-  }
+  blocks_adjoint(parameters, gradient, workspace);
   return result;
 }
 

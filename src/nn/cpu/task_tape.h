@@ -31,6 +31,14 @@ class TaskTape {
   LossAndAccuracy gradient(const T* parameters, const T* images, const int64_t* labels, T* gradient,
                            Workspace<T>& workspace);
 
+  /// The features before the head [S, F], channels padded, which stay until the next call. Only for tapes of
+  /// Hessian products from block 0 on, whose blocks stay as this leaves them.
+  const T* features(const T* parameters, const T* images, Workspace<T>& workspace);
+
+  /// (d features / d parameters)^T d for d [S, F] at the point of the last features(), in the padded order;
+  /// the head's are zero.
+  void features_adjoint(const T* d, T* gradient, Workspace<T>& workspace);
+
   /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first`
   /// on and sets those below to zero: a product with the Hessian's block of these parameters.
   void hessian_product(const T* v, T* product, Workspace<T>& workspace);
@@ -52,6 +60,8 @@ class TaskTape {
     return {parameters + plan_.parameters->head_weight(), parameters + plan_.parameters->head_bias()};
   }
   void transpose_weights(size_t l, const T* weights, T* transposed) const;
+  void blocks_value(const T* parameters, const T* images, Workspace<T>& workspace);
+  void blocks_adjoint(const T* parameters, T* gradient, Workspace<T>& workspace);
   void block_value(size_t l, const T* parameters, Workspace<T>& workspace);
   void block_adjoint(size_t l, const T* parameters, T* gradient, Workspace<T>& workspace);
   void block_tangent(size_t l, const T* v, Workspace<T>& workspace);
