@@ -123,10 +123,15 @@ Coin make_coin(const EstimatorOptions& options, const Estimator& estimator) {
 std::string method_name(const EstimatorOptions& options, const InnerOptions& inner) {
   const EstimatorKind& kind = kind_of(options);
   const bool sgd = inner.rates.learned && inner.rates.per == RatesPer::parameter;
-  const char* own = inner.adapt == Adapt::head ? "ANIL" : inner.adapt == Adapt::body ? "BOIL" : sgd ? "Meta-SGD" : "";
+  const char* own = inner.adapt == Adapt::head   ? "ANIL"
+                    : inner.adapt == Adapt::body ? "BOIL"
+                    : sgd                        ? "Meta-SGD"
+                                                 : "";
   std::string name = kind.title(options);
   if (*own != '\0') {
-    name = kind.branch == Branch::exact ? own : options.estimator == "first_order" ? std::string("First-order ") + own : name + ", " + own;
+    name = kind.branch == Branch::exact         ? own
+           : options.estimator == "first_order" ? std::string("First-order ") + own
+                                                : name + ", " + own;
   }
   if (inner.rates.learned && !sgd) {
     name += inner.rates.per == RatesPer::layer_and_step ? " + LSLR" : " + learned rates";

@@ -71,7 +71,8 @@ std::string setting_text(const run::RunRecord& run) {
 std::string facts_table(const std::vector<run::RunRecord>& runs) {
   using Fact = std::function<std::string(const run::RunRecord&)>;
   const std::vector<std::pair<const char*, Fact>> facts = {
-      {"method", [](const auto& run) { return bilevel::method_name(run.options.meta_gradient, run.options.inner); }},
+      {"method",
+       [](const auto& run) { return bilevel::method_name(run.options.meta_gradient, run.options.inner); }},
       {"setting", setting_text},
       {"query images a class", [](const auto& run) { return grouped(run.options.episode.queries); }},
       {"network", model_text},

@@ -19,9 +19,10 @@ struct TrainingCost {
 
 /// One evaluated run. Accuracies in percent.
 struct TableRow {
-  std::string run;        ///< path, as the user wrote it
-  std::string name = {};  ///< that tells it from the other rows
-  std::string dataset;    ///< with its split scheme, e.g. "omniglot (maml)"
+  std::string run;            ///< path, as the user wrote it
+  std::string name = {};      ///< that tells it from the other rows
+  std::string settings = {};  ///< of an evaluation by others than the config's: "steps10_last"
+  std::string dataset;        ///< with its split scheme, e.g. "omniglot (maml)"
   std::string method;
   size_t ensemble = 0;  ///< members of the ensemble that was evaluated; 0: one checkpoint alone
   std::vector<std::string> options = {};  ///< values of Table::options, as JSON

@@ -21,6 +21,7 @@ run::Json or_null(const std::optional<Value>& value) {
 /// The fields of a row for programs.
 run::Json fields_of(const TableRow& row, const Table& table) {
   run::Json fields = {{"run", row.run},
+                      {"settings", row.settings},
                       {"dataset", row.dataset},
                       {"ways", row.ways},
                       {"shots", row.shots},

@@ -76,6 +76,7 @@ TableRow make_row(const run::RunRecord& run) {
   const run::EvaluationResult& result = *run.evaluation;
   TableRow row{.run = run.path,
                .name = run.name,
+               .settings = run.settings,
                .dataset = options.dataset.name + " (" + options.dataset.split + ")",
                .method = bilevel::method_name(options.meta_gradient, options.inner),
                .ensemble = result.ensemble.size(),

@@ -80,8 +80,9 @@ bilevel::Engine parse_engine(const std::string& name) {
   throw ConfigError("engine: need one of auto, hand_written, autograd, got \"" + name + "\"");
 }
 
-bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
-                                            const at::Tensor& theta, bilevel::Engine engine) {
+bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner,
+                                            const episode::EpisodeBatch& batch, const at::Tensor& theta,
+                                            bilevel::Engine engine) {
   const auto images = [&](const at::Tensor& tensor) {
     return tensor.to(theta.device(), theta.scalar_type());
   };

@@ -164,7 +164,8 @@ TEST(MethodNames, SayWhatAdaptsAndWhichRatesAreLearned) {
   EXPECT_EQ(name("first_order", Adapt::body), "First-order BOIL");
   EXPECT_EQ(name("ufo", Adapt::head), "UFO-MAML (q=0.2), ANIL");
   EXPECT_EQ(name("exact", Adapt::all, {.per = RatesPer::parameter, .learned = true}), "Meta-SGD");
-  EXPECT_EQ(name("first_order", Adapt::all, {.per = RatesPer::layer_and_step, .learned = true}), "FOMAML + LSLR");
+  EXPECT_EQ(name("first_order", Adapt::all, {.per = RatesPer::layer_and_step, .learned = true}),
+            "FOMAML + LSLR");
   EXPECT_EQ(name("exact", Adapt::head, {.per = RatesPer::layer, .learned = true}), "ANIL + learned rates");
 }
 

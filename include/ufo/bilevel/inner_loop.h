@@ -87,7 +87,7 @@ class StepRate {
       : each_(problem.rates(theta, j)), common_(each_.defined() ? 1 : inner.learning_rate) {}
 
   /// alpha v = common() weigh(v).
-  at::Tensor weigh(const at::Tensor& v) const { return each_.defined() ? each_ * v : v; }
+  at::Tensor weigh(const at::Tensor& v) const { return each_.defined() ? each_.mul(v) : v; }
   double common() const { return common_; }
 
  private:

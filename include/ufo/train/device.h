@@ -29,7 +29,8 @@ void set_precision(const std::string& name);
 bilevel::Engine parse_engine(const std::string& name);
 
 /// `batch` as a problem of `learner`, on the device and with the dtype of `theta`.
-bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
-                                            const at::Tensor& theta, bilevel::Engine engine);
+bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner,
+                                            const episode::EpisodeBatch& batch, const at::Tensor& theta,
+                                            bilevel::Engine engine);
 
 }  // namespace ufo::train
