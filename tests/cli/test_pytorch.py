@@ -18,7 +18,7 @@ import zipfile
 from training_run import TrainingRun, small_config
 
 PROGRAM, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-NETWORKS = {
+MODELS = {
     "strided": {},
     "strided_support": {"batch_norm": "support"},
     "flat": {"features": "flatten", "kernel": 5, "blocks": 2},
@@ -26,30 +26,39 @@ NETWORKS = {
     "pooled_support": {"downsampling": "max_pool", "batch_norm": "support"},
     "mlp": {"name": "mlp", "hidden": [7, 5]},
 }
-# usage: DRIVER.py RUN ADAPTED STEPS, beside page.py: prints the log probabilities of the support images by both ways
-DRIVER = """
+LEARNED_RATES = {"steps": 2, "learning_rate": 0.4, "rates": {"per": "layer", "learned": True}}
+STEPS = 3
+# Beside page.py: prints, for each run named, the log probabilities of the query images by its checkpoint, which is
+# adapted here, and by the file that predict adapted. query.safetensors has the query images as support images.
+DRIVER = f"""
 import json, sys
 import torch
 from page import adapt, load
 from safetensors import safe_open
 
-run, adapted, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
-with safe_open(adapted, "pt") as file:
-    pixels = file.get_tensor("support.pixels")
-    mean, deviation = (torch.tensor(json.loads(file.metadata()[name])) for name in ("mean", "deviation"))
-images = ((pixels / 255 - mean) / deviation).permute(0, 3, 1, 2)
-labels = torch.arange(len(images)) // 2
-network, config = load(run + "/checkpoints/best.safetensors")
-adapt(network, images, labels, config["inner"]["learning_rate"], steps)
-with torch.no_grad():
-    print(json.dumps([one(images, images).log_softmax(1).tolist() for one in (network, load(adapted)[0])]))
+def images_of(name):
+    with safe_open(name + ".safetensors", "pt") as file:
+        pixels = file.get_tensor("support.pixels")
+        mean, deviation = (torch.tensor(json.loads(file.metadata()[key])) for key in ("mean", "deviation"))
+    return ((pixels / 255 - mean) / deviation).permute(0, 3, 1, 2)
+
+
+found, query = {{}}, images_of("query")
+for run in sys.argv[1:]:
+    images = images_of(run)
+    network, config = load(run + "/checkpoints/best.safetensors")
+    adapt(network, images, torch.arange(len(images)) // 2, config["inner"]["learning_rate"], {STEPS})
+    with torch.no_grad():
+        found[run] = [one(query, images).log_softmax(1).tolist() for one in (network, load(run + ".safetensors")[0])]
+print(json.dumps(found))
 """
 
 
 def python_with_torch():
     """A Python that has torch and safetensors, or None."""
-    for python in (sys.executable, SOURCE / ".deps/peers/bin/python", shutil.which("python3"), shutil.which("python")):
-        if python and subprocess.run([python, "-c", "import torch, safetensors"], capture_output=True).returncode == 0:
+    has_both = "from importlib.util import find_spec as has; exit(not (has('torch') and has('safetensors')))"
+    for python in (sys.executable, SOURCE / ".deps/peers/bin/python", shutil.which("python3")):
+        if python and pathlib.Path(python).exists() and subprocess.run([python, "-c", has_both]).returncode == 0:
             return python
     return None
 
@@ -70,8 +79,9 @@ class PyTorch(TrainingRun):
         with zipfile.ZipFile(SOURCE / "data/omniglot/images_evaluation.zip") as archive:
             for character in (1, 2, 3):
                 of_it = f"/Atlantean/character{character:02}/"
-                for drawing in sorted(name for name in archive.namelist() if of_it in name and name.endswith(".png"))[:2]:
-                    path = self.folder / "support" / str(character) / pathlib.Path(drawing).name
+                drawings = sorted(name for name in archive.namelist() if of_it in name and name.endswith(".png"))
+                for i, drawing in enumerate(drawings[:5]):
+                    path = self.folder / ("support" if i < 2 else "query") / str(character) / pathlib.Path(drawing).name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(archive.read(drawing))
 
@@ -81,22 +91,35 @@ class PyTorch(TrainingRun):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def probabilities(self, name, **options):
+        """What predict prints of the query images after three outer steps of the config with these groups in place of
+        its own; the run is called `name`, and its adapted file."""
+        config = {**self.CONFIG, "outer": {"meta_batch": 2, "steps": 3}, "validation": {"every": 3, "tasks": 2},
+                  **options}
+        (self.folder / "config.json").write_text(json.dumps(config))
+        self.call(PROGRAM, "train", "config.json", "--run-dir", name)
+        table = self.call(PROGRAM, "predict", name, "--support", "support", "--query", "query", "--steps", STEPS,
+                          "--save-adapted", name + ".safetensors")
+        return [[float(text) for text in row[2:]] for row in list(csv.reader(io.StringIO(table)))[1:]]
+
+    def compare(self, expected, logarithms):
+        self.assertEqual(len(expected), 9)
+        for row, found in zip(expected, logarithms, strict=True):
+            for probability, logarithm in zip(row, found, strict=True):
+                self.assertAlmostEqual(math.log(probability), logarithm, delta=1e-4)
+
     def test_the_code_of_the_page_gives_the_probabilities_of_predict(self):
-        python, steps = python_with_torch(), "3"
-        for name, model in NETWORKS.items():
+        expected = {}
+        for name, model in MODELS.items():
+            expected[name] = self.probabilities(name, model={**self.CONFIG["model"], **model})
+        expected["learned_rates"] = self.probabilities("learned_rates", inner=LEARNED_RATES)
+        self.call(PROGRAM, "predict", "strided", "--support", "query", "--save-adapted", "query.safetensors")
+        found = json.loads(self.call(python_with_torch(), "driver.py", *expected))
+        for name, (adapted_here, adapted_before) in found.items():
             with self.subTest(name):
-                config = {**self.CONFIG, "model": {**self.CONFIG["model"], **model}, "outer": {"meta_batch": 2, "steps": 3},
-                          "validation": {"every": 3, "tasks": 2}}
-                (self.folder / "config.json").write_text(json.dumps(config))
-                self.call(PROGRAM, "train", "config.json", "--run-dir", name)
-                table = self.call(PROGRAM, "predict", name, "--support", "support", "--query", "support", "--steps", steps,
-                                  "--save-adapted", name + ".safetensors")
-                rows = list(csv.reader(io.StringIO(table)))[1:]
-                self.assertEqual(len(rows), 6)
-                for found in json.loads(self.call(python, "driver.py", name, name + ".safetensors", steps)):
-                    for row, logarithms in zip(rows, found, strict=True):
-                        for text, logarithm in zip(row[2:], logarithms, strict=True):
-                            self.assertAlmostEqual(math.log(float(text)), logarithm, delta=1e-4, msg=row[0])
+                self.compare(expected[name], adapted_before)
+                if name in MODELS:  # the page's inner loop has one rate
+                    self.compare(expected[name], adapted_here)
 
 
 if __name__ == "__main__":
