@@ -36,9 +36,13 @@ Predictor::Predictor(const nn::Network& network, const at::Tensor& phi, const at
 
 bool Predictor::sees_lone_images() const {
   c10::NoGradGuard no_grad;
-  const at::Tensor image = support_images_.narrow(1, 0, 1);
-  return !at::equal(network_.query_logits(phi_, image, support_images_),
-                    network_.query_logits(phi_, 1 - image, support_images_));
+  // Batch norm in float32 leaves of a pixel minus itself some rounding, times up to 1 / sqrt(eps).
+  constexpr double kRounding = 1e-6;
+  const at::Tensor phi = phi_.to(at::kDouble), support = support_images_.to(at::kDouble);
+  const at::Tensor image = support.narrow(1, 0, 1);
+  const at::Tensor difference =
+      network_.query_logits(phi, image, support) - network_.query_logits(phi, 1 - image, support);
+  return difference.abs().max().item<double>() > kRounding;
 }
 
 at::Tensor Predictor::probabilities(const at::Tensor& query_images) const {
