@@ -39,8 +39,6 @@ std::string list_of(const at::Tensor& numbers) {
 std::map<std::string, std::string> describe_gradient(const run::RunOptions& options,
                                                      const bilevel::Coins& coins,
                                                      const at::Tensor& outer_weights) {
-  const auto& model = options.model;
-  const bool pooled = model.downsampling == "max_pool";
   run::Json tossed = run::Json::array();
   for (const bool heads : coins.exact) {
     tossed.push_back(heads ? 1 : 0);
@@ -58,18 +56,9 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
       {"inner_rate_body", run::Json(options.inner.rates.body).dump()},
       {"inner_rate_head", run::Json(options.inner.rates.head).dump()},
       {"outer_weights", list_of(outer_weights)},
-      {"model", model.name},
+      {"model", options.model.name},
       {"ways", std::to_string(options.episode.ways)}};
-  if (model.name == "conv4") {
-    metadata["batch_norm_eps"] = run::Json(model.batch_norm_eps).dump();
-    metadata["batch_norm"] = model.batch_norm;
-    metadata["stride"] = pooled ? "1" : "2";
-    metadata["pool"] = pooled ? "true" : "false";
-    metadata["features"] = model.features;
-    metadata["filters"] = std::to_string(model.filters);
-    metadata["blocks"] = std::to_string(model.blocks);
-    metadata["kernel"] = std::to_string(model.kernel);
-  }
+  metadata.merge(nn::facts_of(options.model));
   return metadata;
 }
 

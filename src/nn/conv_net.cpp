@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/text.h>
 
 namespace ufo::nn {
 
@@ -51,6 +52,22 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
 }
 
 ConvNet::~ConvNet() = default;
+
+std::string ConvNet::title(const ModelOptions& options) {
+  return "conv4, " + std::to_string(options.filters) + " filters, " + options.downsampling;
+}
+
+std::map<std::string, std::string> ConvNet::facts(const ModelOptions& options) {
+  const bool pooled = options.downsampling == "max_pool";
+  return {{"batch_norm_eps", exact_text(options.batch_norm_eps)},
+          {"batch_norm", options.batch_norm},
+          {"stride", pooled ? "1" : "2"},
+          {"pool", pooled ? "true" : "false"},
+          {"features", options.features},
+          {"filters", std::to_string(options.filters)},
+          {"blocks", std::to_string(options.blocks)},
+          {"kernel", std::to_string(options.kernel)}};
+}
 
 std::unique_ptr<LossTape> ConvNet::tape(const at::Tensor& parameters, const at::Tensor& images,
                                         const at::Tensor& labels, Derivatives derivatives) const {

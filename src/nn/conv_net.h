@@ -29,6 +29,9 @@ class ConvNet final : public Sequential {
   ConvNet(const ModelOptions& options, const InputShape& input);
   ~ConvNet() override;
 
+  static std::string title(const ModelOptions& options);
+  static std::map<std::string, std::string> facts(const ModelOptions& options);
+
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 

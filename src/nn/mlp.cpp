@@ -1,5 +1,7 @@
 #include "mlp.h"
 
+#include "joined.h"
+
 namespace ufo::nn {
 
 Mlp::Mlp(const ModelOptions& options, const InputShape& input) {
@@ -14,5 +16,7 @@ Mlp::Mlp(const ModelOptions& options, const InputShape& input) {
   layout_.begin_block();
   add(linear("head", width, input.ways));
 }
+
+std::string Mlp::title(const ModelOptions& options) { return "mlp " + joined(options.hidden, "-"); }
 
 }  // namespace ufo::nn

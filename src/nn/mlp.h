@@ -9,6 +9,10 @@ class Mlp final : public Sequential {
  public:
   Mlp(const ModelOptions& options, const InputShape& input);
 
+  /// "mlp" and the sizes of the hidden layers.
+  static std::string title(const ModelOptions& options);
+  static std::map<std::string, std::string> facts(const ModelOptions&) { return {}; }
+
   BatchNorm batch_norm_mode() const override { return BatchNorm::none; }
 };
 

@@ -10,18 +10,31 @@
 namespace ufo::nn {
 namespace {
 
-using Maker = std::unique_ptr<Network> (*)(const ModelOptions&, const InputShape&);
+/// A network by its name in configs, and what it says of itself.
+struct NetworkKind {
+  const char* name;
+  std::string (*title)(const ModelOptions&);
+  std::map<std::string, std::string> (*facts)(const ModelOptions&);
+  std::unique_ptr<Network> (*make)(const ModelOptions&, const InputShape&);
+};
 
 template <class T>
-std::unique_ptr<Network> make(const ModelOptions& options, const InputShape& input) {
-  return std::make_unique<T>(options, input);
+constexpr NetworkKind kind(const char* name) {
+  return {name, T::title, T::facts, [](const ModelOptions& options, const InputShape& input) {
+            return std::unique_ptr<Network>(std::make_unique<T>(options, input));
+          }};
 }
 
-/// The name of a network in configs and its maker.
-constexpr std::pair<const char*, Maker> kNetworks[] = {
-    {"conv4", make<ConvNet>},
-    {"mlp", make<Mlp>},
-};
+constexpr NetworkKind kNetworks[] = {kind<ConvNet>("conv4"), kind<Mlp>("mlp")};
+
+const NetworkKind& kind_of(const ModelOptions& options) {
+  for (const NetworkKind& kind : kNetworks) {
+    if (options.name == kind.name) {
+      return kind;
+    }
+  }
+  throw ConfigError("model.name: there is no network named " + options.name);
+}
 
 /// Glorot's uniform bound sqrt(6 / (fan_in + fan_out)) of a weight [out, in, receptive field...].
 double glorot_bound(const std::vector<int64_t>& shape) {
@@ -63,14 +76,23 @@ at::Tensor Network::initial_parameters(uint64_t seed) const {
   return layout_.pack(tensors);
 }
 
+std::vector<std::string> network_names() {
+  std::vector<std::string> names;
+  for (const NetworkKind& kind : kNetworks) {
+    names.emplace_back(kind.name);
+  }
+  return names;
+}
+
+std::string title_of(const ModelOptions& options) { return kind_of(options).title(options); }
+
+std::map<std::string, std::string> facts_of(const ModelOptions& options) {
+  return kind_of(options).facts(options);
+}
+
 std::unique_ptr<Network> make_network(const ModelOptions& options, const InputShape& input) {
   check_ranges(options, "model");
-  for (const auto& [name, maker] : kNetworks) {
-    if (options.name == name) {
-      return maker(options, input);
-    }
-  }
-  throw ConfigError("model.name: there is no network named " + options.name);
+  return kind_of(options).make(options, input);
 }
 
 }  // namespace ufo::nn

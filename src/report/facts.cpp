@@ -34,18 +34,6 @@ std::string build_text(const run::RunRecord& run) {
                 ", LibTorch ", or_not_recorded(run.provenance.libtorch));
 }
 
-std::string model_text(const run::RunRecord& run) {
-  const auto& model = run.options.model;
-  if (model.name == "conv4") {
-    return joined(model.name, ", ", model.filters, " filters, ", model.downsampling);
-  }
-  std::string sizes;
-  for (const int64_t size : model.hidden) {
-    sizes += joined(sizes.empty() ? "" : "-", size);
-  }
-  return joined(model.name, " ", sizes);
-}
-
 std::string plural(int64_t count, const std::string& thing) {
   return grouped(count) + " " + thing + (count == 1 ? "" : "s");
 }
@@ -75,7 +63,7 @@ std::string facts_table(const std::vector<run::RunRecord>& runs) {
        [](const auto& run) { return bilevel::method_name(run.options.meta_gradient, run.options.inner); }},
       {"setting", setting_text},
       {"query images a class", [](const auto& run) { return grouped(run.options.episode.queries); }},
-      {"network", model_text},
+      {"network", [](const auto& run) { return nn::title_of(run.options.model); }},
       {"inner loop",
        [](const auto& run) {
          return plural(run.options.inner.steps, "step") + joined(" of ", run.options.inner.learning_rate);

@@ -52,6 +52,13 @@ TEST(Network, NamesItsParametersAsPyTorchDoes) {
             "head.bias ");
 }
 
+TEST(Network, SaysWhatItIs) {
+  EXPECT_EQ(title_of({.filters = 8}), "conv4, 8 filters, stride");
+  EXPECT_EQ(title_of({.name = "mlp", .hidden = {9, 6}}), "mlp 9-6");
+  EXPECT_EQ(facts_of({.filters = 8}).at("stride"), "2");
+  EXPECT_THROW(title_of({.name = "other"}), ConfigError);
+}
+
 TEST(Network, InitialParametersAreAFunctionOfTheSeed) {
   const auto network = make_network({.filters = 8}, {});
   EXPECT_TRUE(at::equal(network->initial_parameters(1), network->initial_parameters(1)));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@
 namespace ufo::nn {
 
 // T tasks, S images a task (R query images), N ways, C channels, H x W pixels, P parameters.
+
+/// The names by which configs know the networks.
+std::vector<std::string> network_names();
 
 /// Which network, and how large.
 struct ModelOptions {
@@ -29,7 +33,7 @@ struct ModelOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("name", self.name, one_of({"conv4", "mlp"}),
+    field("name", self.name, one_of(network_names()),
           "network: conv4 (blocks of convolution, batch norm, ReLU) or mlp");
     field("filters", self.filters, between(1, 1024), "conv4: filters of each convolution");
     field("blocks", self.blocks, between(1, 8), "conv4: number of blocks");
@@ -169,6 +173,15 @@ class Network {
  protected:
   Layout layout_;
 };
+
+/// What the network of `options` is called in tables and reports, with its sizes: "mlp 64-32".
+/// Throws ConfigError where there is no network of that name.
+std::string title_of(const ModelOptions& options);
+
+/// What somebody who finds the parameters in a file needs, beside their names and shapes, to compute the same
+/// network elsewhere: names of facts and their values, "stride" and "2" for example.
+/// Throws ConfigError where there is no network of that name.
+std::map<std::string, std::string> facts_of(const ModelOptions& options);
 
 /// Makes the network that `options` names for images of shape `input`.
 /// Throws ConfigError where the image is too small for the number of blocks.
