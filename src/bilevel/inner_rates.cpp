@@ -77,17 +77,19 @@ at::Tensor InnerRates::initial() const {
   return at::cat(rates);
 }
 
+// What they begin as is no Start: initial() has it.
 void InnerRates::declare(nn::Layout& layout) const {
   const std::string prefix = "inner.rates.";
   if (size_ > 0 && per_ == RatesPer::parameter) {
     for (const nn::ParameterEntry& entry : entries_) {
-      layout.add(prefix + entry.name, entry.shape, entry.axes, entry.memory);
+      layout.add(prefix + entry.name, entry.shape, nn::Start::zeros, entry.order);
     }
     return;
   }
   for (const Group& group : groups_) {
     layout.add(prefix + group.name,
-               per_ == RatesPer::layer_and_step ? std::vector{steps_} : std::vector<int64_t>());
+               per_ == RatesPer::layer_and_step ? std::vector{steps_} : std::vector<int64_t>(),
+               nn::Start::zeros);
   }
 }
 

@@ -39,7 +39,7 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
     blocks_.push_back(block);
     channels = filters, height = block.out_height, width = block.out_width;
   }
-  layout_.begin_block();
+  layout_.begin_head();
   if (spatial_mean()) {
     add(nn::spatial_mean());
     add(linear("head", channels, input.ways));

@@ -15,8 +15,8 @@ int64_t product(const std::vector<int64_t>& sizes) {
 /// The axes' sizes in the order in which they lie in memory.
 std::vector<int64_t> memory_sizes(const ParameterEntry& entry) {
   std::vector<int64_t> sizes;
-  for (int64_t axis : entry.memory) {
-    sizes.push_back(entry.axes[axis]);
+  for (int64_t axis : entry.order.memory) {
+    sizes.push_back(entry.order.axes[axis]);
   }
   return sizes;
 }
@@ -56,28 +56,32 @@ void fill_with_zeros(std::vector<at::Tensor>& pieces, const std::vector<Paramete
 
 }  // namespace
 
-void Layout::add(std::string name, std::vector<int64_t> shape, std::vector<int64_t> axes,
-                 std::vector<int64_t> memory) {
-  ParameterEntry entry{.name = std::move(name),
-                       .shape = std::move(shape),
-                       .axes = std::move(axes),
-                       .memory = std::move(memory)};
-  if (entry.axes.empty()) {
-    entry.axes = entry.shape;
+void Layout::add(std::string name, std::vector<int64_t> shape, Start start, MemoryOrder order) {
+  if (order.axes.empty()) {
+    order.axes = shape;
   }
-  if (entry.memory.empty()) {
-    entry.memory.resize(entry.axes.size());
-    std::iota(entry.memory.begin(), entry.memory.end(), int64_t{0});
+  if (order.memory.empty()) {
+    order.memory.resize(order.axes.size());
+    std::iota(order.memory.begin(), order.memory.end(), int64_t{0});
   }
-  entry.offset = size_;
-  entry.size = product(entry.shape);
-  size_ += entry.size;
-  entries_.push_back(std::move(entry));
+  const int64_t size = product(shape);
+  entries_.push_back({.name = std::move(name),
+                      .shape = std::move(shape),
+                      .start = start,
+                      .order = std::move(order),
+                      .offset = size_,
+                      .size = size});
+  size_ += size;
 }
 
-int64_t Layout::depth() const {
-  return block_starts_.empty() ? 0 : static_cast<int64_t>(block_starts_.size()) - 1;
+void Layout::begin_block() {
+  if (head_start_) {
+    throw std::logic_error("layout: need every block before the head, got one behind it");
+  }
+  block_starts_.push_back(size_);
 }
+
+void Layout::begin_head() { head_start_ = size_; }
 
 int64_t Layout::start_of_last(int64_t blocks) const {
   if (blocks == kAllBlocks) {
@@ -87,7 +91,10 @@ int64_t Layout::start_of_last(int64_t blocks) const {
     throw std::invalid_argument("layout: need 0 to " + std::to_string(depth()) +
                                 " blocks before the head, got " + std::to_string(blocks));
   }
-  return block_starts_.empty() ? 0 : block_starts_[depth() - blocks];
+  if (!head_start_) {
+    throw std::invalid_argument("layout: need a head, declared by begin_head(), got none");
+  }
+  return blocks == 0 ? *head_start_ : block_starts_[depth() - blocks];
 }
 
 const ParameterEntry& Layout::entry(const std::string& name) const {
@@ -108,9 +115,9 @@ std::vector<at::Tensor> Layout::unpack(const at::Tensor& flat) const {
   std::vector<at::Tensor> tensors;
   tensors.reserve(entries_.size());
   for (const auto& entry : entries_) {
-    std::vector<int64_t> inverse(entry.memory.size());
+    std::vector<int64_t> inverse(entry.order.memory.size());
     for (size_t i = 0; i < inverse.size(); ++i) {
-      inverse[entry.memory[i]] = static_cast<int64_t>(i);
+      inverse[entry.order.memory[i]] = static_cast<int64_t>(i);
     }
     tensors.push_back(flat.narrow(-1, entry.offset, entry.size)
                           .reshape(concatenate(batch, memory_sizes(entry)))
@@ -140,8 +147,8 @@ at::Tensor Layout::pack(const std::vector<at::Tensor>& tensors) const {
     }
     const auto batch = tensors[i].sizes().slice(0, batch_axes);
     pieces.push_back(tensors[i]
-                         .reshape(concatenate(batch, entry.axes))
-                         .permute(permutation(batch_axes, entry.memory))
+                         .reshape(concatenate(batch, entry.order.axes))
+                         .permute(permutation(batch_axes, entry.order.memory))
                          .reshape(concatenate(batch, {entry.size})));
   }
   fill_with_zeros(pieces, entries_);

@@ -13,7 +13,7 @@ Mlp::Mlp(const ModelOptions& options, const InputShape& input) {
     add(relu());
     width = options.hidden[i];
   }
-  layout_.begin_block();
+  layout_.begin_head();
   add(linear("head", width, input.ways));
 }
 

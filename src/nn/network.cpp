@@ -36,17 +36,19 @@ const NetworkKind& kind_of(const ModelOptions& options) {
   throw ConfigError("model.name: there is no network named " + options.name);
 }
 
-/// Glorot's uniform bound sqrt(6 / (fan_in + fan_out)) of a weight [out, in, receptive field...].
-double glorot_bound(const std::vector<int64_t>& shape) {
-  int64_t receptive_field = 1;
-  for (size_t i = 2; i < shape.size(); ++i) {
-    receptive_field *= shape[i];
+at::Tensor initial(const ParameterEntry& entry, RandomStream random) {
+  at::Tensor tensor = at::full(entry.shape, entry.start == Start::ones ? 1 : 0, at::kFloat);
+  if (entry.start != Start::glorot) {
+    return tensor;
   }
-  return std::sqrt(6.0 / static_cast<double>((shape[0] + shape[1]) * receptive_field));
-}
-
-bool ends_with(const std::string& text, std::string_view end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+  const auto out = static_cast<double>(entry.shape[0]), in = static_cast<double>(entry.shape[1]);
+  const double field = static_cast<double>(entry.size) / (out * in);
+  const double bound = std::sqrt(6 / ((out + in) * field));
+  float* values = tensor.mutable_data_ptr<float>();
+  for (int64_t k = 0; k < entry.size; ++k) {
+    values[k] = static_cast<float>(bound * (2 * random.uniform() - 1));
+  }
+  return tensor;
 }
 
 }  // namespace
@@ -58,20 +60,8 @@ const char* to_string(BatchNorm mode) {
 
 at::Tensor Network::initial_parameters(uint64_t seed) const {
   std::vector<at::Tensor> tensors;
-  for (size_t i = 0; i < layout_.entries().size(); ++i) {
-    const auto& entry = layout_.entries()[i];
-    auto tensor = at::zeros(entry.shape, at::kFloat);
-    if (ends_with(entry.name, ".norm.weight")) {
-      tensor.fill_(1);
-    } else if (entry.shape.size() >= 2) {
-      const double bound = glorot_bound(entry.shape);
-      RandomStream random(seed, Purpose::parameters, i);
-      float* values = tensor.mutable_data_ptr<float>();
-      for (int64_t k = 0; k < entry.size; ++k) {
-        values[k] = static_cast<float>(bound * (2 * random.uniform() - 1));
-      }
-    }
-    tensors.push_back(tensor);
+  for (const ParameterEntry& entry : layout_.entries()) {
+    tensors.push_back(initial(entry, RandomStream(seed, Purpose::parameters, tensors.size())));
   }
   return layout_.pack(tensors);
 }

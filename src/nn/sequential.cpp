@@ -121,10 +121,16 @@ class SequentialTape final : public LossTape {
 };
 
 Sequential::Sequential(std::vector<std::unique_ptr<Layer>> layers) {
+  size_t left = 0;
+  for (const auto& layer : layers) {
+    left += layer->parameters();
+  }
   for (auto& layer : layers) {
-    if (layer->parameters() > 0) {
-      layout_.begin_block();
+    const size_t own = layer->parameters();
+    if (own > 0) {
+      own == left ? layout_.begin_head() : layout_.begin_block();
     }
+    left -= own;
     add(std::move(layer));
   }
 }
@@ -164,13 +170,14 @@ at::Tensor Sequential::query_logits(const at::Tensor& parameters, const at::Tens
 NetworkMultiplyAdds Sequential::multiply_adds(const InputShape& input) const {
   c10::NoGradGuard no_grad;
   const Tensors p = layout_.unpack(at::zeros({1, layout_.size()}));
-  const auto& starts = layout_.block_starts();
+  const int64_t depth = layout_.depth();
   NetworkMultiplyAdds result;
   size_t first = 0;
   at::Tensor x = at::zeros({1, 1, input.channels, input.height, input.width});
   for (const auto& layer : layers_) {
-    const size_t next = result.blocks.size();
-    if (layer->parameters() > 0 && next < starts.size() && layout_.entries()[first].offset == starts[next]) {
+    const auto next = static_cast<int64_t>(result.blocks.size());
+    if (layer->parameters() > 0 && next <= depth &&
+        layout_.entries()[first].offset == layout_.start_of_last(depth - next)) {
       result.blocks.emplace_back();
     }
     const auto point = layer->at(x, part(p, first, layer->parameters()));

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 #include <ufo/nn/network.h>
 
@@ -9,9 +10,9 @@ namespace {
 
 TEST(Layout, UnpackInvertsPackForSeveralTasks) {
   Layout layout;
-  layout.add("conv.weight", {4, 3, 2, 2}, {}, {2, 3, 1, 0});
-  layout.add("head.weight", {5, 12}, {5, 3, 2, 2}, {0, 2, 3, 1});
-  layout.add("head.bias", {5});
+  layout.add("conv.weight", {4, 3, 2, 2}, Start::glorot, {.memory = {2, 3, 1, 0}});
+  layout.add("head.weight", {5, 12}, Start::glorot, {.axes = {5, 3, 2, 2}, .memory = {0, 2, 3, 1}});
+  layout.add("head.bias", {5}, Start::zeros);
   EXPECT_EQ(layout.size(), 48 + 60 + 5);
   const auto flat = at::arange(2 * layout.size()).view({2, layout.size()});
   const auto tensors = layout.unpack(flat);
@@ -26,18 +27,30 @@ TEST(Layout, UnpackInvertsPackForSeveralTasks) {
 
 TEST(Layout, PacksAnUndefinedTensorAsZeros) {
   Layout layout;
-  layout.add("bias", {2});
-  layout.add("weight", {3});
-  layout.add("large", {4});
+  layout.add("bias", {2}, Start::zeros);
+  layout.add("weight", {3}, Start::zeros);
+  layout.add("large", {4}, Start::zeros);
   const auto flat = layout.pack({at::Tensor(), at::ones({2, 3}), at::Tensor()});
   EXPECT_TRUE(flat.equal(at::tensor({0., 0., 1., 1., 1., 0., 0., 0., 0.}, at::kFloat).expand({2, 9})));
 }
 
 TEST(Layout, RefusesTensorsOfAnotherShape) {
   Layout layout;
-  layout.add("bias", {5});
+  layout.add("bias", {5}, Start::zeros);
   EXPECT_THROW(layout.pack({at::zeros({6})}), std::invalid_argument);
   EXPECT_THROW(layout.unpack(at::zeros({6})), std::invalid_argument);
+}
+
+TEST(Layout, KnowsTheHeadByItsDeclarationAlone) {
+  Layout layout;
+  layout.begin_block();
+  layout.add("head.weight", {2}, Start::zeros);
+  EXPECT_THROW(layout.start_of_last(0), std::invalid_argument);
+  layout.begin_head();
+  layout.add("classifier", {3}, Start::zeros);
+  EXPECT_EQ(layout.depth(), 1);
+  EXPECT_EQ(layout.start_of_last(0), 2);
+  EXPECT_THROW(layout.begin_block(), std::logic_error);
 }
 
 TEST(Network, NamesItsParametersAsPyTorchDoes) {
@@ -68,6 +81,20 @@ TEST(Network, InitialParametersAreAFunctionOfTheSeed) {
   EXPECT_NEAR(tensors[4].abs().max().item<double>(), bound, 0.05 * bound);
   EXPECT_EQ(tensors[1].abs().sum().item<double>(), 0);  // bias
   EXPECT_EQ(tensors[2].sum().item<double>(), 8);        // norm.weight
+}
+
+// Runs of an older build are repeated by a newer one: these are the checksums of the first that was released.
+TEST(Network, InitialParametersHaveTheBytesThatTheyAlwaysHad) {
+  const auto checksum = [](const ModelOptions& model) {
+    const auto network = make_network(model, {.channels = 3, .height = 20, .width = 17, .ways = 4});
+    const auto parameters = network->initial_parameters(7);
+    Checksum checksum;
+    checksum.add(parameters.const_data_ptr(), parameters.nbytes());
+    return checksum.text();
+  };
+  EXPECT_EQ(checksum({.filters = 6}), "2eb26e0e");
+  EXPECT_EQ(checksum({.filters = 6, .blocks = 2, .downsampling = "max_pool"}), "c18e0e21");
+  EXPECT_EQ(checksum({.name = "mlp", .hidden = {9, 6}}), "f5de0e9d");
 }
 
 TEST(Network, RefusesMoreBlocksThanTheImageAllows) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,13 +10,23 @@
 
 namespace ufo::nn {
 
+/// What a parameter begins as: all zeros, all ones, or uniform with Glorot's bound sqrt(6 / (fan_in +
+/// fan_out)) of a weight [out, in, receptive field...] (Glorot and Bengio, AISTATS 2010).
+enum class Start { zeros, ones, glorot };
+
+/// In which order the numbers of a parameter lie in the flat vector.
+struct MemoryOrder {
+  std::vector<int64_t> axes = {};    ///< the shape with grouped axes apart, e.g. a head's [ways, channels,
+                                     ///< height, width]; the shape itself where empty
+  std::vector<int64_t> memory = {};  ///< the order of `axes`, slowest first; as they stand where empty
+};
+
 /// One named parameter inside the flat parameter vector.
 struct ParameterEntry {
   std::string name;            ///< PyTorch's, e.g. "blocks.0.conv.weight"
   std::vector<int64_t> shape;  ///< PyTorch's, e.g. [filters, channels, kernel, kernel]
-  std::vector<int64_t>
-      axes;  ///< the same with grouped axes apart, e.g. a head's [ways, channels, height, width]
-  std::vector<int64_t> memory;  ///< the order of `axes` in the flat vector, slowest first
+  Start start = Start::zeros;
+  MemoryOrder order;
   int64_t offset = 0;
   int64_t size = 0;
 };
@@ -29,22 +40,21 @@ inline constexpr int64_t kAllBlocks = std::numeric_limits<int64_t>::max();
 /// anything.
 class Layout {
  public:
-  /// Appends a parameter; `axes` defaults to `shape`, `memory` to the order as given.
-  void add(std::string name, std::vector<int64_t> shape, std::vector<int64_t> axes = {},
-           std::vector<int64_t> memory = {});
+  /// Appends a parameter.
+  void add(std::string name, std::vector<int64_t> shape, Start start, MemoryOrder order = {});
 
-  /// The parameters added from here on belong to a new block; those of the last one are the head's.
-  void begin_block() { block_starts_.push_back(size_); }
+  /// The parameters added from here on belong to a new block. Throws std::logic_error after begin_head().
+  void begin_block();
 
-  /// Where each block begins in the flat vector, the head last.
-  const std::vector<int64_t>& block_starts() const { return block_starts_; }
+  /// The parameters added from here on, to the end, are the head's: those that tell the classes apart.
+  void begin_head();
 
-  /// The number of blocks before the head; 0 where no block was ever begun.
-  int64_t depth() const;
+  /// The number of blocks before the head.
+  int64_t depth() const { return static_cast<int64_t>(block_starts_.size()); }
 
   /// Where the parameters of the last `blocks` blocks before the head, and of the head, begin in the flat
   /// vector; they reach to its end. 0 for kAllBlocks.
-  /// Throws std::invalid_argument where there are fewer blocks.
+  /// Throws std::invalid_argument where there are fewer blocks, or no head was declared.
   int64_t start_of_last(int64_t blocks) const;
 
   const std::vector<ParameterEntry>& entries() const { return entries_; }
@@ -65,7 +75,8 @@ class Layout {
 
  private:
   std::vector<ParameterEntry> entries_;
-  std::vector<int64_t> block_starts_;
+  std::vector<int64_t> block_starts_;  ///< the head's not among them
+  std::optional<int64_t> head_start_;
   int64_t size_ = 0;
 };
 

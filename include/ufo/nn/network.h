@@ -166,8 +166,7 @@ class Network {
   /// network does not count them.
   virtual NetworkMultiplyAdds multiply_adds(const InputShape& input) const { return {}; }
 
-  /// A fresh initialisation [P] float32, a pure function of `seed`: weights uniform with Glorot's bound
-  /// (AISTATS 2010), biases 0, batch norm 1 and 0.
+  /// A fresh initialisation [P] float32, a pure function of `seed`: each parameter as its Start says.
   at::Tensor initial_parameters(uint64_t seed) const;
 
  protected:

@@ -105,8 +105,8 @@ class BatchNorm final : public Layer {
       : name_(std::move(name)), channels_(channels), eps_(eps) {}
 
   void declare(Layout& layout) const override {
-    layout.add(name_ + ".weight", {channels_});
-    layout.add(name_ + ".bias", {channels_});
+    layout.add(name_ + ".weight", {channels_}, Start::ones);
+    layout.add(name_ + ".bias", {channels_}, Start::zeros);
   }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {

@@ -96,8 +96,8 @@ class Conv2d final : public Layer {
         bias_(bias) {}
 
   void declare(Layout& layout) const override {
-    layout.add(name_ + ".weight", {out_, in_, kernel_, kernel_}, {}, {2, 3, 1, 0});
-    layout.add(name_ + ".bias", {out_});
+    layout.add(name_ + ".weight", {out_, in_, kernel_, kernel_}, Start::glorot, {.memory = {2, 3, 1, 0}});
+    layout.add(name_ + ".bias", {out_}, Start::zeros);
   }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {

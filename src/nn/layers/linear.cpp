@@ -65,12 +65,12 @@ class Linear final : public Layer {
       : name_(std::move(name)), in_(in_features), out_(out_features), image_(std::move(image)) {}
 
   void declare(Layout& layout) const override {
-    if (image_.empty()) {
-      layout.add(name_ + ".weight", {out_, in_});
-    } else {
-      layout.add(name_ + ".weight", {out_, in_}, {out_, image_[0], image_[1], image_[2]}, {0, 2, 3, 1});
+    MemoryOrder order;
+    if (!image_.empty()) {
+      order = {.axes = {out_, image_[0], image_[1], image_[2]}, .memory = {0, 2, 3, 1}};
     }
-    layout.add(name_ + ".bias", {out_});
+    layout.add(name_ + ".weight", {out_, in_}, Start::glorot, std::move(order));
+    layout.add(name_ + ".bias", {out_}, Start::zeros);
   }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
