@@ -29,23 +29,22 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
                         " blocks with max_pool, got " + std::to_string(options.blocks));
     }
     const std::string prefix = "blocks." + std::to_string(i);
-    layout_.begin_block();
-    add(conv2d(prefix + ".conv", channels, filters, kernel, stride(), Bias::cancelled));
-    add(batch_norm(prefix + ".norm", filters, options.batch_norm_eps));
-    add(relu());
+    auto layers = chain(conv2d(prefix + ".conv", channels, filters,
+                               {.kernel = kernel, .stride = stride(), .bias = Bias::cancelled}),
+                        batch_norm(prefix + ".norm", filters, options.batch_norm_eps), relu());
     if (pooled()) {
-      add(max_pool());
+      layers->add(max_pool());
     }
+    add(std::move(layers));
     blocks_.push_back(block);
     channels = filters, height = block.out_height, width = block.out_width;
   }
-  layout_.begin_head();
   if (spatial_mean()) {
     add(nn::spatial_mean());
-    add(linear("head", channels, input.ways));
+    add_head(linear("head", channels, input.ways));
   } else {
     add(flatten());
-    add(linear("head", channels * height * width, input.ways, {channels, height, width}));
+    add_head(linear("head", channels * height * width, input.ways, {channels, height, width}));
   }
   float_engine_ = cpu::ConvNetEngine::make<float>(*this);
   double_engine_ = cpu::ConvNetEngine::make<double>(*this);

@@ -8,13 +8,10 @@ Mlp::Mlp(const ModelOptions& options, const InputShape& input) {
   int64_t width = input.channels * input.height * input.width;
   add(flatten());
   for (size_t i = 0; i < options.hidden.size(); ++i) {
-    layout_.begin_block();
-    add(linear("layers." + std::to_string(i), width, options.hidden[i]));
-    add(relu());
+    add(chain(linear("layers." + std::to_string(i), width, options.hidden[i]), relu()));
     width = options.hidden[i];
   }
-  layout_.begin_head();
-  add(linear("head", width, input.ways));
+  add_head(linear("head", width, input.ways));
 }
 
 std::string Mlp::title(const ModelOptions& options) { return "mlp " + joined(options.hidden, "-"); }

@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -28,10 +29,14 @@ class LayerPoint {
  public:
   virtual ~LayerPoint() = default;
 
+  /// Undefined once it was taken.
   const at::Tensor& value() const { return value_; }
 
-  /// dy to dx; fills `dp` with one tensor a parameter, an undefined one for zero. dx may be undefined where
-  /// `needs_dx` is false.
+  /// Gives the value to the layer behind. What the derivatives need of it, a point keeps for itself.
+  at::Tensor take_value() { return std::exchange(value_, at::Tensor()); }
+
+  /// dy to dx; fills `dp`, which has one undefined tensor a parameter, and leaves those that are zero. dx may
+  /// be undefined where `needs_dx` is false.
   virtual at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) = 0;
 
   /// x_t (undefined stands for zero) and p_t to y_t; undefined where y does not move.
@@ -76,10 +81,13 @@ class Layer {
   /// The layer at input x and parameters p, in the order of declare().
   virtual std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const = 0;
 
+  /// The value alone, which must be the same as that of at(x, p) to the bit.
+  virtual at::Tensor value(const at::Tensor& x, const Tensors& p) const { return at(x, p)->take_value(); }
+
   /// The value at x where a statistic of the batch, if the layer takes one, is that of the first `reference`
   /// images alone. A layer that looks at each image by itself need not override it.
   virtual at::Tensor value_by(int64_t reference, const at::Tensor& x, const Tensors& p) const {
-    return at(x, p)->value();
+    return value(x, p);
   }
 };
 
@@ -87,9 +95,16 @@ class Layer {
 /// again. Its gradient is then zero, and not the rounding noise that Adam makes steps of.
 enum class Bias { added, cancelled };
 
+struct ConvOptions {
+  int64_t kernel = 3;
+  int64_t stride = 1;
+  Bias bias = Bias::added;
+  Start start = Start::glorot;
+};
+
 /// Convolution [C, H, W] to [F, H', W'] with padding kernel / 2: parameters `name`.weight and `name`.bias.
-std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
-                              int64_t stride, Bias bias = Bias::added);
+std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels,
+                              const ConvOptions& options);
 
 /// Batch norm over the images and pixels of each task, with the statistics of the batch or, by value_by, of
 /// its first images: `name`.weight, `name`.bias.
@@ -110,5 +125,9 @@ std::unique_ptr<Layer> flatten();
 /// weights lie channels last in the flat vector.
 std::unique_ptr<Layer> linear(std::string name, int64_t in_features, int64_t out_features,
                               std::vector<int64_t> image = {});
+
+/// body(x) + shortcut(x), whose parameters are those of `body`, then those of `shortcut`; chain() is the
+/// shortcut that changes nothing (He et al., arXiv 1512.03385, equation 1).
+std::unique_ptr<Layer> residual(std::unique_ptr<Layer> body, std::unique_ptr<Layer> shortcut);
 
 }  // namespace ufo::nn

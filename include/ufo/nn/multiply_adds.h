@@ -10,6 +10,11 @@ struct MultiplyAdds {
   int64_t all = 0;
   int64_t of_input = 0;  ///< those of them that multiply the input itself, rather than what was made of it
 
+  /// Of this and of `other`, both of the same input.
+  MultiplyAdds beside(const MultiplyAdds& other) const {
+    return {all + other.all, of_input + other.of_input};
+  }
+
   /// Of this with `next` behind it.
   MultiplyAdds then(const MultiplyAdds& next) const {
     return {all + next.all, of_input > 0 ? of_input : next.of_input};

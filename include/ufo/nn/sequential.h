@@ -3,14 +3,14 @@
 #include <memory>
 #include <vector>
 
-#include <ufo/nn/layer.h>
+#include <ufo/nn/chain.h>
 #include <ufo/nn/network.h>
 
 namespace ufo::nn {
 
 /// Layers one behind the other, on images [T, S, C, H, W]; the last gives logits. Its tapes take every
 /// layer's own derivatives, on any device and in any floating dtype. Every layer with parameters is a block
-/// of its own, the last of them the head.
+/// of its own (a Chain is one layer), the last of them the head.
 class Sequential : public Network {
  public:
   explicit Sequential(std::vector<std::unique_ptr<Layer>> layers);
@@ -27,12 +27,13 @@ class Sequential : public Network {
 
  protected:
   Sequential() = default;
-  /// A network that adds its layers itself says where its blocks begin: layout_.begin_block().
+  /// For networks that add their layers themselves: those before the head and its own, then the head.
   void add(std::unique_ptr<Layer> layer);
+  void add_head(std::unique_ptr<Layer> layer);
 
  private:
   friend class SequentialTape;
-  std::vector<std::unique_ptr<Layer>> layers_;
+  Chain chain_;
 };
 
 }  // namespace ufo::nn

@@ -33,12 +33,17 @@ struct Grouped {
 class Point final : public LayerPoint {
  public:
   Point(const Grouped& grouped, Bias bias, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b)
-      : LayerPoint(grouped.value(x, w, b)), grouped_(grouped), bias_(bias), x_(x), w_(w) {}
+      : LayerPoint(grouped.value(x, w, b)),
+        products_(value().numel() * w[0][0].numel()),
+        grouped_(grouped),
+        bias_(bias),
+        x_(x),
+        w_(w) {}
 
   at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) override {
     dy_ = dy;
     const auto [dx, dw] = grouped_.adjoint(dy, x_, w_, needs_dx, true);
-    dp = {dw, sum(dy)};
+    put(dw, dy, dp);
     return dx;
   }
 
@@ -57,14 +62,11 @@ class Point final : public LayerPoint {
     if (needs_dx) {
       dx_t = dx_t + grouped_.adjoint(dy_, x_, w_t_, true, false).first;
     }
-    dp_t = {dw_t, sum(dy_t)};
+    put(dw_t, dy_t, dp_t);
     return dx_t;
   }
 
-  MultiplyAdds multiply_adds() const override {
-    const int64_t products = value().numel() * w_[0][0].numel();
-    return {products, products};
-  }
+  MultiplyAdds multiply_adds() const override { return {products_, products_}; }
 
   void keep(int64_t tasks) override {
     keep_first(tasks, {&x_, &dy_});
@@ -75,10 +77,15 @@ class Point final : public LayerPoint {
   }
 
  private:
-  at::Tensor sum(const at::Tensor& dy) const {
-    return bias_ == Bias::added ? dy.sum({0, 3, 4}) : at::Tensor();
+  /// The gradients by the weight and, where it is added, the bias.
+  void put(const at::Tensor& dw, const at::Tensor& dy, Tensors& dp) const {
+    dp[0] = dw;
+    if (bias_ == Bias::added) {
+      dp[1] = dy.sum({0, 3, 4});
+    }
   }
 
+  int64_t products_;
   Grouped grouped_;
   Bias bias_;
   at::Tensor x_, w_, dy_, x_t_, w_t_;
@@ -86,37 +93,32 @@ class Point final : public LayerPoint {
 
 class Conv2d final : public Layer {
  public:
-  Conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
-         Bias bias)
-      : name_(std::move(name)),
-        in_(in_channels),
-        out_(out_channels),
-        kernel_(kernel),
-        stride_(stride),
-        bias_(bias) {}
+  Conv2d(std::string name, int64_t in_channels, int64_t out_channels, const ConvOptions& options)
+      : name_(std::move(name)), in_(in_channels), out_(out_channels), options_(options) {}
 
   void declare(Layout& layout) const override {
-    layout.add(name_ + ".weight", {out_, in_, kernel_, kernel_}, Start::glorot, {.memory = {2, 3, 1, 0}});
+    layout.add(name_ + ".weight", {out_, in_, options_.kernel, options_.kernel}, options_.start,
+               {.memory = {2, 3, 1, 0}});
     layout.add(name_ + ".bias", {out_}, Start::zeros);
   }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
-    const Grouped grouped{.tasks = x.size(1), .kernel = kernel_, .stride = stride_};
-    const at::Tensor bias = bias_ == Bias::added ? p[1] : at::Tensor();
-    return std::make_unique<Point>(grouped, bias_, x, p[0].contiguous(), bias);
+    const Grouped grouped{.tasks = x.size(1), .kernel = options_.kernel, .stride = options_.stride};
+    const at::Tensor bias = options_.bias == Bias::added ? p[1] : at::Tensor();
+    return std::make_unique<Point>(grouped, options_.bias, x, p[0].contiguous(), bias);
   }
 
  private:
   std::string name_;
-  int64_t in_, out_, kernel_, stride_;
-  Bias bias_;
+  int64_t in_, out_;
+  ConvOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels, int64_t kernel,
-                              int64_t stride, Bias bias) {
-  return std::make_unique<Conv2d>(std::move(name), in_channels, out_channels, kernel, stride, bias);
+std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out_channels,
+                              const ConvOptions& options) {
+  return std::make_unique<Conv2d>(std::move(name), in_channels, out_channels, options);
 }
 
 }  // namespace ufo::nn

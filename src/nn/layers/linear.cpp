@@ -21,7 +21,8 @@ at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
 /// y = W x + b.
 class Point final : public LayerPoint {
  public:
-  Point(const at::Tensor& x, const Tensors& p) : LayerPoint(times(x, p[0]) + p[1]), x_(x), w_(p[0]) {}
+  Point(const at::Tensor& x, const Tensors& p)
+      : LayerPoint(times(x, p[0]) + p[1]), products_(value().numel() * x.size(-1)), x_(x), w_(p[0]) {}
 
   at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) override {
     dy_ = dy;
@@ -45,10 +46,7 @@ class Point final : public LayerPoint {
     return needs_dx ? times_transposed(dy_t, w_) + times_transposed(dy_, w_t_) : at::Tensor();
   }
 
-  MultiplyAdds multiply_adds() const override {
-    const int64_t products = value().numel() * w_.size(-1);
-    return {products, products};
-  }
+  MultiplyAdds multiply_adds() const override { return {products_, products_}; }
 
   void keep(int64_t tasks) override {
     keep_first(tasks, {&x_, &dy_});
@@ -56,6 +54,7 @@ class Point final : public LayerPoint {
   }
 
  private:
+  int64_t products_;
   at::Tensor x_, w_, dy_, x_t_, w_t_;
 };
 

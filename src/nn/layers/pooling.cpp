@@ -18,19 +18,20 @@ class MaxPoolPoint final : public PiecewiseLinearPoint {
  private:
   MaxPoolPoint(const at::Tensor& x, const std::tuple<at::Tensor, at::Tensor>& pooled)
       : PiecewiseLinearPoint(std::get<0>(pooled).unflatten(1, {x.size(1), x.size(2)})),
-        sizes_(x.sizes().vec()) {
+        sizes_(x.sizes().vec()),
+        height_(value().size(3)) {
     winner_ = std::get<1>(pooled).unflatten(1, {x.size(1), x.size(2)}).flatten(3);
   }
 
   at::Tensor forward(const at::Tensor& x_t) const override {
-    const int64_t height = value().size(3);
-    return x_t.flatten(3).gather(3, winner_).unflatten(3, {height, -1});
+    return x_t.flatten(3).gather(3, winner_).unflatten(3, {height_, -1});
   }
   at::Tensor backward(const at::Tensor& dy) const override {
     return at::zeros(sizes_, dy.options()).flatten(3).scatter_(3, winner_, dy.flatten(3)).view(sizes_);
   }
 
   std::vector<int64_t> sizes_;
+  int64_t height_;
   at::Tensor winner_;
 };
 
