@@ -20,15 +20,16 @@ InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
   if (!options.learned && inner.adapt == Adapt::all && body == inner.learning_rate && body == head) {
     return;
   }
-  if (inner.adapt != Adapt::all && layout.depth() == 0) {
-    throw ConfigError("inner.adapt: need all for a network whose head is all of it, got " +
+  if (inner.adapt != Adapt::all && (!layout.has_head() || layout.start_of_last(0) == 0)) {
+    throw ConfigError("inner.adapt: need all for a network without a body below its head, got " +
                       word_of(inner.adapt));
   }
   per_ = options.per;
   adapts_what_ = inner.adapt;
   below_zero_ = options.below_zero;
   entries_ = layout.entries();
-  const int64_t parameters = layout.size(), head_start = layout.start_of_last(0);
+  const int64_t parameters = layout.size(),
+                head_start = layout.has_head() ? layout.start_of_last(0) : parameters;
   start_ = at::full({parameters}, body, at::kDouble);
   start_.narrow(0, head_start, parameters - head_start).fill_(head);
   adapts_ = at::ones({parameters}, at::kDouble);
@@ -47,10 +48,11 @@ InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
 
 void InnerRates::group_layers(const nn::Layout& layout) {
   group_of_ = at::empty({layout.size()}, at::kLong);
+  const int64_t head_start = layout.has_head() ? layout.start_of_last(0) : layout.size();
   const bool one_start = start_.equal(start_.max() * adapts_);
   for (const nn::ParameterEntry& entry : entries_) {
     const bool adapts = adapts_[entry.offset].item<double>() > 0;
-    const char* part = one_start ? "all" : entry.offset < layout.start_of_last(0) ? "body" : "head";
+    const char* part = one_start ? "all" : entry.offset < head_start ? "body" : "head";
     const std::string name = per_ == RatesPer::run ? part : layer_of(entry.name);
     if (adapts && (groups_.empty() || groups_.back().name != name)) {
       groups_.push_back({name, entry.offset, 0, start_[entry.offset].item<double>()});

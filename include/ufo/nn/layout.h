@@ -48,6 +48,7 @@ class Layout {
 
   /// The parameters added from here on, to the end, are the head's: those that tell the classes apart.
   void begin_head();
+  bool has_head() const { return head_start_.has_value(); }
 
   /// The number of blocks before the head.
   int64_t depth() const { return static_cast<int64_t>(block_starts_.size()); }
