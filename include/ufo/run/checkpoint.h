@@ -31,10 +31,10 @@ struct Checkpoint {
   double gradient_calls = 0;                    ///< that they cost, by their arithmetic
   std::vector<Validated> best;                  ///< the best validations so far, the best one first
   bool validation_due = false;                  ///< the validation of this step was broken off
-  std::map<std::string, double>
-      estimator_state;  ///< what an adaptive estimator has learned; empty for the others
-  std::string
-      config;  ///< the resolved config as JSON: options alone, nothing that differs between two equal runs
+  /// What an adaptive estimator has learned; empty for the others.
+  std::map<std::string, double> estimator_state;
+  /// The resolved config as JSON: options alone, nothing that differs between two equal runs.
+  std::string config;
 };
 
 /// Writes `checkpoint` atomically as safetensors: the parameters under their names in `layout`, the

@@ -23,21 +23,21 @@ namespace ufo::train {
 /// What a trainer works with; all of it must outlive the trainer.
 struct TrainerParts {
   const episode::EpisodeSampler& sampler;  ///< of the training episodes
-  const episode::EpisodeSampler&
-      validation_sampler;  ///< of the validation episodes, 0 to validation.tasks - 1
+  /// Of the validation episodes, 0 to validation.tasks - 1.
+  const episode::EpisodeSampler& validation_sampler;
   bilevel::Learner learner;
   const bilevel::Estimator& estimator;
   bilevel::Coin& coin;  ///< of the estimator's branches
   OuterOptimizer& optimizer;
   std::vector<run::MetricSink*> sinks = {};
   std::filesystem::path last;  ///< where the newest checkpoint goes
-  std::filesystem::path
-      best;  ///< where the one with the best validation goes; others that are kept go beside it
-  std::function<bool()> should_stop =
-      {};  ///< asked after every step; true, in all processes alike, ends the run early
-  std::function<bool()> breaks_off_validation =
-      {};  ///< asked before each episode of a validation, in each process for itself and by several threads;
-           ///< true ends the run, and the validation is made up for when it goes on
+  /// Where the one with the best validation goes; others that are kept go beside it.
+  std::filesystem::path best;
+  /// Asked after every step; true, in all processes alike, ends the run early.
+  std::function<bool()> should_stop = {};
+  /// Asked before each episode of a validation, in each process for itself and by several threads; true ends
+  /// the run, and the validation is made up for when it goes on.
+  std::function<bool()> breaks_off_validation = {};
   std::function<void()> before_save = {};         ///< throws where no checkpoint may be written any more
   Communicator& communicator = single_process();  ///< of the processes that train together
   GraphPoolMaker make_graph_pool = {};            ///< of the device to train on
