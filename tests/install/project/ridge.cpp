@@ -89,8 +89,7 @@ RidgeProblem draw_tasks() {
 }
 
 /// theta after SGD from lambda = 1 and a centre of zeros, averaged over the second half of the steps.
-at::Tensor learn(const char* name, double q) {
-  const bilevel::EstimatorOptions options{.estimator = name, .q = {q}};
+at::Tensor learn(const bilevel::EstimatorOptions& options) {
   const auto estimator = bilevel::make_estimator(options, {.steps = 25, .learning_rate = 0.2});
   const bilevel::Coin coin = bilevel::make_coin(options, *estimator);
   at::Tensor theta = at::zeros({1 + kFeatures}, at::kDouble), sum = at::zeros_like(theta);
@@ -113,7 +112,8 @@ double lambda_of(const at::Tensor& theta) { return std::exp(theta[0].item<double
 
 int main() {
   const double best = kNoiseVariance / kExamples;
-  const at::Tensor ufo = learn("ufo", 0.25), first_order = learn("first_order", 0);
+  const at::Tensor ufo = learn({.estimator = "ufo", .q = {0.25}});
+  const at::Tensor first_order = learn({.estimator = "first_order"});
   std::printf("lambda       %.3f (UFO), %.3f (first-order, which began there); best %.3f\n", lambda_of(ufo),
               lambda_of(first_order), best);
   const double centre = ufo.narrow(0, 1, kFeatures).mean().item<double>();
