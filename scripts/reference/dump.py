@@ -6,6 +6,7 @@ Metadata: estimator, base, q, inner_steps, inner_learning_rate, batch_norm_eps, 
 is meant where it is absent, or support), and model, filters, blocks, kernel, pool, ways, which are read from the shapes
 where absent (a network of stride 1 pools unless `pool` says false); and inner_adapt, inner_rate_body, inner_rate_head
 (0: inner_learning_rate) and outer_weights, where absent all, 0, 0 and []. Learned rates are theta.inner.rates.<name>.
+Networks other than conv4 have no stride.
 """
 
 import json
@@ -17,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from .meta_gradients import Inner, Task
-from .networks import Conv4, Mlp
+from .networks import Conv4, Mlp, ResNet12
 
 DTYPE_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}
 
@@ -61,20 +62,32 @@ class Dump:
 
     @property
     def network(self):
-        if "blocks.0.conv.weight" not in self.theta:
+        if network_of(self.theta) is Mlp:
             return Mlp()
-        stride = int(self.metadata["stride"])
-        pool = self.metadata.get("pool", "true" if stride == 1 else "false") in ("true", "1")
         mode = self.metadata.get("batch_norm", "batch")
         if mode not in ("batch", "support"):
             raise ValueError(f"need batch_norm of batch or support, got {mode}")
-        return Conv4(stride, pool, float(self.metadata["batch_norm_eps"]), mode == "support")
+        norm = float(self.metadata["batch_norm_eps"]), mode == "support"
+        if network_of(self.theta) is ResNet12:
+            return ResNet12(*norm)
+        stride = int(self.metadata["stride"])
+        pool = self.metadata.get("pool", "true" if stride == 1 else "false") in ("true", "1")
+        return Conv4(stride, pool, *norm)
 
     def to(self, dtype):
         """theta and the images in another dtype; the recorded gradients stay as they were written."""
         convert = lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor
         return Dump({name: convert(value) for name, value in self.theta.items()},
                     Task(*map(convert, self.tasks)), self.gradient, self.task_gradient, self.metadata)
+
+
+def network_of(theta):
+    """The class of the network whose parameters these are."""
+    first = {"blocks.0.conv.weight": Conv4, "layer1.conv1.weight": ResNet12, "layers.0.weight": Mlp}
+    return next((network for name, network in first.items() if name in theta), None)
+
+
+METADATA = {Conv4: ["batch_norm_eps", "stride"], ResNet12: ["batch_norm_eps"], Mlp: []}
 
 
 def read(path, with_gradient=True):
@@ -91,8 +104,9 @@ def read(path, with_gradient=True):
     group = lambda prefix: {name.removeprefix(prefix): value for name, value in tensors.items()
                             if name.startswith(prefix)}
     theta, gradient = group("theta."), group("gradient.")
-    keys = ["estimator", "inner_steps", "inner_learning_rate"]
-    keys += ["batch_norm_eps", "stride"] if "blocks.0.conv.weight" in theta else []
+    if theta and network_of(theta) is None:
+        raise ValueError(f"{path}: need the parameters of conv4, resnet12 or mlp, got {', '.join(theta)}")
+    keys = ["estimator", "inner_steps", "inner_learning_rate", *METADATA.get(network_of(theta), [])]
     missing = [name for name in Task._fields if name not in tensors] + [key for key in keys if key not in metadata]
     missing += [f"gradient.{name} {list(value.shape)}" for name, value in theta.items()
                 if with_gradient and (name not in gradient or gradient[name].shape != value.shape)]

@@ -5,6 +5,8 @@ the sum of w_j L_query(phi_j) over j = 1, ..., r. theta may hold learned rates a
 "inner.rates." and the name of a parameter, of a layer, or "all", "body" or "head"; a number, or one an inner step.
 """
 
+import math
+import re
 from collections import namedtuple
 from functools import partial
 
@@ -122,14 +124,11 @@ def reptile(loss, inner, theta, task):
 
 def kept_names(theta, base):
     """The parameters whose second derivatives the base "head" or a number of blocks keeps: those of the head and of as
-    many blocks before it. A block's parameters are called block.*.parameter, in the order of the network."""
-    blocks = []
-    for name in parameters(theta):
-        block = ".".join(name.split(".")[:1 if name.startswith("head.") else 2])
-        if block not in blocks:
-            blocks.append(block)
-    kept = blocks[len(blocks) - 1 - (0 if base == "head" else int(base)):]
-    return {name for name in parameters(theta) if name.startswith(tuple(f"{block}." for block in kept))}
+    many blocks before it. A block is the first number in its parameters' names."""
+    def block(name):
+        return math.inf if name.startswith("head.") else int(re.search(r"\d+", name)[0])
+    kept = sorted(set(map(block, parameters(theta))))[-1 - (0 if base == "head" else int(base)):]
+    return {name for name in parameters(theta) if block(name) in kept}
 
 
 def partial_gradient(loss, inner, theta, task, base):

@@ -38,13 +38,7 @@ class Conv4:
     def block(self, x, support, weight, bias, scale, shift):
         """Of x, whose first `support` images give batch norm its statistics, or all where that is 0."""
         x = F.conv2d(x, weight, bias, stride=self.stride, padding=weight.shape[-1] // 2)
-        if support:
-            variance, mean = torch.var_mean(x[:support], (0, 2, 3), correction=0, keepdim=True)
-            x = (x - mean) / (variance + self.batch_norm_eps).sqrt()
-            x = x * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
-        else:
-            x = F.batch_norm(x, None, None, scale, shift, training=True, eps=self.batch_norm_eps)
-        x = F.relu(x)
+        x = F.relu(batch_norm(x, support, scale, shift, self.batch_norm_eps))
         return F.max_pool2d(x, 2) if self.pool else x
 
     def features(self, size, filters, blocks):
@@ -88,19 +82,77 @@ class Mlp:
         return result
 
 
-def count(parameters, pattern):
-    """How many of pattern.format(0), pattern.format(1), ... are parameters."""
-    i = 0
+@dataclass(frozen=True)
+class ResNet12:
+    """Residual blocks of three 3x3 convolutions with batch norm and leaky ReLU, each beside a 1x1 convolution with
+    batch norm, 2x2 max-pool behind the sum; the spatial mean and a linear head (arXiv 1904.03758, without dropout).
+
+    Batch norm as in Conv4.
+    """
+
+    batch_norm_eps: float = 1e-5
+    support_statistics: bool = False
+
+    def __call__(self, parameters, images, support=None):
+        """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
+        beside = support is not None and self.support_statistics
+        x = torch.cat((support, images)) if beside else images
+        first = len(x) - len(images)
+        for i in range(count(parameters, "layer{}.conv1.weight", 1)):
+            x = self.block(x, first, parameters, f"layer{i + 1}.")
+        return F.linear(x.mean((2, 3))[first:], parameters["head.weight"], parameters["head.bias"])
+
+    def block(self, x, support, parameters, prefix):
+        y = x
+        for i in (1, 2, 3):
+            y = F.conv2d(y, parameters[f"{prefix}conv{i}.weight"], padding=1)
+            y = self.norm(y, support, parameters, f"{prefix}bn{i}")
+            y = F.leaky_relu(y, 0.1) if i < 3 else y
+        shortcut = F.conv2d(x, parameters[f"{prefix}downsample.0.weight"])
+        y = y + self.norm(shortcut, support, parameters, f"{prefix}downsample.1")
+        return F.max_pool2d(F.leaky_relu(y, 0.1), 2)
+
+    def norm(self, x, support, parameters, name):
+        return batch_norm(x, support, parameters[f"{name}.weight"], parameters[f"{name}.bias"], self.batch_norm_eps)
+
+    def shapes(self, channels, size, widths, ways):
+        """The parameters' shapes by name, in the order of the network."""
+        result = {}
+        for i, width in enumerate(widths):
+            for k in (1, 2, 3):
+                result[f"layer{i + 1}.conv{k}.weight"] = (width, channels if k == 1 else width, 3, 3)
+                for part in ("weight", "bias"):
+                    result[f"layer{i + 1}.bn{k}.{part}"] = (width,)
+            result[f"layer{i + 1}.downsample.0.weight"] = (width, channels, 1, 1)
+            for part in ("weight", "bias"):
+                result[f"layer{i + 1}.downsample.1.{part}"] = (width,)
+            channels = width
+        result["head.weight"], result["head.bias"] = (ways, channels), (ways,)
+        return result
+
+
+def batch_norm(x, support, scale, shift, eps):
+    """Of x, whose first `support` images give the statistics, or all where that is 0; biased variance."""
+    if not support:
+        return F.batch_norm(x, None, None, scale, shift, training=True, eps=eps)
+    variance, mean = torch.var_mean(x[:support], (0, 2, 3), correction=0, keepdim=True)
+    x = (x - mean) / (variance + eps).sqrt()
+    return x * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+
+
+def count(parameters, pattern, first=0):
+    """How many of pattern.format(first), pattern.format(first + 1), ... are parameters."""
+    i = first
     while pattern.format(i) in parameters:
         i += 1
-    return i
+    return i - first
 
 
 def random_parameters(shapes, generator, dtype=torch.float64):
     """Random values of every parameter: He-scaled weights, norm weights in [0.5, 1.5), small biases that are not 0."""
     result = {}
     for name, shape in shapes.items():
-        if name.endswith("norm.weight"):
+        if name.endswith(".weight") and len(shape) == 1:
             value = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
         else:
             value = torch.randn(shape, generator=generator, dtype=torch.float64)

@@ -1,5 +1,6 @@
 #include "conv_net.h"
 #include "mlp.h"
+#include "resnet12.h"
 
 #include <ATen/ATen.h>
 
@@ -25,7 +26,7 @@ constexpr NetworkKind kind(const char* name) {
           }};
 }
 
-constexpr NetworkKind kNetworks[] = {kind<ConvNet>("conv4"), kind<Mlp>("mlp")};
+constexpr NetworkKind kNetworks[] = {kind<ConvNet>("conv4"), kind<Mlp>("mlp"), kind<ResNet12>("resnet12")};
 
 const NetworkKind& kind_of(const ModelOptions& options) {
   for (const NetworkKind& kind : kNetworks) {
@@ -38,15 +39,16 @@ const NetworkKind& kind_of(const ModelOptions& options) {
 
 at::Tensor initial(const ParameterEntry& entry, RandomStream random) {
   at::Tensor tensor = at::full(entry.shape, entry.start == Start::ones ? 1 : 0, at::kFloat);
-  if (entry.start != Start::glorot) {
+  if (entry.start != Start::glorot && entry.start != Start::he) {
     return tensor;
   }
   const auto out = static_cast<double>(entry.shape[0]), in = static_cast<double>(entry.shape[1]);
   const double field = static_cast<double>(entry.size) / (out * in);
-  const double bound = std::sqrt(6 / ((out + in) * field));
+  const double bound = std::sqrt(6 / ((out + in) * field)), deviation = std::sqrt(2 / (out * field));
   float* values = tensor.mutable_data_ptr<float>();
   for (int64_t k = 0; k < entry.size; ++k) {
-    values[k] = static_cast<float>(bound * (2 * random.uniform() - 1));
+    values[k] = static_cast<float>(entry.start == Start::glorot ? bound * (2 * random.uniform() - 1)
+                                                                : deviation * random.normal());
   }
   return tensor;
 }

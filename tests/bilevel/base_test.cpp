@@ -15,6 +15,7 @@ const nn::ModelOptions kModels[] = {
     {.filters = 4},
     {.filters = 4, .blocks = 2, .downsampling = "max_pool"},
     {.name = "mlp", .hidden = {12, 10}},
+    {.name = "resnet12", .widths = {3, 4}},
 };
 
 ExactTasks all_exact(const Problem& problem, double q = 1) {

@@ -64,6 +64,7 @@ TEST_P(MetaGradientOf, ExactEqualsOneGraphThroughAllSteps) {
 const nn::ModelOptions kStrided = {.filters = 6},
                        kPooled = {.filters = 5, .blocks = 3, .downsampling = "max_pool"},
                        kMlp = {.name = "mlp", .hidden = {8, 7}},
+                       kResidual = {.name = "resnet12", .widths = {3, 4}},
                        kBySupport = {.filters = 6, .batch_norm = "support"},
                        kPooledBySupport = {
                            .filters = 5, .blocks = 3, .downsampling = "max_pool", .batch_norm = "support"};
@@ -79,6 +80,8 @@ INSTANTIATE_TEST_SUITE_P(Networks, MetaGradientOf,
                                          Case{"autograd_by_support", kBySupport, 3, 2, Engine::autograd},
                                          Case{"autograd_strided", kStrided, 5, 2, Engine::autograd},
                                          Case{"autograd_pooled", kPooled, 3, 2, Engine::autograd},
+                                         Case{"resnet12", kResidual, 3, 4},
+                                         Case{"resnet12", kResidual, 15, 2},
                                          Case{"autograd_mlp", kMlp, 3, 4, Engine::autograd}),
                          [](const auto& info) {
                            const Case& c = info.param;

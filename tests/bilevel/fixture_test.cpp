@@ -34,18 +34,20 @@ class Fixture {
     const auto images = tensor("support_images");
     nn::ModelOptions model;
     model.name = text("model");
-    if (model.name == "conv4") {
-      model.filters = std::stol(text("filters"));
-      model.blocks = std::stol(text("blocks"));
-      model.kernel = std::stol(text("kernel"));
-      model.downsampling = text("pool") == "true" ? "max_pool" : "stride";
-      if (file_.metadata.contains("batch_norm")) {
-        model.batch_norm = text("batch_norm");
+    const auto read = [&](const char* key, auto&& take) {
+      if (file_.metadata.contains(key)) {
+        take(text(key));
       }
-      model.batch_norm_eps = std::stod(text("batch_norm_eps"));
-    } else {
-      model.hidden = numbers<int64_t>(text("hidden"));
-    }
+    };
+    read("filters", [&](const std::string& value) { model.filters = std::stol(value); });
+    read("blocks", [&](const std::string& value) { model.blocks = std::stol(value); });
+    read("kernel", [&](const std::string& value) { model.kernel = std::stol(value); });
+    read("pool",
+         [&](const std::string& value) { model.downsampling = value == "true" ? "max_pool" : "stride"; });
+    read("batch_norm", [&](const std::string& value) { model.batch_norm = value; });
+    read("batch_norm_eps", [&](const std::string& value) { model.batch_norm_eps = std::stod(value); });
+    read("hidden", [&](const std::string& value) { model.hidden = numbers<int64_t>(value); });
+    read("widths", [&](const std::string& value) { model.widths = numbers<int64_t>(value); });
     network = nn::make_network(model, {.channels = images.size(2),
                                        .height = images.size(3),
                                        .width = images.size(4),

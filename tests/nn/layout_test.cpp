@@ -65,10 +65,31 @@ TEST(Network, NamesItsParametersAsPyTorchDoes) {
             "head.bias ");
 }
 
+TEST(Network, NamesTheParametersOfResNet12AsItsPyTorchImplementationsDo) {
+  const auto network = make_network({.name = "resnet12", .widths = {4}}, {.channels = 3, .ways = 2});
+  std::string names;
+  for (const auto& entry : network->layout().entries()) {
+    names += entry.name + " ";
+  }
+  EXPECT_EQ(
+      names,
+      "layer1.conv1.weight layer1.bn1.weight layer1.bn1.bias layer1.conv2.weight layer1.bn2.weight "
+      "layer1.bn2.bias layer1.conv3.weight layer1.bn3.weight layer1.bn3.bias layer1.downsample.0.weight "
+      "layer1.downsample.1.weight layer1.downsample.1.bias head.weight head.bias ");
+}
+
+TEST(Network, ResNet12BeginsWithTheVarianceOfHe) {
+  const auto network = make_network({.name = "resnet12", .widths = {32, 48}}, {.channels = 3, .ways = 2});
+  const auto tensors = network->layout().unpack(network->initial_parameters(1));
+  EXPECT_NEAR(tensors[15].std().item<double>(), std::sqrt(2.0 / (48 * 9)), 0.002);  // layer2.conv2.weight
+  EXPECT_EQ(tensors[16].sum().item<double>(), 48);                                  // layer2.bn2.weight
+}
+
 TEST(Network, SaysWhatItIs) {
   EXPECT_EQ(title_of({.filters = 8}), "conv4, 8 filters, stride");
   EXPECT_EQ(title_of({.name = "mlp", .hidden = {9, 6}}), "mlp 9-6");
-  EXPECT_EQ(facts_of({.filters = 8}).at("stride"), "2");
+  EXPECT_EQ(title_of({.name = "resnet12"}), "resnet12 64-160-320-640");
+  EXPECT_EQ(facts_of({.name = "resnet12", .widths = {4, 6}}).at("widths"), "[4,6]");
   EXPECT_THROW(title_of({.name = "other"}), ConfigError);
 }
 
@@ -99,6 +120,8 @@ TEST(Network, InitialParametersHaveTheBytesThatTheyAlwaysHad) {
 
 TEST(Network, RefusesMoreBlocksThanTheImageAllows) {
   EXPECT_THROW(make_network({.blocks = 5, .downsampling = "max_pool"}, {.height = 28, .width = 28}),
+               ConfigError);
+  EXPECT_THROW(make_network({.name = "resnet12", .widths = {2, 2, 2}}, {.height = 7, .width = 20}),
                ConfigError);
   EXPECT_NO_THROW(make_network({.blocks = 4, .downsampling = "max_pool"}, {.height = 28, .width = 28}));
 }

@@ -157,6 +157,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"pooled_odd", {.filters = 6, .blocks = 3, .downsampling = "max_pool"}, {3, 21, 17, 2}, 2, 5},
         Case{"pooled_48", {.filters = 48, .blocks = 2, .downsampling = "max_pool"}, {1, 11, 10, 3}, 1, 4},
         Case{"mlp", {.name = "mlp", .hidden = {9, 6}}, {2, 5, 4, 3}, 2, 7},
+        Case{"resnet12", {.name = "resnet12", .widths = {4, 6}}, {3, 11, 9, 3}, 2, 5},
         Case{"one_block", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3}),
     [](const auto& info) { return std::string(info.param.name); });
 
@@ -221,6 +222,16 @@ TEST(MultiplyAdds, AreThoseOfThePooledNetworkAndTheMlp) {
   const auto mlp = make_network({.name = "mlp", .hidden = {9, 6}}, input);
   EXPECT_EQ(mlp->multiply_adds(input).gradient(), 2 * 21 * 17 * 3 * 9 + 3 * (9 * 6 + 6 * 2));
   EXPECT_EQ(mlp->multiply_adds(input).hessian_product(1), 2 * 9 * 6 + 6 * 6 * 2);
+}
+
+TEST(MultiplyAdds, AreThoseOfResNet12) {
+  const InputShape input{.channels = 3, .height = 13, .width = 10, .ways = 4};
+  const auto costs = make_network({.name = "resnet12", .widths = {5, 7}}, input)->multiply_adds(input);
+  const int64_t first_of_input = 13 * 10 * 5 * (9 * 3 + 3), first = first_of_input + 2 * 13 * 10 * 9 * 5 * 5;
+  const int64_t second_of_input = 6 * 5 * 7 * (9 * 5 + 5), second = second_of_input + 2 * 6 * 5 * 9 * 7 * 7;
+  const int64_t head = 7 * 4;
+  EXPECT_EQ(costs.gradient(), 3 * (first + second + head) - first_of_input);
+  EXPECT_EQ(costs.hessian_product(1), 6 * (second + head) - 4 * second_of_input);
 }
 
 TEST(Tape, TakesImagesInAnyMemoryOrder) {

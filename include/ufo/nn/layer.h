@@ -91,9 +91,9 @@ class Layer {
   }
 };
 
-/// Whether a convolution adds its bias, or leaves it out because the batch norm behind would take it out
-/// again. Its gradient is then zero, and not the rounding noise that Adam makes steps of.
-enum class Bias { added, cancelled };
+/// Whether a convolution has no bias, adds its bias, or leaves it out because the batch norm behind would
+/// take it out again. Its gradient is then zero, and not the rounding noise that Adam makes steps of.
+enum class Bias { none, added, cancelled };
 
 struct ConvOptions {
   int64_t kernel = 3;
@@ -111,6 +111,9 @@ std::unique_ptr<Layer> conv2d(std::string name, int64_t in_channels, int64_t out
 std::unique_ptr<Layer> batch_norm(std::string name, int64_t channels, double eps);
 
 std::unique_ptr<Layer> relu();
+
+/// x where it is positive, else `slope` x. Throws std::invalid_argument for a slope below 0.
+std::unique_ptr<Layer> leaky_relu(double slope);
 
 /// Largest of each 2x2 window.
 std::unique_ptr<Layer> max_pool();

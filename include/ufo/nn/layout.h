@@ -10,9 +10,10 @@
 
 namespace ufo::nn {
 
-/// What a parameter begins as: all zeros, all ones, or uniform with Glorot's bound sqrt(6 / (fan_in +
-/// fan_out)) of a weight [out, in, receptive field...] (Glorot and Bengio, AISTATS 2010).
-enum class Start { zeros, ones, glorot };
+/// What a parameter begins as: all zeros; all ones; or a weight [out, in, receptive field...] at random,
+/// either uniform with Glorot's bound sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, AISTATS 2010), or
+/// normal of variance 2 / fan_out (He et al., arXiv 1502.01852, equation 14).
+enum class Start { zeros, ones, glorot, he };
 
 /// In which order the numbers of a parameter lie in the flat vector.
 struct MemoryOrder {

@@ -30,11 +30,12 @@ struct ModelOptions {
   std::string batch_norm = "batch";
   double batch_norm_eps = 1e-5;
   std::vector<int64_t> hidden = {256, 128, 64, 64};
+  std::vector<int64_t> widths = {64, 160, 320, 640};
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("name", self.name, one_of(network_names()),
-          "network: conv4 (blocks of convolution, batch norm, ReLU) or mlp");
+          "network: conv4 (blocks of convolution, batch norm, ReLU), mlp, or resnet12 (residual blocks)");
     field("filters", self.filters, between(1, 1024), "conv4: filters of each convolution");
     field("blocks", self.blocks, between(1, 8), "conv4: number of blocks");
     field("kernel", self.kernel, one_of_numbers({1, 3, 5, 7}), "conv4: height and width of the kernels");
@@ -44,12 +45,15 @@ struct ModelOptions {
         "features", self.features, one_of({"auto", "spatial_mean", "flatten"}),
         "conv4: what of the last block's map the head sees, its mean over the pixels or all of it; auto: the mean "
         "with stride, all with max_pool, as in the MAML paper");
-    field("batch_norm", self.batch_norm, one_of({"batch", "support"}),
-          "conv4: statistics for query images: batch (those of the query images together, as in the MAML "
-          "paper: transductive) or support (those of the support images, so that each query image is "
-          "classified by itself)");
-    field("batch_norm_eps", self.batch_norm_eps, positive_up_to(1), "conv4: added to the variance");
+    field(
+        "batch_norm", self.batch_norm, one_of({"batch", "support"}),
+        "conv4, resnet12: statistics for query images: batch (those of the query images together, as in the MAML "
+        "paper: transductive) or support (those of the support images, so that each query image is "
+        "classified by itself)");
+    field("batch_norm_eps", self.batch_norm_eps, positive_up_to(1), "conv4, resnet12: added to the variance");
     field("hidden", self.hidden, at_least(1), "mlp: sizes of the hidden layers");
+    field("widths", self.widths, between(1, 4096),
+          "resnet12: channels of each block; 64-160-320-640 is the wide form, 64-128-256-512 the narrow one");
   }
 };
 

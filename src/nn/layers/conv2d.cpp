@@ -99,9 +99,11 @@ class Conv2d final : public Layer {
   void declare(Layout& layout) const override {
     layout.add(name_ + ".weight", {out_, in_, options_.kernel, options_.kernel}, options_.start,
                {.memory = {2, 3, 1, 0}});
-    layout.add(name_ + ".bias", {out_}, Start::zeros);
+    if (options_.bias != Bias::none) {
+      layout.add(name_ + ".bias", {out_}, Start::zeros);
+    }
   }
-  size_t parameters() const override { return 2; }
+  size_t parameters() const override { return options_.bias == Bias::none ? 1 : 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
     const Grouped grouped{.tasks = x.size(1), .kernel = options_.kernel, .stride = options_.stride};
     const at::Tensor bias = options_.bias == Bias::added ? p[1] : at::Tensor();
