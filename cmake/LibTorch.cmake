@@ -46,7 +46,10 @@ target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE
 target_link_options(LibTorch::LibTorch INTERFACE
   "-L${LIBTORCH_ROOT}/lib" "LINKER:--no-as-needed" "LINKER:--allow-shlib-undefined")
 foreach(_folder IN LISTS LIBTORCH_LIBRARY_FOLDERS)
-  target_link_options(LibTorch::LibTorch INTERFACE "LINKER:-rpath,${_folder}" "LINKER:-rpath-link,${_folder}")
+  target_link_options(LibTorch::LibTorch INTERFACE "LINKER:-rpath-link,${_folder}")
+  if(NOT UFO_PYTHON)  # in Python, `import torch` has loaded the libraries
+    target_link_options(LibTorch::LibTorch INTERFACE "LINKER:-rpath,${_folder}")
+  endif()
 endforeach()
 target_link_libraries(LibTorch::LibTorch INTERFACE torch_cpu c10)
 message(STATUS "LibTorch ${LIBTORCH_VERSION} in ${LIBTORCH_ROOT}")
