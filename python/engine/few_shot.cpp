@@ -1,0 +1,96 @@
+#include "few_shot.h"
+
+#include "episodes.h"
+#include "estimate.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <ufo/base/parallel.h>
+#include <ufo/bilevel/classification.h>
+
+namespace ufo::python {
+namespace {
+
+/// What a Hessian product of the network costs, in gradient calls, where an adaptive q goes by it.
+/// Throws std::invalid_argument where the base has more blocks than the network.
+bilevel::ProductCosts product_costs(const ImageNetwork& network, const bilevel::EstimatorOptions& options) {
+  bilevel::ProductCosts costs;
+  const auto base = bilevel::base_of(options);
+  if (base && base->second_order()) {
+    network.network->layout().start_of_last(base->blocks());
+    if (bilevel::adapts_q(options)) {
+      const auto work = network.network->multiply_adds(network.input);
+      const auto whole = static_cast<double>(work.hessian_product());
+      costs.base = costs.whole * static_cast<double>(work.hessian_product(base->blocks())) / whole;
+    }
+  }
+  return costs;
+}
+
+py::dict meta_gradient(const ImageNetwork& network, const at::Tensor& theta, const at::Tensor& support_images,
+                       const at::Tensor& support_labels, const at::Tensor& query_images,
+                       const at::Tensor& query_labels, const py::dict& inner, const py::dict& estimator) {
+  EstimatorCall call = read_call(inner, estimator);
+  bilevel::MetaGradient estimate;
+  {
+    const py::gil_scoped_release release;
+    const bilevel::Learner learner(*network.network, call.inner, theta.options());
+    const at::Tensor start = checked_parameters("theta", theta, {learner.layout().size()});
+    const Images support = checked_images(network, "support", -1, start, support_images, support_labels);
+    const Images query =
+        checked_images(network, "query", support.images.size(0), start, query_images, query_labels);
+    const bilevel::ClassificationProblem problem(learner, support.images, support.labels, query.images,
+                                                 query.labels);
+    estimate = run_estimator(call, problem, start, product_costs(network, call.options));
+  }
+  return to_dict(estimate, call);
+}
+
+/// phi_r [T, P] of the tasks, each found by a thread of its own on the CPU.
+at::Tensor adapt(const ImageNetwork& network, const at::Tensor& theta, const at::Tensor& support_images,
+                 const at::Tensor& support_labels, const py::dict& options) {
+  bilevel::InnerOptions inner;
+  read_options(options, "inner", inner);
+  const py::gil_scoped_release release;
+  const bilevel::Learner learner(*network.network, inner, theta.options());
+  const at::Tensor start = checked_parameters("theta", theta, {learner.layout().size()});
+  const Images support = checked_images(network, "support", -1, start, support_images, support_labels);
+  // The inner loop never looks at the query set, so that the support set may stand in for it.
+  const bilevel::ClassificationProblem problem(learner, support.images, support.labels, support.images,
+                                               support.labels);
+  c10::NoGradGuard no_grad;
+  if (problem.schedule() == bilevel::Schedule::whole_batch) {
+    return bilevel::adapt(problem, start, inner, inner.steps);
+  }
+  at::Tensor phi = at::empty({problem.tasks(), network.network->layout().size()}, start.options());
+  parallel_tasks(problem.tasks(), [&](int64_t task) {
+    c10::NoGradGuard no_grad;  // the mode belongs to each thread
+    phi.select(0, task).copy_(
+        bilevel::adapt(*problem.select({&task, 1}), start, inner, inner.steps).squeeze(0));
+  });
+  return phi;
+}
+
+/// Probabilities [T, R, N] of the query images.
+at::Tensor predict(const ImageNetwork& network, const at::Tensor& phi, const at::Tensor& query_images,
+                   const at::Tensor& support_images) {
+  const py::gil_scoped_release release;
+  c10::NoGradGuard no_grad;
+  const at::Tensor parameters = checked_parameters("phi", phi, {-1, network.network->layout().size()});
+  const int64_t tasks = parameters.size(0);
+  return network.network
+      ->query_logits(parameters, checked_images(network, "query", tasks, parameters, query_images),
+                     checked_images(network, "support", tasks, parameters, support_images))
+      .softmax(-1);
+}
+
+}  // namespace
+
+void bind_few_shot(py::module_& module) {
+  module.def("meta_gradient", meta_gradient);
+  module.def("adapt", adapt);
+  module.def("predict", predict);
+}
+
+}  // namespace ufo::python

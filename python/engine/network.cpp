@@ -1,0 +1,66 @@
+#include "network.h"
+
+#include "options.h"
+
+#include <ATen/ATen.h>
+
+#include <ufo/bilevel/learner.h>
+
+namespace ufo::python {
+namespace {
+
+nn::ModelOptions model_options(const py::dict& given) {
+  nn::ModelOptions options;
+  read_options(given, "model", options);
+  return options;
+}
+
+/// (name, shape) of every parameter, in the order of the flat vector.
+std::vector<std::pair<std::string, std::vector<int64_t>>> parameters(const ImageNetwork& network) {
+  std::vector<std::pair<std::string, std::vector<int64_t>>> result;
+  for (const nn::ParameterEntry& entry : network.network->layout().entries()) {
+    result.emplace_back(entry.name, entry.shape);
+  }
+  return result;
+}
+
+}  // namespace
+
+ImageNetwork::ImageNetwork(const py::dict& options, const nn::InputShape& input)
+    : input(input), network(nn::make_network(model_options(options), input)) {}
+
+void bind_network(py::module_& module) {
+  const auto release = py::call_guard<py::gil_scoped_release>();
+  py::class_<ImageNetwork>(module, "Network")
+      .def(py::init([](const py::dict& options, int64_t channels, int64_t height, int64_t width,
+                       int64_t ways) {
+        return std::make_unique<ImageNetwork>(
+            options, nn::InputShape{.channels = channels, .height = height, .width = width, .ways = ways});
+      }))
+      .def_property_readonly("size", [](const ImageNetwork& self) { return self.network->layout().size(); })
+      .def_property_readonly("blocks",
+                             [](const ImageNetwork& self) { return self.network->layout().depth(); })
+      .def_property_readonly("parameters", parameters)
+      .def_property_readonly(
+          "batch_norm",
+          [](const ImageNetwork& self) { return nn::to_string(self.network->batch_norm_mode()); })
+      .def("initial",
+           [](const ImageNetwork& self, uint64_t seed, const py::dict& inner) {
+             bilevel::InnerOptions options;
+             read_options(inner, "inner", options);
+             return bilevel::Learner(*self.network, options, at::kFloat).initial(seed);
+           })
+      .def("unpack", [](const ImageNetwork& self,
+                        const at::Tensor& flat) { return self.network->layout().unpack(flat); })
+      .def("pack",
+           [](const ImageNetwork& self, const std::vector<at::Tensor>& tensors) {
+             return self.network->layout().pack(tensors);
+           })
+      .def(
+          "query_logits",
+          [](const ImageNetwork& self, const at::Tensor& parameters, const at::Tensor& query,
+             const at::Tensor& support) { return self.network->query_logits(parameters, query, support); },
+          release);
+}
+
+}  // namespace ufo::python

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/csrc/utils/pybind.h>
+
+#include <ufo/nn/network.h>
+
+namespace ufo::python {
+
+/// A network and the images that it is for.
+struct ImageNetwork {
+  ImageNetwork(const pybind11::dict& options, const nn::InputShape& input);
+
+  nn::InputShape input;
+  std::unique_ptr<nn::Network> network;
+};
+
+void bind_network(pybind11::module_& module);
+
+}  // namespace ufo::python

@@ -1,0 +1,84 @@
+"""Networks as functions of a flat vector of parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import _engine
+from ._module import Classifier
+
+
+class Network:
+    """A classifier of images as a function of its P parameters, which lie in one flat vector.
+
+    name: "conv4" or "mlp". ways: the number of classes N. image: C, H and W of an image. options: as the group `model` of
+    a config has them: filters, blocks, kernel, downsampling ("stride", "max_pool"), features ("auto", "spatial_mean",
+    "flatten"), batch_norm ("batch": the statistics of the query images together; "support": those of the support images),
+    batch_norm_eps, hidden. Raises ValueError for one that there is not, or that is out of its range.
+    """
+
+    def __init__(self, name: str = "conv4", *, ways: int = 5, image: tuple[int, int, int] = (1, 28, 28), **options: Any):
+        if len(image) != 3 or min(*image, ways) < 1:
+            raise ValueError(f"Network: need an image (C, H, W) and ways of at least 1 each, got {image} and {ways}")
+        self.name, self.ways, self.image, self.options = name, ways, image, options
+        self._engine = _engine.Network({"name": name, **options}, *image, ways)
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"Network({self.name!r}, ways={self.ways}, image={self.image}{options})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.name, self.ways, self.image, self.options)
+
+    @property
+    def size(self) -> int:
+        """P, the length of the flat vector."""
+        return self._engine.size
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks before the head: the largest `base` of an estimator."""
+        return self._engine.blocks
+
+    @property
+    def batch_norm(self) -> str:
+        """Whose statistics batch norm takes for query images: "none" (there is no batch norm), "batch" or "support"."""
+        return self._engine.batch_norm
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter under its name in PyTorch, in the order of the flat vector."""
+        return {name: tuple(shape) for name, shape in self._engine.parameters}
+
+    def initial(self, seed: int = 0, dtype: torch.dtype = torch.float32, *,
+                inner: Mapping[str, Any] | None = None) -> Tensor:
+        """A fresh initialisation [P], a function of `seed`: Glorot-uniform weights, biases 0, batch norm 1 and 0. Where
+        `inner` has rates that are learned, they begin behind it: theta [P + R]."""
+        return self._engine.initial(seed, dict(inner or {})).to(dtype)
+
+    def unpack(self, flat: Tensor) -> dict[str, Tensor]:
+        """The parameters of flat [..., P] by name, each [..., shape]; differentiable, views wherever the order in memory
+        allows."""
+        return dict(zip(self.shapes, self._engine.unpack(flat)))
+
+    def pack(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """The inverse of unpack, of any mapping of names to tensors, such as a state_dict: a fresh flat [..., P]."""
+        missing, extra = self.shapes.keys() - parameters.keys(), parameters.keys() - self.shapes.keys()
+        if missing or extra:
+            raise ValueError(f"pack: need the parameters of {self}, got none for {sorted(missing)}, and {sorted(extra)}")
+        return self._engine.pack([parameters[name] for name in self.shapes])
+
+    def logits(self, parameters: Tensor, images: Tensor, support_images: Tensor | None = None) -> Tensor:
+        """Logits [T, R, N] of images [T, R, C, H, W] under parameters [T, P], differentiable any number of times. With
+        batch_norm="support" the support images [T, S, C, H, W] give the statistics; without them `images` do."""
+        return self._engine.query_logits(parameters, images, images if support_images is None else support_images)
+
+    def module(self, theta: Tensor) -> Classifier:
+        """A torch.nn.Module with the parameters theta [P] under PyTorch's names."""
+        return Classifier(self, theta)
+
+
+def _rebuilt(name: str, ways: int, image: tuple[int, int, int], options: dict[str, Any]) -> Network:
+    return Network(name, ways=ways, image=image, **options)
