@@ -1,11 +1,14 @@
+#include "run/options_json.h"
 #include "run/provenance_json.h"
 #include "run/revision.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
+#include <limits>
 
 #include <torch/headeronly/version.h>
 
-#include <ufo/base/error.h>
 #include <ufo/base/parallel.h>
 
 namespace ufo::run {
@@ -26,6 +29,24 @@ void describe(Self& self, Visitor&& field) {
   field("mean", self.mean);
   field("deviation", self.deviation);
   field("notes", self.notes);
+}
+
+// What JSON must hold to become a member, and whether it does.
+const char* need_of(const int64_t&) { return "an integer"; }
+const char* need_of(const std::string&) { return "a string"; }
+const char* need_of(const std::vector<float>&) { return "a list of numbers"; }
+const char* need_of(const std::vector<std::string>&) { return "a list of strings"; }
+
+bool fits(const Json& json, const int64_t&) { return json.is_number_integer(); }
+bool fits(const Json& json, const std::string&) { return json.is_string(); }
+bool fits(const Json& json, const std::vector<float>&) {
+  return json.is_array() && std::all_of(json.begin(), json.end(), [](const Json& item) {
+           return item.is_number() && std::abs(item.get<double>()) <= std::numeric_limits<float>::max();
+         });
+}
+bool fits(const Json& json, const std::vector<std::string>&) {
+  return json.is_array() &&
+         std::all_of(json.begin(), json.end(), [](const Json& item) { return item.is_string(); });
 }
 
 }  // namespace
@@ -58,21 +79,19 @@ Json print_provenance(const Provenance& provenance) {
 }
 
 Provenance read_provenance(const Json& json, const std::string& origin) {
+  const Place place{"provenance", origin};
   if (!json.is_object()) {
-    throw ConfigError("config: provenance in " + origin + ": need an object, got " + brief(json));
+    place.refuse("an object", json);
   }
   Provenance provenance;
   describe(provenance, [&](const char* name, auto& member) {
     if (!json.contains(name) || json[name].is_null()) {
       return;
     }
-    try {
-      member = json[name].get<std::decay_t<decltype(member)>>();
-    } catch (const Json::exception&) {
-      const Json like = member;
-      throw ConfigError("config: provenance." + std::string(name) + " in " + origin + ": need " +
-                        (like.is_array() ? "an " : "a ") + like.type_name() + ", got " + brief(json[name]));
+    if (!fits(json[name], member)) {
+      place.child(name).refuse(need_of(member), json[name]);
     }
+    member = json[name].get<std::decay_t<decltype(member)>>();
   });
   return provenance;
 }

@@ -241,11 +241,15 @@ TEST(Config, ARunAwayFromItsDataKnowsWhereItWas) {
   EXPECT_EQ(load_config(file).dataset_root, "/place/of/training");
 }
 
-TEST(Config, RefusesAProvenanceOfAnotherType) {
+TEST(Config, RefusesAProvenanceOfWrongTypes) {
   EXPECT_EQ(refusal(R"({"provenance": {"dataset_root": 5}})"),
             "config: provenance.dataset_root in FILE: need a string, got 5");
   EXPECT_EQ(refusal(R"({"provenance": {"mean": "none"}})"),
-            "config: provenance.mean in FILE: need an array, got \"none\"");
+            "config: provenance.mean in FILE: need a list of numbers, got \"none\"");
+  EXPECT_EQ(refusal(R"({"provenance": {"threads": 1.5}})"),
+            "config: provenance.threads in FILE: need an integer, got 1.5");
+  EXPECT_EQ(refusal(R"({"provenance": {"mean": [0, 1e300]}})"),
+            "config: provenance.mean in FILE: need a list of numbers, got [0,1e+300]");
   EXPECT_EQ(refusal(R"({"provenance": 5})"), "config: provenance in FILE: need an object, got 5");
 }
 
