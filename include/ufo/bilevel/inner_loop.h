@@ -36,6 +36,9 @@ struct ufo::Words<ufo::bilevel::Adapt> {
 
 namespace ufo::bilevel {
 
+/// More inner steps than anybody takes, so that counts of them fit 64 bits.
+inline constexpr double kMostInnerSteps = 1 << 20;
+
 /// Inner rates that differ or are learned.
 struct InnerRateOptions {
   RatesPer per = RatesPer::run;
@@ -67,7 +70,7 @@ struct InnerOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("steps", self.steps, at_least(1), "inner gradient steps in training (r)");
+    field("steps", self.steps, between(1, kMostInnerSteps), "inner gradient steps in training (r)");
     field("learning_rate", self.learning_rate, positive(),
           "inner step size for the mean cross-entropy (alpha)");
     field("rates", self.rates, anything(), "inner rates that differ or are learned");

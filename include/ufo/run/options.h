@@ -111,7 +111,8 @@ struct ValidationOptions {
   static void describe(Self& self, Visitor&& field) {
     field("every", self.every, at_least(0), "outer steps between validations (0: none, and best is last)");
     field("tasks", self.tasks, between(1, kMostTasks), "validation episodes");
-    field("inner_steps", self.inner_steps, at_least(1), "inner steps before the accuracy is taken");
+    field("inner_steps", self.inner_steps, between(1, bilevel::kMostInnerSteps),
+          "inner steps before the accuracy is taken");
     field(
         "keep", self.keep, between(1, 1000),
         "checkpoints to keep, those with the best validations (1: best alone), each three times as large as "
@@ -128,7 +129,7 @@ struct EvaluationOptions {
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("tasks", self.tasks, between(2, kMostTasks), "test episodes");
-    field("inner_steps", self.inner_steps, at_least(1),
+    field("inner_steps", self.inner_steps, between(1, bilevel::kMostInnerSteps),
           "inner steps; the accuracy after each of 0 to this is kept");
     field("queries", self.queries, between(1, episode::kMostImages),
           "query images a class in validation and evaluation");
