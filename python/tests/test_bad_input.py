@@ -32,7 +32,7 @@ def test_a_tensor_of_the_wrong_form_is_refused(strided, place, change, message):
 
 @pytest.mark.parametrize("options, message", [
     ({"inner": {"step": 2}}, r"inner: there is no option step; did you mean steps\?"),
-    ({"inner": {"steps": 0}}, "inner.steps: need at least 1, got 0"),
+    ({"inner": {"steps": 0}}, "inner.steps: need at least 1 and at most 1048576, got 0"),
     ({"inner": {"steps": 1.5}}, "inner.steps: need an integer, got 1.5"),
     ({"inner": {"learning_rate": -1}}, "inner.learning_rate: need above 0, got -1"),
     ({"estimator": "exactly"}, 'estimator.estimator: need one of .*, got "exactly"'),

@@ -143,7 +143,7 @@ def test_custom_functions_of_autograd_and_other_threads_are_no_trouble():
     ({"inner": lambda theta, phi: torch.tensor(1.0)}, "inner: need a loss that depends on theta or phi"),
     ({"tasks": []}, "need at least one task, got none"),
     ({"estimator": ufo_maml.Partial()}, "this problem's variables have no blocks"),
-    ({"steps": 0}, "inner.steps: need at least 1, got 0"),
+    ({"steps": 0}, "inner.steps: need at least 1 and at most 1048576, got 0"),
     ({"theta": {"decay": torch.ones(2), "pull": torch.ones((), dtype=torch.int64)}}, "theta: need tensors of one floating"),
 ])
 def test_what_cannot_be_is_refused(change, message):

@@ -82,7 +82,8 @@ TEST(Config, NamesNeedAndValueOfAWrongType) {
 }
 
 TEST(Config, NamesTheRangeOfAValueOutOfIt) {
-  EXPECT_EQ(refusal(R"({"inner": {"steps": 0}})"), "config: inner.steps in FILE: need at least 1, got 0");
+  EXPECT_EQ(refusal(R"({"inner": {"steps": 0}})"),
+            "config: inner.steps in FILE: need at least 1 and at most 1048576, got 0");
   EXPECT_EQ(refusal(R"({"meta_gradient": {"q": 0}})"),
             "config: meta_gradient.q in FILE: need above 0 and at most 1, got 0");
   EXPECT_EQ(refusal(R"({"meta_gradient": {"q": 1.5}})"),
