@@ -118,8 +118,8 @@ void check_together(Classifier& classifier, size_t count) {
   if (count == 1 && !classifier.predictor->sees_lone_images()) {
     throw ConfigError(
         "predict: --query: need at least 2 images, got 1: batch norm takes the statistics of the query images, "
-        "and the last map of this network is 1x1, so that one image alone has the same answer whatever it is; a "
-        "run trained with model.batch_norm=support classifies each image by itself");
+        "and the last convolution of this network gives one pixel, so that one image alone has the same answer "
+        "whatever it is; a run trained with model.batch_norm=support classifies each image by itself");
   }
   if (classifier.adapted.parameters.is_cpu()) {
     check_memory_of_together(classifier.adapted.options, static_cast<int64_t>(count));

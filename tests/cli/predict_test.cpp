@@ -201,7 +201,8 @@ TEST_F(Predict, RefusesALoneImageThatBatchStatisticsCannotSee) {
       runs_->path());
   ASSERT_EQ(trained.exit_code, 0) << trained.errors;
   folder_.write("alone/1.bmp", read_file(folder_ / "query/slope 1/1.bmp"));
-  expect_refused(predict("one_pixel", {"--query", "alone"}), "the last map of this network is 1x1");
+  expect_refused(predict("one_pixel", {"--query", "alone"}),
+                 "the last convolution of this network gives one pixel");
   EXPECT_EQ(predict("one_pixel").exit_code, 0) << "six images together";
 }
 

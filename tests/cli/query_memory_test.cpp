@@ -17,7 +17,7 @@ run::RunOptions with_images_of(int64_t size) {
 
 TEST(QueryMemory, TakesFewerImagesAtOnceTheLargerTheyAre) {
   EXPECT_EQ(images_at_once(with_images_of(28)), 256);
-  EXPECT_EQ(images_at_once(with_images_of(84)), 49);
+  EXPECT_EQ(images_at_once(with_images_of(84)), 99);
   EXPECT_EQ(images_at_once(with_images_of(4096)), 1);
 }
 
