@@ -50,7 +50,7 @@ TEST_P(DeviceStepOf, TrainsAsTheHostDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachEstimator, DeviceStepOf,
-                         testing::Values("first_order", "exact", "ufo", "reptile"),
+                         testing::Values("first_order", "exact", "partial", "ufo", "reptile"),
                          [](const auto& info) { return info.param; });
 
 TEST(DeviceStep, AdaptsQAsTheHostDoes) {

@@ -57,7 +57,7 @@ double relative_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.cpu() - b.cpu()).norm().item<double>() / b.norm().item<double>();
 }
 
-constexpr const char* kEstimators[] = {"first_order", "exact", "ufo", "reptile"};
+constexpr const char* kEstimators[] = {"first_order", "exact", "partial", "ufo", "reptile"};
 
 SmallRun small_run(const std::string& model, const std::string& estimator, const std::string& downsampling,
                    int64_t inner_steps) {
