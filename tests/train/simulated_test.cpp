@@ -142,7 +142,7 @@ TEST_F(OnTheSimulatedDevice, AGraphSeesANewLearningRate) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachEstimator, EstimatorOnTheSimulatedDevice,
-                         testing::Values("first_order", "exact", "ufo", "reptile"),
+                         testing::Values("first_order", "exact", "partial", "ufo", "reptile"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace
