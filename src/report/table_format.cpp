@@ -21,7 +21,6 @@ run::Json or_null(const std::optional<Value>& value) {
 /// The fields of a row for programs.
 run::Json fields_of(const TableRow& row, const Table& table) {
   run::Json fields = {{"run", row.run},
-                      {"settings", row.settings},
                       {"dataset", row.dataset},
                       {"ways", row.ways},
                       {"shots", row.shots},
@@ -37,7 +36,8 @@ run::Json fields_of(const TableRow& row, const Table& table) {
                       {"outer_steps", row.outer_steps},
                       {"gradient_calls", or_null(row.cost.gradient_calls)},
                       {"hessian_products", or_null(row.cost.hessian_products)},
-                      {"training_seconds", or_null(row.cost.seconds)}};
+                      {"training_seconds", or_null(row.cost.seconds)},
+                      {"settings", row.settings}};
   for (size_t i = 0; i < table.options.size(); ++i) {
     fields[table.options[i]] = run::Json::parse(row.options.at(i));
   }

@@ -133,7 +133,7 @@ TEST(TableFormat, CsvHasOneLineARunAndQuotesCommas) {
   EXPECT_THAT(text,
               testing::StartsWith("run,dataset,ways,shots,method,ensemble_size,accuracy,interval,tasks,"
                                   "inner_steps,queries,batch_norm,transductive,outer_steps,gradient_calls,"
-                                  "hessian_products,training_seconds,published_accuracy,"
+                                  "hessian_products,training_seconds,settings,published_accuracy,"
                                   "published_interval,published_source,published_comparable,verdict\n\"runs/"
                                   "a,b\",omniglot (maml),5,1,MAML,0,98.5,0.25,"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
