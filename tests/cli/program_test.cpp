@@ -82,7 +82,7 @@ TEST_F(Program, TakesTheThreadsThatItIsGiven) {
   }
   const Outcome none = run_program({"train", "tiny.json", "--threads", "0"}, folder.path());
   EXPECT_EQ(none.exit_code, 2);
-  EXPECT_THAT(none.errors, HasSubstr("--threads: Value 0 not in range [1 - 1024]"));
+  EXPECT_THAT(none.errors, HasSubstr("--threads: Value 0 not in range 1 to 1024"));
 }
 
 TEST_F(Program, SaysItsVersionAndThoseOfItsParts) {

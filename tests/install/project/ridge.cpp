@@ -20,7 +20,7 @@ namespace {
 // T tasks, n examples, D features; S = 1 + D, P = D.
 constexpr int64_t kTasks = 32, kExamples = 12, kFeatures = 4;
 constexpr double kNoiseVariance = 3, kCentre = 2;
-constexpr int64_t kOuterSteps = 300;
+constexpr int64_t kOuterSteps = 800;
 
 struct Examples {
   at::Tensor x;  // [T, n, D]
@@ -98,7 +98,7 @@ at::Tensor learn(const bilevel::EstimatorOptions& options) {
     const RidgeProblem problem = draw_tasks();
     const auto coins = coin.toss(/*seed=*/1, step, kTasks);
     const auto estimate = bilevel::estimate_meta_gradient(problem, theta, *estimator, coins);
-    theta = theta - 0.1 * estimate.gradient;
+    theta = theta - 0.3 * estimate.gradient;
     if (step >= kOuterSteps / 2) {
       sum += theta;
     }
