@@ -3,6 +3,8 @@
 #include "episodes.h"
 #include "estimate.h"
 
+#include <optional>
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -47,11 +49,14 @@ py::dict meta_gradient(const ImageNetwork& network, const at::Tensor& theta, con
   return to_dict(estimate, call);
 }
 
-/// phi_r [T, P] of the tasks, each found by a thread of its own on the CPU.
+/// phi [T, P] of the tasks after as many inner steps, each task's found by a thread of its own on the CPU.
 at::Tensor adapt(const ImageNetwork& network, const at::Tensor& theta, const at::Tensor& support_images,
-                 const at::Tensor& support_labels, const py::dict& options) {
+                 const at::Tensor& support_labels, const py::dict& options,
+                 const std::optional<int64_t>& steps_taken) {
   bilevel::InnerOptions inner;
   read_options(options, "inner", inner);
+  const int64_t steps = steps_taken.value_or(inner.steps);
+  check_range("steps", steps, between(1, bilevel::kMostInnerSteps));
   const py::gil_scoped_release release;
   const bilevel::Learner learner(*network.network, inner, theta.options());
   const at::Tensor start = checked_parameters("theta", theta, {learner.layout().size()});
@@ -61,13 +66,14 @@ at::Tensor adapt(const ImageNetwork& network, const at::Tensor& theta, const at:
                                                support.labels);
   c10::NoGradGuard no_grad;
   if (problem.schedule() == bilevel::Schedule::whole_batch) {
-    return bilevel::adapt(problem, start, inner, inner.steps);
+    return problem.parameters(start, bilevel::adapt(problem, start, inner, steps));
   }
   at::Tensor phi = at::empty({problem.tasks(), network.network->layout().size()}, start.options());
   parallel_tasks(problem.tasks(), [&](int64_t task) {
     c10::NoGradGuard no_grad;  // the mode belongs to each thread
+    const auto one = problem.select({&task, 1});
     phi.select(0, task).copy_(
-        bilevel::adapt(*problem.select({&task, 1}), start, inner, inner.steps).squeeze(0));
+        problem.parameters(start, bilevel::adapt(*one, start, inner, steps)).squeeze(0));
   });
   return phi;
 }

@@ -15,10 +15,19 @@ nn::ModelOptions model_options(const py::dict& given) {
   return options;
 }
 
-/// (name, shape) of every parameter, in the order of the flat vector.
-std::vector<std::pair<std::string, std::vector<int64_t>>> parameters(const ImageNetwork& network) {
+/// The network with the inner rates of `options`, a group `inner`.
+bilevel::Learner learner(const ImageNetwork& network, const py::dict& options) {
+  bilevel::InnerOptions inner;
+  read_options(options, "inner", inner);
+  return {*network.network, inner, at::kFloat};
+}
+
+/// (name, shape) of every parameter and learned rate, in the order of the flat vector.
+std::vector<std::pair<std::string, std::vector<int64_t>>> parameters(const ImageNetwork& network,
+                                                                     const py::dict& inner) {
   std::vector<std::pair<std::string, std::vector<int64_t>>> result;
-  for (const nn::ParameterEntry& entry : network.network->layout().entries()) {
+  const nn::Layout layout = learner(network, inner).layout();
+  for (const nn::ParameterEntry& entry : layout.entries()) {
     result.emplace_back(entry.name, entry.shape);
   }
   return result;
@@ -40,22 +49,16 @@ void bind_network(py::module_& module) {
       .def_property_readonly("size", [](const ImageNetwork& self) { return self.network->layout().size(); })
       .def_property_readonly("blocks",
                              [](const ImageNetwork& self) { return self.network->layout().depth(); })
-      .def_property_readonly("parameters", parameters)
+      .def("parameters", parameters)
       .def_property_readonly(
           "batch_norm",
           [](const ImageNetwork& self) { return nn::to_string(self.network->batch_norm_mode()); })
-      .def("initial",
-           [](const ImageNetwork& self, uint64_t seed, const py::dict& inner) {
-             bilevel::InnerOptions options;
-             read_options(inner, "inner", options);
-             return bilevel::Learner(*self.network, options, at::kFloat).initial(seed);
-           })
-      .def("unpack", [](const ImageNetwork& self,
-                        const at::Tensor& flat) { return self.network->layout().unpack(flat); })
-      .def("pack",
-           [](const ImageNetwork& self, const std::vector<at::Tensor>& tensors) {
-             return self.network->layout().pack(tensors);
-           })
+      .def("initial", [](const ImageNetwork& self, uint64_t seed,
+                         const py::dict& inner) { return learner(self, inner).initial(seed); })
+      .def("unpack", [](const ImageNetwork& self, const at::Tensor& flat,
+                        const py::dict& inner) { return learner(self, inner).layout().unpack(flat); })
+      .def("pack", [](const ImageNetwork& self, const std::vector<at::Tensor>& tensors,
+                      const py::dict& inner) { return learner(self, inner).layout().pack(tensors); })
       .def(
           "query_logits",
           [](const ImageNetwork& self, const at::Tensor& parameters, const at::Tensor& query,

@@ -63,6 +63,17 @@ def test_two_thousand_calls_leave_no_memory_behind(strided):
     assert resident_kilobytes() - before < 6000
 
 
+@pytest.mark.parametrize("rates", [{}, {"per": "layer_and_step", "learned": True}])
+def test_adapt_takes_other_steps_than_the_inner_loop_learned_for(strided, rates):
+    inner = INNER | {"rates": rates}
+    theta = torch.cat([strided.theta, strided.network.initial(1, torch.float64, inner=inner)[strided.network.size:]])
+    phi = ufo_maml.adapt(strided.network, theta, *strided.episodes[:2], inner=inner, steps=5)
+    uniform = ufo_maml.adapt(strided.network, strided.theta, *strided.episodes[:2], inner=INNER | {"steps": 5})
+    assert relative_error(phi, uniform) < 1e-6  # learned rates begin as float32
+    with pytest.raises(ValueError, match="steps: need at least 1"):
+        ufo_maml.adapt(strided.network, theta, *strided.episodes[:2], inner=inner, steps=0)
+
+
 def test_what_does_not_adapt_stays_where_it_was(strided):
     phi = ufo_maml.adapt(strided.network, strided.theta, *strided.episodes[:2], inner=INNER | {"adapt": "head"})
     before, after = strided.network.unpack(strided.theta), strided.network.unpack(phi)

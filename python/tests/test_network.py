@@ -40,6 +40,16 @@ def test_a_module_has_pytorchs_names_and_the_same_logits(case):
     assert torch.equal(module.theta, case.theta)
 
 
+def test_a_module_with_learned_rates_has_them_behind_its_parameters(case):
+    inner = {"steps": 2, "rates": {"per": "layer_and_step", "learned": True}}
+    theta = case.network.initial(1, torch.float64, inner=inner)
+    module, images = case.network.module(theta, inner=inner), case.episodes[0][0]
+    assert torch.equal(module.theta, theta)
+    rates = {name: value for name, value in module.state_dict().items() if name.startswith("inner.rates.")}
+    assert "inner.rates.head" in rates and all(value.tolist() == pytest.approx([0.4, 0.4]) for value in rates.values())
+    assert torch.equal(module(images), case.network.module(theta[: case.network.size])(images))
+
+
 def test_autograd_goes_through_a_module(case):
     module, (images, labels, _, _) = case.network.module(case.theta), case.episodes
     torch.nn.functional.cross_entropy(module(images[0]), labels[0]).backward()

@@ -26,7 +26,8 @@ from ._estimators import MetaGradient, Partial, Statistics, Ufo
 from ._few_shot import adapt, meta_gradient, predict
 from ._module import Classifier
 from ._network import Network
+from ._runs import load_run, save
 
 __version__ = version("ufo_maml")
-__all__ = ["Classifier", "MetaGradient", "Network", "Partial", "Statistics", "Ufo", "adapt", "bilevel", "meta_gradient",
-           "predict"]
+__all__ = ["Classifier", "MetaGradient", "Network", "Partial", "Statistics", "Ufo", "adapt", "bilevel", "load_run",
+           "meta_gradient", "predict", "save"]

@@ -33,9 +33,11 @@ def meta_gradient(network: Network, theta: Tensor, support_images: Tensor, suppo
 
 
 def adapt(network: Network, theta: Tensor, support_images: Tensor, support_labels: Tensor, *,
-          inner: Mapping[str, Any] | None = None) -> Tensor:
-    """phi [T, P]: theta [P] after the inner steps on support_images [T, S, C, H, W] with labels [T, S]. Releases the GIL."""
-    return _engine.adapt(network._engine, theta, support_images, support_labels, dict(inner or {}))
+          inner: Mapping[str, Any] | None = None, steps: int | None = None) -> Tensor:
+    """phi [T, P]: theta [P], or [P + R] with learned rates, after the inner steps on support_images [T, S, C, H, W] with
+    labels [T, S]. `steps` are other steps than `inner` has, as many as a test takes; rates learned a step go on with the
+    last one's. Releases the GIL."""
+    return _engine.adapt(network._engine, theta, support_images, support_labels, dict(inner or {}), steps)
 
 
 def predict(network: Network, phi: Tensor, query_images: Tensor, support_images: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -11,13 +12,18 @@ if TYPE_CHECKING:
 
 
 class Classifier(nn.Module):
-    """`network` with the parameters theta [P], copied, under the names of checkpoints: blocks.0.conv.weight, ...,
-    head.weight. Its logits are the program's; autograd goes through them."""
+    """`network` with theta [P], copied, as parameters under the names of checkpoints: blocks.0.conv.weight, ...,
+    head.weight. Its logits are the program's; autograd goes through them.
 
-    def __init__(self, network: Network, theta: Tensor):
+    inner: the options of the inner loop; the rates that it learns are parameters too, inner.rates.<name>, and lie behind
+    the others in theta [P + R].
+    """
+
+    def __init__(self, network: Network, theta: Tensor, inner: Mapping[str, Any] | None = None):
         super().__init__()
-        self.network = network
-        for name, value in network.unpack(theta.detach()).items():
+        self.network, self.inner_options = network, dict(inner or {})
+        self.config: dict[str, Any] | None = None  # that of the run it comes from
+        for name, value in network.unpack(theta.detach(), inner=self.inner_options).items():
             *path, last = name.split(".")
             module: nn.Module = self
             for part in path:
@@ -28,11 +34,12 @@ class Classifier(nn.Module):
 
     @property
     def theta(self) -> Tensor:
-        """The parameters as a flat vector [P]; differentiable."""
-        return self.network.pack(dict(self.named_parameters()))
+        """The parameters as a flat vector [P], or [P + R]; differentiable."""
+        return self.network.pack(dict(self.named_parameters()), inner=self.inner_options)
 
     def forward(self, images: Tensor, support_images: Tensor | None = None) -> Tensor:
         """Logits [R, N] of images [R, C, H, W]. Batch norm takes the statistics of these images, or, in a network with
         batch_norm="support", of the support images [S, C, H, W] where there are any."""
         support = None if support_images is None else support_images.unsqueeze(0)
-        return self.network.logits(self.theta.unsqueeze(0), images.unsqueeze(0), support).squeeze(0)
+        parameters = self.theta[: self.network.size].unsqueeze(0)
+        return self.network.logits(parameters, images.unsqueeze(0), support).squeeze(0)

@@ -50,7 +50,10 @@ class Network:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every parameter under its name in PyTorch, in the order of the flat vector."""
-        return {name: tuple(shape) for name, shape in self._engine.parameters}
+        return self._shapes({})
+
+    def _shapes(self, inner: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(shape) for name, shape in self._engine.parameters(inner)}
 
     def initial(self, seed: int = 0, dtype: torch.dtype = torch.float32, *,
                 inner: Mapping[str, Any] | None = None) -> Tensor:
@@ -58,26 +61,30 @@ class Network:
         `inner` has rates that are learned, they begin behind it: theta [P + R]."""
         return self._engine.initial(seed, dict(inner or {})).to(dtype)
 
-    def unpack(self, flat: Tensor) -> dict[str, Tensor]:
+    def unpack(self, flat: Tensor, *, inner: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The parameters of flat [..., P] by name, each [..., shape]; differentiable, views wherever the order in memory
-        allows."""
-        return dict(zip(self.shapes, self._engine.unpack(flat)))
+        allows. Where `inner` has learned rates, flat is [..., P + R], and they are inner.rates.<name>."""
+        options = dict(inner or {})
+        return dict(zip(self._shapes(options), self._engine.unpack(flat, options)))
 
-    def pack(self, parameters: Mapping[str, Tensor]) -> Tensor:
+    def pack(self, parameters: Mapping[str, Tensor], *, inner: Mapping[str, Any] | None = None) -> Tensor:
         """The inverse of unpack, of any mapping of names to tensors, such as a state_dict: a fresh flat [..., P]."""
-        missing, extra = self.shapes.keys() - parameters.keys(), parameters.keys() - self.shapes.keys()
+        options = dict(inner or {})
+        shapes = self._shapes(options)
+        missing, extra = shapes.keys() - parameters.keys(), parameters.keys() - shapes.keys()
         if missing or extra:
             raise ValueError(f"pack: need the parameters of {self}, got none for {sorted(missing)}, and {sorted(extra)}")
-        return self._engine.pack([parameters[name] for name in self.shapes])
+        return self._engine.pack([parameters[name] for name in shapes], options)
 
     def logits(self, parameters: Tensor, images: Tensor, support_images: Tensor | None = None) -> Tensor:
         """Logits [T, R, N] of images [T, R, C, H, W] under parameters [T, P], differentiable any number of times. With
         batch_norm="support" the support images [T, S, C, H, W] give the statistics; without them `images` do."""
         return self._engine.query_logits(parameters, images, images if support_images is None else support_images)
 
-    def module(self, theta: Tensor) -> Classifier:
-        """A torch.nn.Module with the parameters theta [P] under PyTorch's names."""
-        return Classifier(self, theta)
+    def module(self, theta: Tensor, *, inner: Mapping[str, Any] | None = None) -> Classifier:
+        """A torch.nn.Module with the parameters theta [P] under PyTorch's names; where `inner` has learned rates, with
+        those of theta [P + R] as inner.rates.<name>."""
+        return Classifier(self, theta, inner)
 
 
 def _rebuilt(name: str, ways: int, image: tuple[int, int, int], options: dict[str, Any]) -> Network:
