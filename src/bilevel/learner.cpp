@@ -9,7 +9,8 @@ Learner::Learner(const nn::Network& network)
 
 Learner::Learner(const nn::Network& network, const InnerOptions& inner, const at::TensorOptions& like)
     : network(network),
-      rates(std::make_shared<const InnerRates>(InnerRates(inner, network.layout()).to(like))) {}
+      rates(std::make_shared<const InnerRates>(
+          InnerRates(inner, network.layout()).to(like.has_dtype() ? like : like.dtype(at::kFloat)))) {}
 
 Learner Learner::to(const at::TensorOptions& like) const {
   Learner moved(network);

@@ -195,6 +195,14 @@ TEST(InnerRates, StandInCheckpointsUnderTheNamesOfTheirLayers) {
   EXPECT_THAT(names(RatesPer::parameter), testing::Contains("head.weight 20"));
 }
 
+TEST(InnerRates, AreOfFloatWhereADeviceAloneIsGiven) {
+  const auto network = nn::make_network(kModels[0], {});
+  for (const InnerOptions& inner : {learned(RatesPer::parameter), InnerOptions{.adapt = Adapt::body}}) {
+    const Learner learner(*network, inner, at::Device(at::kCPU));
+    EXPECT_EQ(learner.rates->of_step(learner.initial(1), 0).scalar_type(), at::kFloat);
+  }
+}
+
 TEST(InnerRates, ThatAreLearnedNeedAnOuterGradient) {
   EXPECT_THROW(make_estimator({.estimator = "reptile"}, learned(RatesPer::layer)), ConfigError);
 }

@@ -19,8 +19,8 @@ struct Learner {
   /// With the rate InnerOptions::learning_rate for all parameters.
   Learner(const nn::Network& network);  // NOLINT: such a network is a learner
 
-  /// With the rates of `inner`, on the device and of the dtype of `like`. Throws ConfigError as InnerRates
-  /// does.
+  /// With the rates of `inner`, on the device and of the dtype (float32 by default) of `like`. Throws
+  /// ConfigError as InnerRates does.
   Learner(const nn::Network& network, const InnerOptions& inner, const at::TensorOptions& like);
 
   /// The same for a theta like `like`.
