@@ -4,7 +4,6 @@
 #include "report/csv.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include <ATen/ATen.h>
@@ -12,6 +11,7 @@
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
+#include <ufo/base/text.h>
 
 namespace ufo::cli {
 namespace {
@@ -34,11 +34,6 @@ at::Tensor classify(const Classifier& classifier, const at::Tensor& pixels) {
   return at::cat(parts);
 }
 
-std::string number_text(float value) {
-  char buffer[32];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
-}
-
 /// `predicted` [R] holds indices into `class_names`.
 std::string to_csv(const std::vector<std::string>& paths, const std::vector<std::string>& class_names,
                    const at::Tensor& probabilities, const at::Tensor& predicted) {
@@ -55,7 +50,7 @@ std::string to_csv(const std::vector<std::string>& paths, const std::vector<std:
         .append(",")
         .append(report::csv_field(class_names[static_cast<size_t>(best)]));
     for (size_t c = 0; c < class_names.size(); ++c) {
-      text.append(",").append(number_text(*value++));
+      text.append(",").append(exact_text(*value++));
     }
     text += "\n";
   }
