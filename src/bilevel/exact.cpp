@@ -80,37 +80,11 @@ at::Tensor first_rows(const at::Tensor& rows, int64_t count) {
   return rows.defined() ? rows.narrow(0, 0, count) : rows;
 }
 
-class Exact final : public Estimator {
- public:
-  Exact(const InnerOptions& inner, const WayBack& back, double product)
-      : inner_(inner), back_(back), work_(exact_work(inner, back.memory, product)) {}
-
-  BranchWork work(bool) const override { return work_; }
-  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
-    return exact_gradient(problem, theta, inner_, back_);
-  }
-
- private:
-  InnerOptions inner_;
-  WayBack back_;
-  BranchWork work_;
-};
-
-}  // namespace
-
-TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             const WayBack& back) {
-  BothGradients both = both_gradients(problem, theta, inner, back, problem.tasks());
-  both.rest.gradient = both.exact;
-  return both.rest;
-}
-
-BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             const WayBack& back, int64_t exact_tasks) {
-  const FirstTasks returning(problem, exact_tasks);
-  Trajectory trajectory(problem, theta, inner, back, returning);
+/// G [K, S] of the tasks that return, from the trajectory that all of them walked down.
+at::Tensor way_back(Trajectory& trajectory, const FirstTasks& returning, const at::Tensor& theta,
+                    const InnerOptions& inner, const WayBack& back) {
   const OuterPath& outer = trajectory.outer();
-
+  const int64_t exact_tasks = returning->tasks();
   at::Tensor v = first_rows(outer.gradient(inner.steps), exact_tasks), mixed, rates;
   for (int64_t j = inner.steps - 1; j >= 0; --j) {
     const auto linearization = trajectory.take(j);
@@ -131,17 +105,60 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
       v = v + first_rows(outer.gradient(j), exact_tasks);
     }
   }
-  const int64_t up = trajectory.gradient_calls();
-  return {.first_order = assemble_first_order(problem, theta, outer, trajectory.gradients(), inner.steps),
-          .exact = assemble(*returning, theta,
-                            {.v = v,
-                             .partial = first_rows(outer.partial(), exact_tasks),
-                             .mixed = mixed.defined() ? returning->mixed_adjoint(theta, mixed) : mixed,
-                             .rates = rates}),
-          .rest = {.gradient = {},
-                   .outer = outer.value(),
-                   .gradient_calls = problem.tasks() * inner.steps + outer.gradient_calls() + up,
-                   .hessian_products = back.products.whole() ? exact_tasks * inner.steps : 0}};
+  return assemble(*returning, theta,
+                  {.v = v,
+                   .partial = first_rows(outer.partial(), exact_tasks),
+                   .mixed = mixed.defined() ? returning->mixed_adjoint(theta, mixed) : mixed,
+                   .rates = rates});
+}
+
+/// What `tasks` tasks gave, of which `exact_tasks` came back, without the estimates.
+TaskGradients all_but_gradients(const Trajectory& trajectory, int64_t tasks, int64_t exact_tasks,
+                                const InnerOptions& inner, const WayBack& back) {
+  const OuterPath& outer = trajectory.outer();
+  return {.gradient = {},
+          .outer = outer.value(),
+          .gradient_calls = tasks * inner.steps + outer.gradient_calls() + trajectory.gradient_calls(),
+          .hessian_products = back.products.whole() ? exact_tasks * inner.steps : 0};
+}
+
+class Exact final : public Estimator {
+ public:
+  Exact(const InnerOptions& inner, const WayBack& back, double product)
+      : inner_(inner), back_(back), work_(exact_work(inner, back.memory, product)) {}
+
+  BranchWork work(bool) const override { return work_; }
+  TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
+    return exact_gradient(problem, theta, inner_, back_);
+  }
+
+ private:
+  InnerOptions inner_;
+  WayBack back_;
+  BranchWork work_;
+};
+
+}  // namespace
+
+TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                             const WayBack& back) {
+  const FirstTasks all(problem, problem.tasks());
+  Trajectory trajectory(problem, theta, inner, back, all);
+  const at::Tensor gradient = way_back(trajectory, all, theta, inner, back);
+  TaskGradients result = all_but_gradients(trajectory, problem.tasks(), problem.tasks(), inner, back);
+  result.gradient = gradient;
+  return result;
+}
+
+BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                             const WayBack& back, int64_t exact_tasks) {
+  const FirstTasks returning(problem, exact_tasks);
+  Trajectory trajectory(problem, theta, inner, back, returning);
+  const at::Tensor exact = way_back(trajectory, returning, theta, inner, back);
+  return {.first_order =
+              assemble_first_order(problem, theta, trajectory.outer(), trajectory.gradients(), inner.steps),
+          .exact = exact,
+          .rest = all_but_gradients(trajectory, problem.tasks(), exact_tasks, inner, back)};
 }
 
 std::unique_ptr<Estimator> make_exact(const EstimatorOptions& options, const InnerOptions& inner,
