@@ -21,10 +21,29 @@ struct PooledTape {
       }
     }
   }
+
+  /// `flat`, or where its copy in the padded order is.
+  const T* placed(const PaddedParameters& order, const T* flat) {
+    if (order.same_as_layout()) {
+      return flat;
+    }
+    order.pad(flat, parameters);
+    return parameters;
+  }
+
   TaskTape<T> tape;
   Arena arena;
   T *parameters = nullptr, *gradient = nullptr, *direction = nullptr;
 };
+
+template <class T>
+const T* row_of(const at::Tensor& tensor, int64_t t) {
+  return tensor.const_data_ptr<T>() + t * tensor.stride(0);
+}
+template <class T>
+T* writable_row_of(const at::Tensor& tensor, int64_t t) {
+  return tensor.mutable_data_ptr<T>() + t * tensor.stride(0);
+}
 
 template <class T>
 class Engine final : public ConvNetEngine {
@@ -38,12 +57,8 @@ class Engine final : public ConvNetEngine {
 
   const PaddedParameters& parameters() const { return parameters_; }
 
-  /// Channels of the last block, and how many pixels have a feature for each.
+  /// Of the last block.
   int64_t channels() const { return net_.options().filters; }
-  int64_t feature_pixels() const {
-    const BlockShape& last = net_.blocks().back();
-    return net_.spatial_mean() ? 1 : last.out_height * last.out_width;
-  }
 
   /// The block from which on `derivatives` asks for Hessian products.
   size_t first_block(Derivatives derivatives) const {
@@ -156,9 +171,9 @@ class EngineTape final : public LossTape {
     engine.with_workspace(images_, [&](Workspace<T>& workspace) {
       for (int64_t t = 0; t < tasks; ++t) {
         tapes_.push_back(engine.acquire(images_, first_));
-        const auto result = run(*tapes_.back(), workspace, row(parameters_, t), row(pixels, t),
+        const auto result = run(*tapes_.back(), workspace, row_of<T>(parameters_, t), row_of<T>(pixels, t),
                                 classes.const_data_ptr<int64_t>() + t * images_,
-                                gradient.defined() ? writable_row(gradient, t) : nullptr);
+                                gradient.defined() ? writable_row_of<T>(gradient, t) : nullptr);
         loss.mutable_data_ptr<T>()[t] = static_cast<T>(result.loss);
         accuracy.mutable_data_ptr<T>()[t] = static_cast<T>(result.accuracy);
       }
@@ -182,11 +197,11 @@ class EngineTape final : public LossTape {
       for (int64_t t = 0; t < directions.size(0); ++t) {
         PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
         if (order.same_as_layout()) {
-          pooled.tape.hessian_product(row(directions, t), writable_row(product, t), workspace);
+          pooled.tape.hessian_product(row_of<T>(directions, t), writable_row_of<T>(product, t), workspace);
         } else {
-          order.pad(row(directions, t), pooled.direction);
+          order.pad(row_of<T>(directions, t), pooled.direction);
           pooled.tape.hessian_product(pooled.direction, pooled.gradient, workspace);
-          order.trim(pooled.gradient, writable_row(product, t));
+          order.trim(pooled.gradient, writable_row_of<T>(product, t));
         }
       }
     });
@@ -199,10 +214,7 @@ class EngineTape final : public LossTape {
                       const int64_t* labels, T* result) {
     const PaddedParameters& order = engine_.parameters();
     const bool padded = !order.same_as_layout();
-    if (padded) {
-      order.pad(parameters, pooled.parameters);
-      parameters = pooled.parameters;
-    }
+    parameters = pooled.placed(order, parameters);
     if (result == nullptr) {
       return pooled.tape.value(parameters, images, labels, workspace);
     }
@@ -214,13 +226,6 @@ class EngineTape final : public LossTape {
     return outcome;
   }
 
-  static const T* row(const at::Tensor& tensor, int64_t t) {
-    return tensor.const_data_ptr<T>() + t * tensor.stride(0);
-  }
-  static T* writable_row(const at::Tensor& tensor, int64_t t) {
-    return tensor.mutable_data_ptr<T>() + t * tensor.stride(0);
-  }
-
   Engine<T>& engine_;
   int64_t images_;
   size_t first_;  ///< the block from which on there are Hessian products
@@ -228,27 +233,23 @@ class EngineTape final : public LossTape {
   std::vector<std::unique_ptr<PooledTape<T>>> tapes_;
 };
 
-template <class T>
-const T* row_of(const at::Tensor& tensor, int64_t t) {
-  return tensor.const_data_ptr<T>() + t * tensor.stride(0);
-}
-
 /// The features of T tasks, whose tapes keep what the adjoint needs.
 template <class T>
 class EngineFeatures final : public FeatureTape {
  public:
   EngineFeatures(Engine<T>& engine, const at::Tensor& parameters, const at::Tensor& images)
       : engine_(engine), images_(images.size(1)), parameters_(parameters.contiguous()) {
-    const int64_t tasks = parameters.size(0), pixels = engine.feature_pixels();
+    const int64_t tasks = parameters.size(0);
     const auto channels_last = images.permute({0, 1, 3, 4, 2}).contiguous();
-    features = at::empty({tasks, images_, pixels * engine.channels()}, parameters_.options());
     engine.with_workspace(images_, [&](Workspace<T>& workspace) {
       for (int64_t t = 0; t < tasks; ++t) {
         tapes_.push_back(engine.acquire(images_, 0));
-        const T* padded =
-            tapes_.back()->tape.features(padded_parameters(t), row_of<T>(channels_last, t), workspace);
-        copy_runs(padded, padded_channels(), features.mutable_data_ptr<T>() + t * features.stride(0),
-                  engine.channels());
+        if (t == 0) {
+          features = at::empty({tasks, images_, runs() / images_ * engine.channels()}, parameters_.options());
+        }
+        const T* parameters = tapes_.back()->placed(engine.parameters(), row_of<T>(parameters_, t));
+        const T* padded = tapes_.back()->tape.features(parameters, row_of<T>(channels_last, t), workspace);
+        copy_runs(padded, head().channels, writable_row_of<T>(features, t), engine.channels());
       }
     });
   }
@@ -262,12 +263,12 @@ class EngineFeatures final : public FeatureTape {
   at::Tensor adjoint(const at::Tensor& d) override {
     const at::Tensor from = d.contiguous();
     at::Tensor gradient = at::empty_like(parameters_);
-    at::Tensor padded = at::zeros({runs() * padded_channels()}, d.options());
+    at::Tensor padded = at::zeros({runs() * head().channels}, d.options());
     engine_.with_workspace(images_, [&](Workspace<T>& workspace) {
       for (int64_t t = 0; t < from.size(0); ++t) {
         PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
-        copy_runs(row_of<T>(from, t), engine_.channels(), padded.mutable_data_ptr<T>(), padded_channels());
-        T* const to = gradient.mutable_data_ptr<T>() + t * gradient.stride(0);
+        copy_runs(row_of<T>(from, t), engine_.channels(), padded.mutable_data_ptr<T>(), head().channels);
+        T* const to = writable_row_of<T>(gradient, t);
         if (engine_.parameters().same_as_layout()) {
           pooled.tape.features_adjoint(padded.const_data_ptr<T>(), to, workspace);
         } else {
@@ -280,26 +281,14 @@ class EngineFeatures final : public FeatureTape {
   }
 
  private:
-  int64_t runs() const { return images_ * engine_.feature_pixels(); }
-  int64_t padded_channels() const {
-    const int64_t lanes = kernels<T>().lanes;
-    return (engine_.channels() + lanes - 1) / lanes * lanes;
-  }
+  const HeadSizes& head() const { return tapes_.front()->tape.head(); }  // its channels are padded
+  int64_t runs() const { return images_ * (head().features() / head().channels); }
 
   /// As many channels as both have, of every image and pixel.
   void copy_runs(const T* from, int64_t from_channels, T* to, int64_t to_channels) const {
     for (int64_t run = 0; run < runs(); ++run) {
       std::copy_n(from + run * from_channels, engine_.channels(), to + run * to_channels);
     }
-  }
-
-  const T* padded_parameters(int64_t t) {
-    if (engine_.parameters().same_as_layout()) {
-      return row_of<T>(parameters_, t);
-    }
-    PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
-    engine_.parameters().pad(row_of<T>(parameters_, t), pooled.parameters);
-    return pooled.parameters;
   }
 
   Engine<T>& engine_;

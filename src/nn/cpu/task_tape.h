@@ -23,6 +23,8 @@ class TaskTape {
   /// number of blocks. What they need of these blocks is kept here, all else is the workspace's.
   TaskTape(const TaskPlan& plan, size_t first);
 
+  const HeadSizes& head() const { return plan_.head; }
+
   /// images [S, H, W, C] contiguous, labels [S]; parameters in the padded order.
   LossAndAccuracy value(const T* parameters, const T* images, const int64_t* labels, Workspace<T>& workspace);
 
