@@ -7,17 +7,17 @@
 namespace ufo::bilevel {
 namespace {
 
-int64_t ways_of(const at::Tensor& features, const at::Tensor& phi) {
-  return phi.size(1) / (features.size(2) + 1);
+/// The weights [T, N, F] of a head phi [T, H].
+at::Tensor weight_of(const at::Tensor& phi, int64_t features) {
+  const int64_t ways = phi.size(1) / (features + 1);
+  return phi.narrow(1, 0, ways * features).view({-1, ways, features});
 }
 
 }  // namespace
 
 at::Tensor head_logits(const at::Tensor& features, const at::Tensor& phi) {
-  const int64_t ways = ways_of(features, phi), size = features.size(2);
-  const at::Tensor weight = phi.narrow(1, 0, ways * size).view({-1, ways, size});
-  return at::baddbmm(phi.narrow(1, ways * size, ways).unsqueeze(1), features.narrow(0, 0, phi.size(0)),
-                     weight.transpose(1, 2));
+  const at::Tensor weight = weight_of(phi, features.size(2)), bias = phi.slice(1, -weight.size(1));
+  return at::baddbmm(bias.unsqueeze(1), features.narrow(0, 0, phi.size(0)), weight.transpose(1, 2));
 }
 
 HeadLoss::HeadLoss(const at::Tensor& features, const at::Tensor& phi, const at::Tensor& labels)
@@ -32,11 +32,6 @@ OuterValue HeadLoss::value() const {
   return {.loss = cross_entropy(logits_, labels_), .accuracy = accuracy(logits_, labels_)};
 }
 
-at::Tensor HeadLoss::weight(const at::Tensor& phi) const {
-  const int64_t ways = ways_of(features_, phi), size = features_.size(2);
-  return phi.narrow(1, 0, ways * size).view({-1, ways, size});
-}
-
 at::Tensor HeadLoss::gradient_of(const at::Tensor& dl) const {
   const at::Tensor features = features_.narrow(0, 0, dl.size(0));
   return at::cat({at::bmm(dl.transpose(1, 2), features).flatten(1), dl.sum(1)}, 1);
@@ -44,7 +39,7 @@ at::Tensor HeadLoss::gradient_of(const at::Tensor& dl) const {
 
 at::Tensor HeadLoss::by_head() const { return gradient_of(dl_); }
 
-at::Tensor HeadLoss::by_features() const { return at::bmm(dl_, weight(phi_)); }
+at::Tensor HeadLoss::by_features() const { return at::bmm(dl_, weight_of(phi_, features_.size(2))); }
 
 /// The logits' gradient along v: with p = softmax(l), p (l_t - <p, l_t>) / S.
 at::Tensor HeadLoss::tangent(const at::Tensor& v) const {
@@ -55,8 +50,9 @@ at::Tensor HeadLoss::tangent(const at::Tensor& v) const {
 at::Tensor HeadLoss::head_product(const at::Tensor& v) const { return gradient_of(tangent(v)); }
 
 at::Tensor HeadLoss::features_product(const at::Tensor& v) const {
-  const int64_t tasks = v.size(0);
-  return at::bmm(tangent(v), weight(phi_.narrow(0, 0, tasks))) + at::bmm(dl_.narrow(0, 0, tasks), weight(v));
+  const int64_t tasks = v.size(0), size = features_.size(2);
+  return at::bmm(tangent(v), weight_of(phi_.narrow(0, 0, tasks), size)) +
+         at::bmm(dl_.narrow(0, 0, tasks), weight_of(v, size));
 }
 
 }  // namespace ufo::bilevel

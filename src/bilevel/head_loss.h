@@ -27,7 +27,6 @@ class HeadLoss {
   at::Tensor features_product(const at::Tensor& v) const;
 
  private:
-  at::Tensor weight(const at::Tensor& phi) const;
   at::Tensor gradient_of(const at::Tensor& dl) const;
   at::Tensor tangent(const at::Tensor& v) const;
 

@@ -11,6 +11,11 @@ namespace {
 /// "blocks.0.conv" of "blocks.0.conv.weight".
 std::string layer_of(const std::string& parameter) { return parameter.substr(0, parameter.rfind('.')); }
 
+/// Where the head begins; the end where there is none.
+int64_t head_start_of(const nn::Layout& layout) {
+  return layout.has_head() ? layout.start_of_last(0) : layout.size();
+}
+
 }  // namespace
 
 InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
@@ -28,8 +33,7 @@ InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
   adapts_what_ = inner.adapt;
   below_zero_ = options.below_zero;
   entries_ = layout.entries();
-  const int64_t parameters = layout.size(),
-                head_start = layout.has_head() ? layout.start_of_last(0) : parameters;
+  const int64_t parameters = layout.size(), head_start = head_start_of(layout);
   start_ = at::full({parameters}, body, at::kDouble);
   start_.narrow(0, head_start, parameters - head_start).fill_(head);
   adapts_ = at::ones({parameters}, at::kDouble);
@@ -48,7 +52,7 @@ InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
 
 void InnerRates::group_layers(const nn::Layout& layout) {
   group_of_ = at::empty({layout.size()}, at::kLong);
-  const int64_t head_start = layout.has_head() ? layout.start_of_last(0) : layout.size();
+  const int64_t head_start = head_start_of(layout);
   const bool one_start = start_.equal(start_.max() * adapts_);
   for (const nn::ParameterEntry& entry : entries_) {
     const bool adapts = adapts_[entry.offset].item<double>() > 0;
