@@ -9,6 +9,11 @@ import torch
 from torch.nn import functional as F
 
 
+def beside(support, images):
+    """The support images, where there are any, in front of `images`, and their number."""
+    return (images, 0) if support is None else (torch.cat((support, images)), len(support))
+
+
 @dataclass(frozen=True)
 class Conv4:
     """MAML's convolutional network: `blocks` times (convolution, batch norm, ReLU, optional 2x2 max-pool), linear head.
@@ -25,9 +30,7 @@ class Conv4:
 
     def __call__(self, parameters, images, support=None):
         """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
-        beside = support is not None and self.support_statistics
-        x = torch.cat((support, images)) if beside else images
-        first = len(x) - len(images)
+        x, first = beside(support if self.support_statistics else None, images)
         for i in range(count(parameters, "blocks.{}.conv.weight")):
             x = self.block(x, first, *(parameters[f"blocks.{i}.{part}"] for part in
                                        ("conv.weight", "conv.bias", "norm.weight", "norm.bias")))
@@ -95,9 +98,7 @@ class ResNet12:
 
     def __call__(self, parameters, images, support=None):
         """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
-        beside = support is not None and self.support_statistics
-        x = torch.cat((support, images)) if beside else images
-        first = len(x) - len(images)
+        x, first = beside(support if self.support_statistics else None, images)
         for i in range(count(parameters, "layer{}.conv1.weight", 1)):
             x = self.block(x, first, parameters, f"layer{i + 1}.")
         return F.linear(x.mean((2, 3))[first:], parameters["head.weight"], parameters["head.bias"])
