@@ -90,11 +90,12 @@ TEST(ImageFormats, AreReadAsRedGreenBlue) {
 }
 
 TEST(ImageFormats, BecomeGreyByTheWeightsOfBt601) {
-  const cv::Mat grey = decode_image(encode(in_file_order(sample()), ".png"), 1);
+  const cv::Mat rgb = sample();
+  const cv::Mat grey = decode_image(encode(in_file_order(rgb), ".png"), 1);
   ASSERT_EQ(grey.type(), CV_8UC1);
   for (int y = 0; y < grey.rows; ++y) {
     for (int x = 0; x < grey.cols; ++x) {
-      const auto& c = sample().at<cv::Vec3b>(y, x);
+      const auto& c = rgb.at<cv::Vec3b>(y, x);
       ASSERT_NEAR(grey.at<unsigned char>(y, x), 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2], 0.51);
     }
   }
