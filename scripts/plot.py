@@ -156,6 +156,50 @@ def hypercleaning(args):
     return figure
 
 
+def advise(args):
+    """The best q of UFO by what a base leaves out and what exact costs, with the bases that advise measured."""
+    data = read_json(args.file)
+    figure, (plane, curves) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=(1.1, 1))
+    choices = [(choice["config"]["meta_gradient"], choice) for choice in data["choices"]]
+    exact = min(choice["variance_times_cost"] for options, choice in choices if options["estimator"] == "exact")
+
+    share, ratio = np.meshgrid(np.geomspace(5e-4, 2, 300), np.geomspace(0.2, 50, 300))
+    inside = np.clip(share, None, 1 - 1e-9)
+    best = np.sqrt(inside / ((1 - inside) * ratio))
+    levels = [0.05, 0.1, 0.2, 0.4, 0.7, 1]
+    plane.contourf(share, ratio, best, levels=[0, *levels], cmap="Blues_r", alpha=0.55)
+    lines = plane.contour(share, ratio, best, levels=levels, colors=GREY, linewidths=0.6)
+    height = 0.35  # of the labels, where all lines cross the plane
+    plane.clabel(lines, fmt=lambda q: f"{q:g}", fontsize=7.5, colors=BLACK,
+                 manual=[(level ** 2 * height / (1 + level ** 2 * height), height) for level in levels])
+    plane.annotate("take exact", (1.05, 8), rotation=90, fontsize=8, va="center")
+    plane.set(title="The best q, and the bases as measured", xscale="log", yscale="log",
+              xlabel="D² / V²: what the base leaves out", ylabel="extra cost of the exact branch / cost of the base")
+
+    q = np.geomspace(0.03, 1, 200)
+    for i, base in enumerate(data["bases"]):
+        name = {"first_order": "first-order", "head": "head"}.get(base["base"], f"head and last {base['base']}")
+        color, dashes = LINES[i % len(LINES)]
+        marker = MARKERS[i % len(MARKERS)]
+        plane.plot(base["share_of_v2"], base["cost_ratio"], marker, color=color, markersize=6, label=name)
+        cost = next(choice["gradient_calls"] for options, choice in choices
+                    if options["estimator"] == ("first_order" if base["base"] == "first_order" else "partial")
+                    and options.get("base", "first_order") == base["base"])
+
+        def product(q, base=base, cost=cost):
+            return ((data["v2"] + (1 / q - 1) * base["d2"]) * cost * (1 + q * base["cost_ratio"])) / exact
+
+        curves.plot(q, product(q), color=color, linestyle=dashes, label=name)
+        curves.plot(base["q"], product(base["q"]), marker, color=color, markersize=6)
+    curves.axhline(1, color=BLACK, linewidth=0.8, linestyle=":")
+    curves.annotate("exact", (1, 1), xycoords=("axes fraction", "data"), xytext=(3, 0), textcoords="offset points",
+                    va="center", annotation_clip=False)
+    curves.set(title=f"UFO's variance times cost over {data['tasks']} tasks", xscale="log", xlabel="q",
+               ylabel="in units of exact's", ylim=(0, 3))
+    curves.legend(title="on the base", loc="lower left", fontsize=8, ncols=2)
+    return figure
+
+
 # ---------------------------------------------------------------- runs
 
 
@@ -272,8 +316,8 @@ def cost(args):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="plot", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="FIGURE")
-    for function, inputs in ((counterexample, "file"), (hypercleaning, "file"), (curves, "runs"), (steps, "runs"),
-                             (cost, "file")):
+    for function, inputs in ((counterexample, "file"), (hypercleaning, "file"), (advise, "file"), (curves, "runs"),
+                             (steps, "runs"), (cost, "file")):
         meaning = function.__doc__
         command = commands.add_parser(function.__name__, description=meaning,
                                       help=meaning.replace("%", "%%"))  # in a help alone % is special

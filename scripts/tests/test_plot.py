@@ -45,6 +45,15 @@ COST = {
     "rows": [{"value": value, "estimator": name, "memory": "recompute", "milliseconds_per_step": 3.0 * value,
               "peak_tensor_bytes": 1e6} for value in (1, 5) for name in ("exact", "ufo", "first_order")],
 }
+ADVICE = {
+    "tasks": 8, "v2": 2.0,
+    "bases": [{"base": base, "d2": d2, "share_of_v2": d2 / 2, "q": q, "cost_ratio": 1.5}
+              for base, d2, q in (("first_order", 2.2, 1), ("head", 1.0, 0.8), (2, 0.1, 0.2))],
+    "choices": [{"config": {"meta_gradient": options}, "gradient_calls": calls, "variance_times_cost": 8.0}
+                for options, calls in (({"estimator": "exact"}, 4), ({"estimator": "first_order"}, 2),
+                                       ({"estimator": "partial", "base": "head"}, 2),
+                                       ({"estimator": "partial", "base": 2}, 2.2))],
+}
 METRICS = [
     {"step": 10, "split": "train", "accuracy": 0.3, "gradient_calls": 32, "hessian_products": 1},
     {"step": 20, "split": "train", "accuracy": 0.4, "gradient_calls": 32, "hessian_products": 4},
@@ -91,6 +100,10 @@ class Plot(unittest.TestCase):
         self.file.write_text(json.dumps(COST))
         self.assert_draws("cost", self.file, words=["exact, recompute", "inner steps r", "ms", "MB"])
 
+    def test_advise(self):
+        self.file.write_text(json.dumps(ADVICE))
+        self.assert_draws("advise", self.file, words=["take exact", "head and last 2", "D² / V²", "over 8 tasks"])
+
     def test_curves(self):
         self.assert_draws("curves", self.run_folder, words=["a_run", "validation accuracy, %", "gradient calls"])
 
@@ -102,7 +115,7 @@ class Plot(unittest.TestCase):
         with contextlib.redirect_stdout(out), self.assertRaises(SystemExit) as end:
             plot.main(["--help"])
         self.assertEqual(end.exception.code, 0)
-        for word in ("counterexample", "hypercleaning", "curves", "steps", "cost", "95% interval"):
+        for word in ("counterexample", "hypercleaning", "advise", "curves", "steps", "cost", "95% interval"):
             self.assertIn(word, out.getvalue())
 
     def test_writes_png(self):
