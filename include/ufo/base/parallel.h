@@ -17,8 +17,7 @@ void set_task_threads(int64_t threads);
 /// is free. The calls must not depend on one another's order. Inside them ATen runs on one thread, so that
 /// their results have the same bytes for any number of threads: LibTorch's own parallel regions do not give
 /// that, for MKL takes another path inside them. Rethrows the first exception once all threads have stopped.
-/// A call from inside another is
-/// made in order by the calling thread alone.
+/// A call from inside another is made in order by the calling thread alone.
 void parallel_tasks(int64_t count, const std::function<void(int64_t)>& work);
 
 /// Whether this thread is one of a parallel_tasks call.

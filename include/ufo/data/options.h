@@ -25,19 +25,20 @@ struct DatasetOptions {
     field("name", self.name, one_of({"omniglot", "mini_imagenet", "image_folder"}),
           "data set; the other options of this group have defaults of its own, here those of omniglot");
     field("root", self.root, anything(),
-          "folder of the archives or of the extracted images; mini_imagenet, image_folder: also the archive "
-          "itself");
+          "folder of the archives or of the extracted images; "
+          "mini_imagenet, image_folder: also the archive itself");
     field(
         "split", self.split,
         one_of({"maml", "reptile", "vinyals", "lake", "ravi", "auto", "listed", "shuffled"}),
-        "how classes are divided: omniglot by maml (shuffled by split_seed: 1,100 / 100 / 423 characters), reptile (likewise: 1,200 / 0 / 423, as the Reptile and UFO papers), "
-        "vinyals (1,028 / 172 / 423) or lake (background / evaluation; validation is 5 whole alphabets of "
-        "background drawn by split_seed); mini_imagenet by ravi (64 / 16 / 20 classes, by its CSV files); "
+        "how classes are divided: omniglot by maml (shuffled by split_seed: 1,100 / 100 / 423 characters), "
+        "reptile (likewise: 1,200 / 0 / 423, as the Reptile and UFO papers), vinyals (1,028 / 172 / 423) "
+        "or lake (background / evaluation; validation is 5 whole alphabets of background drawn by "
+        "split_seed); mini_imagenet by ravi (64 / 16 / 20 classes, by its CSV files); "
         "image_folder as listed in its splits.json, shuffled by split_seed, or auto (listed where there is a "
         "splits.json, else shuffled)");
     field("split_seed", self.split_seed, at_least(0),
-          "seed of a shuffled split; apart from the run's seed, so that runs of any seed share their test "
-          "classes");
+          "seed of a shuffled split; apart from the run's seed, "
+          "so that runs of any seed share their test classes");
     field("validation_fraction", self.validation_fraction, between(0, 0.9),
           "image_folder, shuffled: share of the classes for validation; 0 for others");
     field("test_fraction", self.test_fraction, between(0, 0.9),

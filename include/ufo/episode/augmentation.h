@@ -25,9 +25,8 @@ struct AugmentationOptions {
     field("horizontal_flip", self.horizontal_flip, anything(),
           "mirror every second training image, by chance");
     field("crop_padding", self.crop_padding, between(0, 64),
-          "random crop: move a training image by up to this many pixels each way; what comes into sight "
-          "repeats "
-          "the border (0: off)");
+          "random crop: move a training image by up to this many pixels each way; "
+          "what comes into sight repeats the border (0: off)");
     field("brightness", self.brightness, between(0, 1),
           "colour jitter: multiply brightness by a factor from [1 - this, 1 + this] (0: off)");
     field("contrast", self.contrast, between(0, 1),
