@@ -2,16 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <ufo/base/plus.h>
+
 namespace ufo::bilevel {
-namespace {
-
-void add(const at::Tensor& term, at::Tensor& sum) {
-  if (term.defined()) {
-    sum = sum.defined() ? sum + term : term;
-  }
-}
-
-}  // namespace
 
 void OuterPath::pass(int64_t j, const at::Tensor& phi) {
   const bool last = j + 1 == static_cast<int64_t>(phi_.size());
@@ -25,15 +18,13 @@ void OuterPath::pass(int64_t j, const at::Tensor& phi) {
     outer.theta = outer.theta.defined() ? outer.theta * weight : outer.theta;
   }
   phi_[static_cast<size_t>(j)] = outer.phi;
-  add(outer.theta, partial_);
+  partial_ = plus(partial_, outer.theta);
   value_ = outer.value;
   ++calls_;
 }
 
 at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Parts& parts) {
-  at::Tensor sum = problem.initial_adjoint(theta, parts.v);
-  add(parts.partial, sum);
-  add(parts.mixed, sum);
+  at::Tensor sum = plus(plus(problem.initial_adjoint(theta, parts.v), parts.partial), parts.mixed);
   if (!sum.defined()) {
     sum = at::zeros({problem.tasks(), theta.size(0) - problem.learned_rates()}, theta.options());
   }
@@ -43,7 +34,7 @@ at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Parts
 void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Tensor& v, int64_t j,
                at::Tensor& sum) {
   if (problem.learned_rates() > 0) {
-    add(problem.rates_adjoint(gradient * v, j).neg(), sum);
+    sum = plus(sum, problem.rates_adjoint(gradient * v, j).neg());
   }
 }
 
@@ -51,7 +42,7 @@ at::Tensor assemble_first_order(const Problem& problem, const at::Tensor& theta,
                                 const std::vector<at::Tensor>& gradients, int64_t steps) {
   at::Tensor v, rates;
   for (int64_t j = steps; j > 0; --j) {
-    add(outer.gradient(j), v);
+    v = plus(v, outer.gradient(j));
     if (!gradients.empty()) {
       add_rates(problem, gradients[static_cast<size_t>(j - 1)], v, j - 1, rates);
     }

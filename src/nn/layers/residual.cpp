@@ -1,14 +1,10 @@
 #include <ATen/ATen.h>
 
+#include <ufo/base/plus.h>
 #include <ufo/nn/layer.h>
 
 namespace ufo::nn {
 namespace {
-
-/// a + b, where an undefined tensor stands for zero.
-at::Tensor sum(const at::Tensor& a, const at::Tensor& b) {
-  return !a.defined() ? b : !b.defined() ? a : a + b;
-}
 
 /// The parameters of the two branches.
 std::pair<Tensors, Tensors> split(const Tensors& p, size_t of_body) {
@@ -31,7 +27,7 @@ class Point final : public LayerPoint {
 
   at::Tensor tangent(const at::Tensor& x_t, const Tensors& p_t) override {
     const auto [body, shortcut] = split(p_t, of_body_);
-    return sum(body_->tangent(x_t, body), shortcut_->tangent(x_t, shortcut));
+    return plus(body_->tangent(x_t, body), shortcut_->tangent(x_t, shortcut));
   }
 
   at::Tensor adjoint_tangent(const at::Tensor& dy_t, Tensors& dp_t, bool needs_dx) override {
@@ -56,7 +52,7 @@ class Point final : public LayerPoint {
     const at::Tensor of_body = adjoint(*body_, by_body), of_shortcut = adjoint(*shortcut_, by_shortcut);
     dp = std::move(by_body);
     dp.insert(dp.end(), by_shortcut.begin(), by_shortcut.end());
-    return sum(of_body, of_shortcut);
+    return plus(of_body, of_shortcut);
   }
 
   std::unique_ptr<LayerPoint> body_, shortcut_;
