@@ -214,8 +214,11 @@ at::Tensor copy(const Slot& slot, const std::byte* data) {
 }  // namespace
 
 TensorFile load_safetensors(const std::filesystem::path& path) {
-  const std::vector<std::byte> bytes = read_file(path);
-  return parse({path, bytes}, true, &copy);
+  return parse_safetensors(read_file(path), path);
+}
+
+TensorFile parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& origin) {
+  return parse({origin, bytes}, true, &copy);
 }
 
 TensorFile map_safetensors(const std::filesystem::path& path, size_t most_checked) {

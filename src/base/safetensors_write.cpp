@@ -72,9 +72,9 @@ std::string header_text(nlohmann::ordered_json header, const std::string& checks
 
 bool wider(at::ScalarType a, at::ScalarType b) { return c10::elementSize(a) > c10::elementSize(b); }
 
-}  // namespace
-
-void save_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+/// Gives the bytes of `file`, in parts, to `take`.
+void write(const TensorFile& file,
+           const std::function<void(const std::vector<std::span<const std::byte>>& parts)>& take) {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const auto& [name, tensor] : file.tensors) {
     tensors.emplace_back(name, tensor.detach().cpu().contiguous());
@@ -94,7 +94,23 @@ void save_safetensors(const std::filesystem::path& path, const TensorFile& file)
   const uint64_t length = text.size();
   parts[0] = std::as_bytes(std::span(&length, 1));
   parts[1] = std::as_bytes(std::span(text));
-  write_file_atomically(path, parts);
+  take(parts);
+}
+
+}  // namespace
+
+void save_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+  write(file, [&](const auto& parts) { write_file_atomically(path, parts); });
+}
+
+std::string to_safetensors(const TensorFile& file) {
+  std::string bytes;
+  write(file, [&](const auto& parts) {
+    for (const std::span<const std::byte> part : parts) {
+      bytes.append(reinterpret_cast<const char*>(part.data()), part.size());
+    }
+  });
+  return bytes;
 }
 
 void save_safetensors(const std::filesystem::path& path, const std::vector<TensorPlan>& unsorted,

@@ -174,10 +174,7 @@ void read_metadata(const std::filesystem::path& path, const TensorFile& file, Ch
   check(path, "step", checkpoint.step, between(0, kMostSteps));
 }
 
-}  // namespace
-
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
-                     const nn::Layout& layout) {
+TensorFile pack(const Checkpoint& checkpoint, const nn::Layout& layout) {
   TensorFile file;
   add_parameters(file, "", checkpoint.parameters, layout);
   for (const auto& [state, tensor] : checkpoint.optimizer) {
@@ -199,11 +196,10 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   for (const auto& [name, value] : checkpoint.estimator_state) {
     file.metadata["estimator." + name] = exact_text(value);
   }
-  save_safetensors(path, file);
+  return file;
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& layout) {
-  TensorFile file = load_safetensors(path);
+Checkpoint unpack(const std::filesystem::path& path, TensorFile file, const nn::Layout& layout) {
   Checkpoint checkpoint;
   checkpoint.parameters = take_parameters(path, file, "", layout);
   checkpoint.optimizer = take_optimizer(path, file, layout);
@@ -214,6 +210,26 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& 
   }
   read_metadata(path, file, checkpoint);
   return checkpoint;
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint,
+                     const nn::Layout& layout) {
+  save_safetensors(path, pack(checkpoint, layout));
+}
+
+Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& layout) {
+  return unpack(path, load_safetensors(path), layout);
+}
+
+std::string to_bytes(const Checkpoint& checkpoint, const nn::Layout& layout) {
+  return to_safetensors(pack(checkpoint, layout));
+}
+
+Checkpoint parse_checkpoint(std::string_view bytes, const std::filesystem::path& origin,
+                            const nn::Layout& layout) {
+  return unpack(origin, parse_safetensors(std::as_bytes(std::span(bytes)), origin), layout);
 }
 
 std::vector<Validated> checkpoint_ranking(const std::filesystem::path& path) {

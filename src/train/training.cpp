@@ -27,7 +27,7 @@ void check_parts(const Workspace& workspace, const TrainingRequest& request) {
 TrainingEnd run_training(OpenRun* run, const Workspace& workspace, Communicator& communicator) {
   const auto& options = workspace.options();
   run::Checkpoint start = run != nullptr ? run->start : run::Checkpoint();
-  broadcast(start, communicator);
+  broadcast(start, workspace.learner().layout(), communicator);
   start.parameters = start.parameters.to(workspace.device());
   const auto training = workspace.training_sampler();
   const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);

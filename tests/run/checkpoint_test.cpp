@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/files.h>
 #include <ufo/base/safetensors.h>
 #include <ufo/nn/network.h>
 #include <ufo/run/checkpoint.h>
@@ -62,6 +63,25 @@ TEST_F(CheckpointFile, RoundTripIsExact) {
   EXPECT_EQ(loaded.estimator_state, saved.estimator_state);
   EXPECT_EQ(loaded.config, saved.config);
   EXPECT_EQ(checkpoint_config(path()), saved.config);
+}
+
+TEST_F(CheckpointFile, HasTheBytesThatGoToOtherProcesses) {
+  const Checkpoint saved = example();
+  save_checkpoint(path(), saved, network_->layout());
+  const std::string bytes = to_bytes(saved, network_->layout());
+  EXPECT_EQ(bytes, read_text_file(path()));
+  EXPECT_EQ(to_bytes(parse_checkpoint(bytes, "here", network_->layout()), network_->layout()), bytes);
+}
+
+TEST_F(CheckpointFile, NamesTheOriginOfBytesThatAreDamaged) {
+  std::string bytes = to_bytes(example(), network_->layout());
+  bytes.pop_back();
+  try {
+    parse_checkpoint(bytes, "rank 0", network_->layout());
+    FAIL() << "need a refusal";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), testing::StartsWith("rank 0: "));
+  }
 }
 
 TEST_F(CheckpointFile, HasNoBestValidationBeforeTheFirst) {

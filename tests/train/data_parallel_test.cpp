@@ -188,7 +188,9 @@ TEST(ParallelSteps, HaveTheSameBytesForOneTwoAndFourProcesses) {
 }
 
 TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
-  const auto results = as_ranks(3, [](Communicator& communicator) {
+  nn::Layout layout;
+  layout.add("weight", {7}, nn::Start::zeros);
+  const auto results = as_ranks(3, [&](Communicator& communicator) {
     run::Checkpoint checkpoint;
     if (communicator.rank() == 0) {
       checkpoint = {.parameters = at::arange(7, at::kFloat) / 3,
@@ -198,7 +200,7 @@ TEST(Broadcast, GivesAllTheCheckpointOfRank0) {
                     .estimator_state = {{"sum", 1.0 / 3}},
                     .config = "{\"a\": \"b\"}\n"};
     }
-    broadcast(checkpoint, communicator);
+    broadcast(checkpoint, layout, communicator);
     return checkpoint;
   });
   for (const run::Checkpoint& checkpoint : results) {

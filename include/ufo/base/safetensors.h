@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct TensorFile {
 /// Throws std::invalid_argument for another dtype, UserError where the file cannot be written.
 void save_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
+/// The bytes of that file. Throws std::invalid_argument likewise.
+std::string to_safetensors(const TensorFile& file);
+
 /// A tensor of a file that is still to be filled.
 struct TensorPlan {
   std::string name;
@@ -41,6 +45,9 @@ void save_safetensors(const std::filesystem::path& path, const std::vector<Tenso
 /// checked, the checksum too where there is one (it is not part of the metadata that comes back).
 /// Throws DataError with the path and what is wrong.
 TensorFile load_safetensors(const std::filesystem::path& path);
+
+/// The same of the bytes of such a file, which messages call `origin`.
+TensorFile parse_safetensors(std::span<const std::byte> bytes, const std::filesystem::path& origin);
 
 /// The same with tensors that lie in the file's pages, read-only, for as long as one of them is held. Of a
 /// file above `most_checked` bytes the checksum is not computed, which would read it through.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -49,6 +50,12 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 /// or damaged, has a number that is not finite or out of range, or holds another model: then it names the
 /// first parameter that disagrees, and both shapes.
 Checkpoint load_checkpoint(const std::filesystem::path& path, const nn::Layout& layout);
+
+/// The bytes of the file that save_checkpoint writes, and the checkpoint of such bytes, which messages call
+/// `origin`. They throw as save_checkpoint and load_checkpoint do.
+std::string to_bytes(const Checkpoint& checkpoint, const nn::Layout& layout);
+Checkpoint parse_checkpoint(std::string_view bytes, const std::filesystem::path& origin,
+                            const nn::Layout& layout);
 
 /// The best validations of the run that wrote the checkpoint `path`, as Checkpoint::best.
 /// Throws DataError where the file is missing or damaged.

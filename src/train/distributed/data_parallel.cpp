@@ -1,69 +1,10 @@
-#include <bit>
-#include <cmath>
-#include <limits>
-
 #include <ATen/ATen.h>
-#include <nlohmann/json.hpp>
 #include <zlib.h>
 
 #include <ufo/base/tree_sum.h>
 #include <ufo/train/distributed/data_parallel.h>
 
 namespace ufo::train {
-namespace {
-
-using Json = nlohmann::json;
-
-/// All of `checkpoint` but what its tensors hold. Its numbers are bit patterns: JSON has no NaN.
-std::string describe(const run::Checkpoint& checkpoint) {
-  const auto bits = [](double value) { return std::bit_cast<uint64_t>(value); };
-  Json optimizer = Json::object(), estimator = Json::object(), best = Json::array();
-  for (const auto& [name, tensor] : checkpoint.optimizer) {
-    optimizer[name] = {{"sizes", tensor.sizes().vec()}, {"type", static_cast<int>(tensor.scalar_type())}};
-  }
-  for (const auto& [name, value] : checkpoint.estimator_state) {
-    estimator[name] = bits(value);
-  }
-  for (const run::Validated& validated : checkpoint.best) {
-    best.push_back({{"step", validated.step}, {"accuracy", bits(validated.accuracy)}});
-  }
-  return Json{{"parameters", checkpoint.parameters.defined() ? checkpoint.parameters.size(0) : 0},
-              {"optimizer", optimizer},
-              {"estimator", estimator},
-              {"step", checkpoint.step},
-              {"gradient_calls", bits(checkpoint.gradient_calls)},
-              {"best", best},
-              {"validation_due", checkpoint.validation_due},
-              {"config", checkpoint.config}}
-      .dump();
-}
-
-/// A checkpoint like the one described, with tensors that hold nothing yet.
-run::Checkpoint prepare(const std::string& description) {
-  const auto number = [](const Json& bits) { return std::bit_cast<double>(bits.get<uint64_t>()); };
-  const Json json = Json::parse(description);
-  run::Checkpoint checkpoint{.parameters = at::empty({json["parameters"].get<int64_t>()}, at::kFloat),
-                             .optimizer = {},
-                             .step = json["step"],
-                             .gradient_calls = number(json["gradient_calls"]),
-                             .best = {},
-                             .validation_due = json["validation_due"],
-                             .estimator_state = {},
-                             .config = json["config"]};
-  for (const auto& [name, tensor] : json["optimizer"].items()) {
-    checkpoint.optimizer[name] =
-        at::empty(tensor["sizes"].get<std::vector<int64_t>>(), static_cast<at::ScalarType>(tensor["type"]));
-  }
-  for (const auto& [name, bits] : json["estimator"].items()) {
-    checkpoint.estimator_state[name] = number(bits);
-  }
-  for (const Json& validated : json["best"]) {
-    checkpoint.best.push_back({.step = validated["step"], .accuracy = number(validated["accuracy"])});
-  }
-  return checkpoint;
-}
-
-}  // namespace
 
 episode::TaskRange share_of(int64_t tasks, const Communicator& communicator) {
   const int64_t rank = communicator.rank(), size = communicator.size();
@@ -143,24 +84,13 @@ void broadcast(std::string& text, Communicator& communicator) {
   communicator.broadcast(content);
 }
 
-void broadcast(run::Checkpoint& checkpoint, Communicator& communicator) {
+void broadcast(run::Checkpoint& checkpoint, const nn::Layout& layout, Communicator& communicator) {
   if (communicator.size() == 1) {
     return;
   }
-  std::string description = describe(checkpoint);
-  broadcast(description, communicator);
-  run::Checkpoint common = prepare(description);
-  const auto send = [&](const at::Tensor& from, at::Tensor& to) {
-    if (communicator.rank() == 0) {
-      to.copy_(from);
-    }
-    communicator.broadcast(to);
-  };
-  send(checkpoint.parameters, common.parameters);
-  for (auto& [name, tensor] : common.optimizer) {
-    send(communicator.rank() == 0 ? checkpoint.optimizer.at(name) : tensor, tensor);
-  }
-  checkpoint = std::move(common);
+  std::string bytes = communicator.rank() == 0 ? run::to_bytes(checkpoint, layout) : "";
+  broadcast(bytes, communicator);
+  checkpoint = run::parse_checkpoint(bytes, "the checkpoint of rank 0", layout);
 }
 
 void check_equal(const at::Tensor& values, const std::string& what, Communicator& communicator) {

@@ -38,8 +38,8 @@ run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::
 /// Gives all processes the text of rank 0.
 void broadcast(std::string& text, Communicator& communicator);
 
-/// Gives all processes the checkpoint of rank 0, its tensors on the CPU.
-void broadcast(run::Checkpoint& checkpoint, Communicator& communicator);
+/// Gives all processes the checkpoint of rank 0, its tensors on the CPU: the bytes that its file would have.
+void broadcast(run::Checkpoint& checkpoint, const nn::Layout& layout, Communicator& communicator);
 
 /// Throws std::runtime_error in all processes where `values` has not the same bytes in each.
 void check_equal(const at::Tensor& values, const std::string& what, Communicator& communicator);
