@@ -5,6 +5,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
+#include <ufo/run/metric_names.h>
 #include <ufo/run/metrics.h>
 
 namespace ufo::run {
@@ -30,11 +31,11 @@ History history_until(int64_t step, const std::string& text) {
     const Json record = metric_line(line);
     if (record.is_null()) {
       history.unreadable += end < text.size();  // the last may have been cut short when the process ended
-    } else if (record["step"].get<int64_t>() > step) {
+    } else if (record[metric::kStep].get<int64_t>() > step) {
       ++history.beyond;
     } else {
       history.kept += line + "\n";
-      const Json seconds = record.value("seconds", Json());
+      const Json seconds = record.value(metric::kSeconds, Json());
       history.seconds = seconds.is_number() ? seconds.get<double>() : history.seconds;
     }
   }
@@ -80,31 +81,31 @@ double keep_until(int64_t step, const std::filesystem::path& path, std::vector<s
 
 std::string to_json(const MetricRecord& record) {
   const bool training = record.split == data::Split::train;
-  Json object = {{"step", record.step},
-                 {"split", data::kSplitNames[static_cast<size_t>(record.split)]},
-                 {"loss", number(record.loss)},
-                 {"accuracy", number(record.accuracy)}};
+  Json object = {{metric::kStep, record.step},
+                 {metric::kSplit, data::kSplitNames[static_cast<size_t>(record.split)]},
+                 {metric::kLoss, number(record.loss)},
+                 {metric::kAccuracy, number(record.accuracy)}};
   if (training) {
-    object["gradient_norm"] = number(record.gradient_norm);
+    object[metric::kGradientNorm] = number(record.gradient_norm);
   }
-  object["tasks_per_second"] = number(record.tasks_per_second);
-  object["seconds"] = number(record.seconds);
+  object[metric::kTasksPerSecond] = number(record.tasks_per_second);
+  object[metric::kSeconds] = number(record.seconds);
   if (record.coins) {
-    object["q"] = number(record.coins->probability);
-    object["coins"] = record.coins->exact_tasks;
-    object["d2"] = number(record.coins->bias_squared);
-    object["v2"] = number(record.coins->norm_squared);
+    object[metric::kProbability] = number(record.coins->probability);
+    object[metric::kExactTasks] = record.coins->exact_tasks;
+    object[metric::kBiasSquared] = number(record.coins->bias_squared);
+    object[metric::kNormSquared] = number(record.coins->norm_squared);
     if (record.coins->means) {
-      object["d2_mean"] = number(record.coins->means->bias_squared);
-      object["v2_mean"] = number(record.coins->means->norm_squared);
+      object[metric::kBiasSquaredMean] = number(record.coins->means->bias_squared);
+      object[metric::kNormSquaredMean] = number(record.coins->means->norm_squared);
     }
   }
   if (training) {
-    object["gradient_calls"] = record.gradient_calls;
-    object["hessian_products"] = record.hessian_products;
+    object[metric::kGradientCalls] = record.gradient_calls;
+    object[metric::kHessianProducts] = record.hessian_products;
   }
   for (const auto& [layer, rates] : record.inner_rates) {
-    object["inner_rates"][layer] = rates;
+    object[metric::kInnerRates][layer] = rates;
   }
   return object.dump();
 }

@@ -9,6 +9,7 @@
 #include <ufo/base/printable.h>
 #include <ufo/base/text.h>
 #include <ufo/run/config.h>
+#include <ufo/run/metric_names.h>
 #include <ufo/run/run_directory.h>
 
 namespace ufo::run {
@@ -38,21 +39,21 @@ void add_point(Curve& curve, int64_t step, double value) {
 }
 
 void add_training_step(TrainingRecord& training, const Json& record, int64_t step) {
-  add_point(training.loss, step, number(record, "loss"));
-  add_point(training.tasks_per_second, step, number(record, "tasks_per_second"));
-  add_point(training.probability, step, number(record, "q"));
-  add_point(training.bias_squared, step, number(record, "d2_mean"));
-  add_point(training.norm_squared, step, number(record, "v2_mean"));
+  add_point(training.loss, step, number(record, metric::kLoss));
+  add_point(training.tasks_per_second, step, number(record, metric::kTasksPerSecond));
+  add_point(training.probability, step, number(record, metric::kProbability));
+  add_point(training.bias_squared, step, number(record, metric::kBiasSquaredMean));
+  add_point(training.norm_squared, step, number(record, metric::kNormSquaredMean));
   ++training.logged_steps;
-  training.gradient_calls += count(record, "gradient_calls");
-  training.hessian_products += count(record, "hessian_products");
-  training.exact_tasks += count(record, "coins");
+  training.gradient_calls += count(record, metric::kGradientCalls);
+  training.hessian_products += count(record, metric::kHessianProducts);
+  training.exact_tasks += count(record, metric::kExactTasks) + count(record, metric::kExactTasksBefore);
 }
 
 void read_training(RunRecord& run, const fs::path& file) {
   std::error_code unreadable;
   if (!fs::exists(file, unreadable)) {
-    run.notes.push_back("There is no metrics.jsonl: the run has no curves and no costs.");
+    run.notes.emplace_back("There is no metrics.jsonl: the run has no curves and no costs.");
     return;
   }
   run.training = parse_metrics(read_text_file(file), run.notes);
@@ -65,11 +66,11 @@ void read_training(RunRecord& run, const fs::path& file) {
 
 /// Those of `record` in place of earlier ones, where it has some.
 void read_inner_rates(TrainingRecord& training, const Json& record) {
-  if (!record.contains("inner_rates") || !record["inner_rates"].is_object()) {
+  if (!record.contains(metric::kInnerRates) || !record[metric::kInnerRates].is_object()) {
     return;
   }
   training.inner_rates.clear();
-  for (const auto& [layer, rates] : record["inner_rates"].items()) {
+  for (const auto& [layer, rates] : record[metric::kInnerRates].items()) {
     std::vector<double> numbers;
     for (const Json& rate : rates) {
       if (rate.is_number()) {
@@ -78,6 +79,12 @@ void read_inner_rates(TrainingRecord& training, const Json& record) {
     }
     training.inner_rates.push_back({layer, std::move(numbers)});
   }
+}
+
+/// The last folder of `path`, which may end with a slash.
+std::string name_of(const fs::path& path) {
+  const fs::path normal = path.lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).filename().string();
 }
 
 }  // namespace
@@ -95,21 +102,21 @@ TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& 
     const Json record = metric_line(line);
     if (record.is_null()) {
       if (lines.eof()) {
-        notes.push_back("The last line of metrics.jsonl was cut short and is left out.");
+        notes.emplace_back("The last line of metrics.jsonl was cut short and is left out.");
       } else {
         ++unreadable;
       }
       continue;
     }
-    const int64_t step = record["step"].get<int64_t>();
-    if (record["split"] == "train") {
+    const int64_t step = record[metric::kStep].get<int64_t>();
+    if (record[metric::kSplit] == "train") {
       add_training_step(training, record, step);
-    } else if (record["split"] == "validation") {
-      add_point(training.validation_accuracy, step, number(record, "accuracy"));
+    } else if (record[metric::kSplit] == "validation") {
+      add_point(training.validation_accuracy, step, number(record, metric::kAccuracy));
       read_inner_rates(training, record);
     }
     training.steps = std::max(training.steps, step);
-    const double seconds = number(record, "seconds");
+    const double seconds = number(record, metric::kSeconds);
     training.seconds = seconds >= 0 && seconds < kMostSeconds ? seconds : training.seconds;
   }
   if (unreadable > 0) {
@@ -125,7 +132,7 @@ std::vector<RunRecord> read_run(const std::string& path, data::Split split) {
   const auto directory = RunDirectory::open(path);
   Config config = load_config(directory.config_file());
   RunRecord run{.path = path,
-                .name = fs::path(path).lexically_normal().filename().string(),
+                .name = name_of(path),
                 .settings = {},
                 .options = std::move(config.options),
                 .provenance = std::move(config.provenance),
@@ -133,9 +140,6 @@ std::vector<RunRecord> read_run(const std::string& path, data::Split split) {
                 .training = {},
                 .evaluation = {},
                 .notes = {}};
-  if (run.name.empty()) {  // a path that ends with a slash
-    run.name = fs::path(path).lexically_normal().parent_path().filename().string();
-  }
   read_training(run, directory.metrics_file());
   const std::string name = data::kSplitNames[static_cast<size_t>(split)];
   std::vector<RunRecord> records;

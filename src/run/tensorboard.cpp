@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <ufo/base/error.h>
+#include <ufo/run/metric_names.h>
 #include <ufo/run/tensorboard.h>
 
 namespace ufo::run {
@@ -109,17 +110,21 @@ void TensorBoardSink::record(const MetricRecord& record) {
     return;
   }
   const std::string split = data::kSplitNames[static_cast<size_t>(record.split)];
-  std::string values =
-      summary_value(split + "/loss", record.loss) + summary_value(split + "/accuracy", record.accuracy);
+  std::string values;
+  const auto add = [&](const std::string& group, const char* name, double value) {
+    values += summary_value(group + "/" + name, value);
+  };
+  add(split, metric::kLoss, record.loss);
+  add(split, metric::kAccuracy, record.accuracy);
   if (training) {
-    values += summary_value("train/gradient_norm", record.gradient_norm);
-    values += summary_value("train/tasks_per_second", record.tasks_per_second);
+    add(split, metric::kGradientNorm, record.gradient_norm);
+    add(split, metric::kTasksPerSecond, record.tasks_per_second);
   }
   if (record.coins) {
-    values += summary_value("ufo/q", record.coins->probability);
+    add("ufo", metric::kProbability, record.coins->probability);
     if (record.coins->means && std::isfinite(record.coins->means->bias_squared)) {
-      values += summary_value("ufo/d2_mean", record.coins->means->bias_squared);
-      values += summary_value("ufo/v2_mean", record.coins->means->norm_squared);
+      add("ufo", metric::kBiasSquaredMean, record.coins->means->bias_squared);
+      add("ufo", metric::kNormSquaredMean, record.coins->means->norm_squared);
     }
   }
   write(event(record.step) + bytes_field(5, values));

@@ -326,6 +326,17 @@ TEST(ParseMetrics, TakesCountsFromTheLoggedStepsToAll) {
   EXPECT_THAT(notes, testing::ElementsAre(HasSubstr("1 line")));
 }
 
+TEST(ParseMetrics, CountsExactTasksUnderBothTheirNames) {
+  std::vector<std::string> notes;
+  const auto training = run::parse_metrics(
+      "{\"step\":1,\"split\":\"train\",\"q\":0.5,\"coins\":2}\n" +
+          run::to_json({.step = 2, .coins = run::CoinMetrics{.probability = 0.5, .exact_tasks = 3}}) + "\n",
+      notes);
+  EXPECT_EQ(training.exact_tasks, 5);
+  EXPECT_EQ(training.probability.size(), 2u);
+  EXPECT_THAT(notes, testing::IsEmpty());
+}
+
 TEST(Thinned, KeepsTheMeanInFewPoints) {
   run::Curve curve;
   for (int i = 0; i < 60000; ++i) {

@@ -40,7 +40,7 @@ TEST_F(Metrics, ALineHasTheAgreedKeys) {
                          {"tasks_per_second", 100.0},
                          {"seconds", 1.5},
                          {"q", 0.1},
-                         {"coins", 2},
+                         {"exact_tasks", 2},
                          {"d2", 4.0},
                          {"v2", 5.0},
                          {"d2_mean", 6.0},

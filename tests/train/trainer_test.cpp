@@ -103,8 +103,8 @@ TEST_F(Training, LogsAllFields) {
   train(run, "a");
   const auto lines = metrics("a");
   ASSERT_EQ(lines.size(), 12u + 3u);
-  for (const char* key : {"step", "split", "loss", "accuracy", "gradient_norm", "q", "coins", "d2", "v2",
-                          "d2_mean", "v2_mean", "gradient_calls", "hessian_products"}) {
+  for (const char* key : {"step", "split", "loss", "accuracy", "gradient_norm", "q", "exact_tasks", "d2",
+                          "v2", "d2_mean", "v2_mean", "gradient_calls", "hessian_products"}) {
     EXPECT_TRUE(lines[0].contains(key)) << key;
   }
   EXPECT_EQ(lines[0]["step"], 1);
