@@ -10,24 +10,20 @@
 
 #include <ufo/base/parallel.h>
 #include <ufo/bilevel/classification.h>
+#include <ufo/bilevel/product_costs.h>
 
 namespace ufo::python {
 namespace {
 
-/// What a Hessian product of the network costs, in gradient calls, where an adaptive q goes by it.
-/// Throws std::invalid_argument where the base has more blocks than the network.
-bilevel::ProductCosts product_costs(const ImageNetwork& network, const bilevel::EstimatorOptions& options) {
-  bilevel::ProductCosts costs;
+/// What Hessian products count, where an adaptive q goes by it. Throws std::invalid_argument where the base
+/// has more blocks than the network.
+bilevel::ProductCosts costs_of(const ImageNetwork& network, const bilevel::EstimatorOptions& options) {
   const auto base = bilevel::base_of(options);
   if (base && base->second_order()) {
     network.network->layout().start_of_last(base->blocks());
-    if (bilevel::adapts_q(options)) {
-      const auto work = network.network->multiply_adds(network.input);
-      const auto whole = static_cast<double>(work.hessian_product());
-      costs.base = costs.whole * static_cast<double>(work.hessian_product(base->blocks())) / whole;
-    }
   }
-  return costs;
+  return bilevel::adapts_q(options) ? bilevel::product_costs(*network.network, network.input, base)
+                                    : bilevel::ProductCosts();
 }
 
 py::dict meta_gradient(const ImageNetwork& network, const at::Tensor& theta, const at::Tensor& support_images,
@@ -44,7 +40,7 @@ py::dict meta_gradient(const ImageNetwork& network, const at::Tensor& theta, con
         checked_images(network, "query", support.images.size(0), start, query_images, query_labels);
     const bilevel::ClassificationProblem problem(learner, support.images, support.labels, query.images,
                                                  query.labels);
-    estimate = run_estimator(call, problem, start, product_costs(network, call.options));
+    estimate = run_estimator(call, problem, start, costs_of(network, call.options));
   }
   return to_dict(estimate, call);
 }

@@ -2,6 +2,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/parallel.h>
+#include <ufo/bilevel/product_costs.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/train/device.h>
 #include <ufo/train/workspace.h>
@@ -73,20 +74,14 @@ std::unique_ptr<bilevel::Estimator> Workspace::make_estimator(
     throw ConfigError("meta_gradient.base: need \"head\" or \"first_order\" where inner.adapt is head, got " +
                       std::to_string(base->blocks()));
   }
-  bilevel::ProductCosts products{.whole = options_.outer.budget.hessian_product};
-  if (base && base->second_order()) {
-    const int64_t depth = network_->layout().depth();
-    if (base->blocks() > depth) {
-      throw ConfigError("meta_gradient.base: need at most " + std::to_string(depth) + ", the blocks of " +
-                        options_.model.name + ", got " + std::to_string(base->blocks()));
-    }
-    const auto work = network_->multiply_adds(input_);
-    const double share = work.blocks.empty() ? 1
-                                             : static_cast<double>(work.hessian_product(base->blocks())) /
-                                                   static_cast<double>(work.hessian_product());
-    products.base = products.whole * share;
+  const int64_t depth = network_->layout().depth();
+  if (base && base->blocks() > depth) {
+    throw ConfigError("meta_gradient.base: need at most " + std::to_string(depth) + ", the blocks of " +
+                      options_.model.name + ", got " + std::to_string(base->blocks()));
   }
-  return bilevel::make_estimator(options, options_.inner, products);
+  return bilevel::make_estimator(
+      options, options_.inner,
+      bilevel::product_costs(*network_, input_, base, options_.outer.budget.hessian_product));
 }
 
 at::Tensor Workspace::initial_parameters() const {

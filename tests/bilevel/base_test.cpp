@@ -5,6 +5,7 @@
 #include <ufo/base/error.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/bilevel/meta_gradient.h>
+#include <ufo/bilevel/product_costs.h>
 
 namespace ufo::bilevel {
 namespace {
@@ -130,6 +131,20 @@ TEST(Work, CountsGradientCallsByTheArithmetic) {
   const auto paper =
       make_estimator({.estimator = "exact", .memory = "recompute"}, {.steps = 9}, {.whole = 1});
   EXPECT_DOUBLE_EQ(paper->work(true).cost, 10 + 9 + 36 + 9);
+}
+
+TEST(ProductCosts, AreTheSharesOfTheMultiplyAdds) {
+  const nn::InputShape input{.channels = 2, .height = 9, .width = 9, .ways = 3};
+  const auto network = nn::make_network({.filters = 4, .blocks = 2}, input);
+  const auto work = network->multiply_adds(input);
+  const auto costs = [&](std::optional<Base> base) { return product_costs(*network, input, base, 3); };
+  EXPECT_EQ(costs({}).whole, 3);
+  EXPECT_EQ(costs({}).base, 0);
+  EXPECT_EQ(costs(Base::first_order()).base, 0);
+  EXPECT_DOUBLE_EQ(costs(Base::last(1)).base, 3.0 * static_cast<double>(work.hessian_product(1)) /
+                                                  static_cast<double>(work.hessian_product()));
+  EXPECT_EQ(costs(Base::last(2)).base, 3);
+  EXPECT_THROW(costs(Base::last(3)), std::invalid_argument);
 }
 
 TEST(Work, IsWhatTheEstimateTook) {
