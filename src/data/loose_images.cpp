@@ -146,9 +146,8 @@ ImageForm image_form(const DatasetOptions& options, std::vector<float> mean, std
                     " numbers of mean and of deviation, the latter above 0, got " +
                     std::to_string(mean.size()) + " and " + std::to_string(deviation.size()));
   }
-  const Traits* const traits = traits_of(options.name);
   return {.size = options.image_size,
-          .inverted = traits != nullptr && traits->inverted,
+          .inverted = is_inverted(options.name),
           .mean = std::move(mean),
           .deviation = std::move(deviation)};
 }

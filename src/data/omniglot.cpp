@@ -4,6 +4,7 @@
 #include "classed_images.h"
 #include "file_tree.h"
 #include "image_reader.h"
+#include "traits.h"
 
 #include <algorithm>
 
@@ -108,8 +109,9 @@ std::string passed_over(const Halves& halves) {
   return all.line();
 }
 
-ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts) {
+ImagePlan plan_halves(Halves& halves, const DatasetOptions& options, const OmniglotCounts& counts) {
   list_and_check(halves, counts);
+  const int64_t size = options.image_size;
   ImagePlan plan{.class_offsets = {0},
                  .class_names = {},
                  .height = size,
@@ -125,11 +127,11 @@ ImagePlan plan_halves(Halves& halves, int64_t size, const OmniglotCounts& counts
       plan.class_offsets.push_back(plan.class_offsets.back() + half->drawings[c]);
     }
   }
-  plan.decode = [&halves](const ImageTarget& target) {
+  plan.decode = [&halves, inverted = is_inverted(options.name)](const ImageTarget& target) {
     int64_t first = 0;
     for (const Half* half : {&halves.background, &halves.evaluation}) {
       const auto count = static_cast<int64_t>(half->paths.size());
-      read_images(*half->tree, half->paths, {.inverted = true}, target.narrow(first, count));
+      read_images(*half->tree, half->paths, {.inverted = inverted}, target.narrow(first, count));
       first += count;
     }
   };
@@ -166,11 +168,11 @@ Dataset load_omniglot(const DatasetOptions& options, const OmniglotCounts& count
   const std::string needed = std::to_string(counts.background) + " + " + std::to_string(counts.evaluation) +
                              " characters of " + std::to_string(counts.drawings);
   const CacheKey key{.name = "omniglot-" + shape,
-                     .content = "omniglot " + shape + ", grey, area, inverted; " + needed + "; " +
+                     .content = "omniglot " + shape + ", grey, area" +
+                                (is_inverted(options.name) ? ", inverted; " : "; ") + needed + "; " +
                                 halves.background.tree->fingerprint() + "; " +
                                 halves.evaluation.tree->fingerprint()};
-  CachedImages cached =
-      load_through_cache(key, [&] { return plan_halves(halves, options.image_size, counts); });
+  CachedImages cached = load_through_cache(key, [&] { return plan_halves(halves, options, counts); });
   Dataset dataset = dataset_of(std::move(cached));
   dataset.classes = split_omniglot(dataset.images.class_names, options, counts);
   dataset.mean = {0};

@@ -20,4 +20,10 @@ struct Traits {
 /// Those of the data set `name`; null where there is none of that name.
 const Traits* traits_of(const std::string& name);
 
+/// Traits::inverted of the data set `name`; false where there is none of that name.
+inline bool is_inverted(const std::string& name) {
+  const Traits* const traits = traits_of(name);
+  return traits != nullptr && traits->inverted;
+}
+
 }  // namespace ufo::data
