@@ -138,7 +138,7 @@ std::string to_markdown(const Table& table) {
   std::string text = grid.shared.empty() ? "" : printable(grid.shared) + "\n\n";
   text += markdown_grid(grid);
   if (table.paired && !table.pairs.empty()) {
-    text += "\n" + markdown_grid(grid_of(table.pairs));
+    text.append("\n").append(markdown_grid(grid_of(table.pairs)));
   }
   for (size_t i = 0; i < table.notes.size(); ++i) {
     text += (i == 0 ? "\n- " : "- ") + printable(table.notes[i]) + "\n";

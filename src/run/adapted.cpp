@@ -47,10 +47,9 @@ struct Reading {
   at::Tensor take(const std::string& name, at::IntArrayRef shape, at::ScalarType type) {
     const auto node = file.tensors.extract(name);
     if (node.empty() || node.mapped().sizes() != shape || node.mapped().scalar_type() != type) {
-      refuse(name + ": need " + c10::toString(type) + " " + c10::str(shape) + ", got " +
-             (node.empty()
-                  ? "none"
-                  : c10::toString(node.mapped().scalar_type()) + (" " + c10::str(node.mapped().sizes()))));
+      const std::string got =
+          node.empty() ? "none" : c10::str(node.mapped().scalar_type(), " ", node.mapped().sizes());
+      refuse(c10::str(name, ": need ", type, " ", shape, ", got ", got));
     }
     return node.mapped();
   }
