@@ -25,7 +25,7 @@ struct PredictArguments {
 /// [R, N]
 at::Tensor classify(const Classifier& classifier, const at::Tensor& pixels) {
   const int64_t count = pixels.size(0);
-  const int64_t at_once = classifier.transductive() ? count : images_at_once(classifier.adapted.options);
+  const int64_t at_once = classifier.transductive() ? count : images_at_once(*classifier.network);
   std::vector<at::Tensor> parts;
   for (int64_t first = 0; first < count; first += at_once) {
     const at::Tensor part = pixels.narrow(0, first, std::min(at_once, count - first));
@@ -117,7 +117,8 @@ void check_together(Classifier& classifier, size_t count) {
         "whatever it is; a run trained with model.batch_norm=support classifies each image by itself");
   }
   if (classifier.adapted.parameters.is_cpu()) {
-    check_memory_of_together(classifier.adapted.options, static_cast<int64_t>(count));
+    check_memory_of_together(*classifier.network, classifier.adapted.options.dataset.image_size,
+                             static_cast<int64_t>(count));
   }
   classifier.remarks.push_back(
       "transductive: batch norm takes the statistics of all query images together (" + std::to_string(count) +

@@ -13,13 +13,9 @@ namespace {
 
 constexpr int64_t kBytesAtOnce = int64_t{512} << 20;
 
-/// About the bytes that an image's activations take while it is classified. The first block's maps are the
-/// largest; ATen was seen to hold 2.0 to 2.4 of them at once (400 images of 84x84, 32 and 64 filters).
-int64_t activation_bytes(const run::RunOptions& options) {
-  constexpr int64_t kMaps = 3;
-  const int64_t size = options.dataset.image_size;
-  const int64_t side = options.model.downsampling == "stride" ? (size + 1) / 2 : size;
-  return kMaps * static_cast<int64_t>(sizeof(float)) * options.model.filters * side * side;
+/// About the bytes that an image's activations take while it is classified; 1 where that is not known.
+int64_t activation_bytes(const nn::Network& network) {
+  return std::max<int64_t>(1, static_cast<int64_t>(sizeof(float)) * network.activations());
 }
 
 /// The memory that this machine can still give, in bytes; as much as there can be where it does not say.
@@ -37,20 +33,20 @@ int64_t free_memory() {
 
 }  // namespace
 
-int64_t images_at_once(const run::RunOptions& options) {
-  return std::clamp<int64_t>(kBytesAtOnce / activation_bytes(options), 1, 256);
+int64_t images_at_once(const nn::Network& network) {
+  return std::clamp<int64_t>(kBytesAtOnce / activation_bytes(network), 1, 256);
 }
 
-void check_memory_of_together(const run::RunOptions& options, int64_t count) {
-  const auto need = static_cast<double>(count) * static_cast<double>(activation_bytes(options));
+void check_memory_of_together(const nn::Network& network, int64_t size, int64_t count) {
+  const auto need = static_cast<double>(count) * static_cast<double>(activation_bytes(network));
   const auto found = static_cast<double>(free_memory());
   if (need > found) {
     throw ConfigError(
         text("predict: --query: need about %.1f GB of memory for %lld images of %lldx%lld, whose "
              "batch statistics take them together, got %.1f GB free: give fewer, or train with "
              "model.batch_norm=support, which classifies a few at a time",
-             need / 1e9, static_cast<long long>(count), static_cast<long long>(options.dataset.image_size),
-             static_cast<long long>(options.dataset.image_size), found / 1e9));
+             need / 1e9, static_cast<long long>(count), static_cast<long long>(size),
+             static_cast<long long>(size), found / 1e9));
   }
 }
 

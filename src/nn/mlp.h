@@ -14,6 +14,10 @@ class Mlp final : public Sequential {
   static std::map<std::string, std::string> facts(const ModelOptions&) { return {}; }
 
   BatchNorm batch_norm_mode() const override { return BatchNorm::none; }
+  int64_t activations() const override { return activations_; }
+
+ private:
+  int64_t activations_ = 0;
 };
 
 }  // namespace ufo::nn

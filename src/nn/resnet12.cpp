@@ -23,11 +23,11 @@ ResNet12::ResNet12(const ModelOptions& options, const InputShape& input)
   const auto norm = [&](const std::string& name, int64_t width) {
     return batch_norm(name, width, options.batch_norm_eps);
   };
-  int64_t in = input.channels, size = std::min(input.height, input.width);
+  int64_t in = input.channels, height = input.height, width = input.width;
   for (size_t i = 0; i < options.widths.size(); ++i) {
     const int64_t out = options.widths[i];
     const std::string name = "layer" + std::to_string(i + 1) + ".";
-    if (size < 2) {
+    if (std::min(height, width) < 2) {
       throw ConfigError("model.widths: images of " + std::to_string(input.height) + "x" +
                         std::to_string(input.width) + " pixels allow at most " + std::to_string(i) +
                         " blocks, got " + std::to_string(options.widths.size()));
@@ -37,11 +37,17 @@ ResNet12::ResNet12(const ModelOptions& options, const InputShape& input)
                       convolution(name + "conv3", out, out, 3), norm(name + "bn3", out));
     auto shortcut = chain(convolution(name + "downsample.0", in, out, 1), norm(name + "downsample.1", out));
     add(chain(residual(std::move(body), std::move(shortcut)), leaky_relu(kSlope), max_pool()));
-    in = out, size /= 2;
+    largest_map_ = std::max(largest_map_, out * height * width);
+    in = out, height /= 2, width /= 2;
   }
   add(spatial_mean());
   add_head(linear("head", in, input.ways));
 }
+int64_t ResNet12::activations() const {
+  constexpr int64_t kMaps = 4;  // of the largest
+  return kMaps * largest_map_;
+}
+
 
 std::string ResNet12::title(const ModelOptions& options) { return "resnet12 " + joined(options.widths, "-"); }
 

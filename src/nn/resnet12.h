@@ -12,8 +12,7 @@ namespace ufo::nn {
 /// beside them a 1x1 convolution with batch norm, and behind the sum leaky ReLU and 2x2 max-pool; then the
 /// spatial mean and a linear head. Without DropBlock and dropout, which the paper trains with: its loss is a
 /// function of the parameters. Parameters have the names of PyTorch implementations: layer1.conv1.weight,
-/// layer1.bn1.weight,
-/// ..., layer1.downsample.0.weight, layer1.downsample.1.weight, ..., head.weight.
+/// layer1.bn1.weight, ..., layer1.downsample.0.weight, layer1.downsample.1.weight, ..., head.weight.
 class ResNet12 final : public Sequential {
  public:
   /// Throws ConfigError where the image is too small for the number of blocks.
@@ -24,9 +23,11 @@ class ResNet12 final : public Sequential {
   static std::map<std::string, std::string> facts(const ModelOptions& options);
 
   BatchNorm batch_norm_mode() const override { return mode_; }
+  int64_t activations() const override;
 
  private:
   BatchNorm mode_;
+  int64_t largest_map_ = 0;  ///< numbers of the largest map of an image
 };
 
 }  // namespace ufo::nn

@@ -191,3 +191,7 @@ std::map<std::string, std::string> facts_of(const ModelOptions& options);
 std::unique_ptr<Network> make_network(const ModelOptions& options, const InputShape& input);
 
 }  // namespace ufo::nn
+  /// About how many numbers query_logits holds at once for each query image; 0 where the network does not
+  /// say.
+  virtual int64_t activations() const { return 0; }
+
