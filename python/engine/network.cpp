@@ -51,8 +51,7 @@ void bind_network(py::module_& module) {
                              [](const ImageNetwork& self) { return self.network->layout().depth(); })
       .def("parameters", parameters)
       .def_property_readonly(
-          "batch_norm",
-          [](const ImageNetwork& self) { return nn::to_string(self.network->batch_norm_mode()); })
+          "batch_norm", [](const ImageNetwork& self) { return word_of(self.network->batch_norm_mode()); })
       .def("initial", [](const ImageNetwork& self, uint64_t seed,
                          const py::dict& inner) { return learner(self, inner).initial(seed); })
       .def("unpack", [](const ImageNetwork& self, const at::Tensor& flat,

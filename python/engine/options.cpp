@@ -17,7 +17,7 @@ void refuse_name(const std::string& path, const std::string& name, const std::ve
   throw std::invalid_argument(message);
 }
 
-void read_value(py::handle given, const std::string& path, bilevel::CoinProbability& value) {
+void read_value(py::handle given, const std::string& path, const Range&, bilevel::CoinProbability& value) {
   const bool word = py::isinstance<py::str>(given);
   if (word ? given.cast<std::string>() != "adaptive"
            : !py::isinstance<py::float_>(given) && !py::isinstance<py::int_>(given)) {
@@ -27,7 +27,7 @@ void read_value(py::handle given, const std::string& path, bilevel::CoinProbabil
                : bilevel::CoinProbability{.value = given.cast<double>()};
 }
 
-void read_value(py::handle given, const std::string& path, bilevel::Base& value) {
+void read_value(py::handle given, const std::string& path, const Range&, bilevel::Base& value) {
   const std::string word = py::isinstance<py::str>(given) ? given.cast<std::string>() : "";
   if (word == "first_order") {
     value = bilevel::Base::first_order();

@@ -25,7 +25,7 @@ namespace py = pybind11;
                               const std::vector<std::string>& known);
 
 template <class Value>
-void read_value(py::handle given, const std::string& path, Value& value) {
+void read_value(py::handle given, const std::string& path, const Range&, Value& value) {
   try {
     value = given.cast<Value>();
   } catch (const py::cast_error&) {
@@ -39,15 +39,15 @@ void read_value(py::handle given, const std::string& path, Value& value) {
 }
 
 template <WordOption Enum>
-void read_value(py::handle given, const std::string& path, Enum& value) {
+void read_value(py::handle given, const std::string& path, const Range& range, Enum& value) {
   std::string word;
-  read_value(given, path, word);
-  check_range(path, word, one_of_words<Enum>());
+  read_value(given, path, range, word);
+  check_range(path, word, range);
   value = *value_of<Enum>(word);
 }
 
-void read_value(py::handle given, const std::string& path, bilevel::CoinProbability& value);
-void read_value(py::handle given, const std::string& path, bilevel::Base& value);
+void read_value(py::handle given, const std::string& path, const Range&, bilevel::CoinProbability& value);
+void read_value(py::handle given, const std::string& path, const Range&, bilevel::Base& value);
 
 /// Sets the options that `given` names and checks the ranges of all; `path` is the prefix of the names in
 /// messages. Throws std::invalid_argument for an unknown name and a wrong type, ConfigError for a value out
@@ -55,7 +55,7 @@ void read_value(py::handle given, const std::string& path, bilevel::Base& value)
 template <OptionStruct Options>
 void read_options(const py::dict& given, const std::string& path, Options& options) {
   std::vector<std::string> known;
-  Options::describe(options, [&](std::string_view name, auto& value, const Range&, std::string_view) {
+  Options::describe(options, [&](std::string_view name, auto& value, const Range& range, std::string_view) {
     const std::string key(name);
     known.push_back(key);
     if (!given.contains(key)) {
@@ -67,7 +67,7 @@ void read_options(const py::dict& given, const std::string& path, Options& optio
       }
       read_options(given[key.c_str()].template cast<py::dict>(), path + "." + key, value);
     } else {
-      read_value(given[key.c_str()], path + "." + key, value);
+      read_value(given[key.c_str()], path + "." + key, range, value);
     }
   });
   for (const auto& item : given) {

@@ -111,8 +111,7 @@ ClassificationProblem::ClassificationProblem(const Learner& learner, at::Tensor 
         " and " + c10::str(query_labels_.sizes()) + " for images " + c10::str(support_images_.sizes()) +
         " and " + c10::str(query_images_.sizes()));
   }
-  if (learner.body() > 0 && engine == Engine::hand_written &&
-      network_.has_features(support_images_.options())) {
+  if (learner.body() > 0 && engine != Engine::autograd && network_.has_features(support_images_.options())) {
     support_features_ = std::make_shared<const FeatureCache>(learner, support_images_);
     query_features_ = std::make_shared<const FeatureCache>(learner, query_images_);
   }
@@ -176,7 +175,7 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
     return std::make_unique<HeadLinearization>(support_features_->at(theta)->features, phi, support_labels_,
                                                products);
   }
-  if (engine_ == Engine::hand_written) {
+  if (engine_ != Engine::autograd) {
     const auto derivatives = !products.any()    ? nn::Derivatives::gradient
                              : products.whole() ? nn::Derivatives::hessian_products
                                                 : nn::Derivatives::hessian_products_of(products.blocks());
@@ -199,7 +198,7 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
 
 // A tape sees one batch of images, so the way through the support statistics is left to autograd.
 bool ClassificationProblem::query_has_tape() const {
-  return engine_ == Engine::hand_written && network_.batch_norm_mode() != nn::BatchNorm::support;
+  return engine_ != Engine::autograd && network_.batch_norm_mode() != nn::BatchNorm::support;
 }
 
 OuterValue ClassificationProblem::outer_value(const at::Tensor& theta, const at::Tensor& phi) const {

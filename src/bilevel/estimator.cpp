@@ -86,19 +86,6 @@ std::vector<std::string> estimator_names() {
   return names;
 }
 
-Memory parse_memory(const std::string& name) {
-  if (name == "store_linearizations") {
-    return Memory::store_linearizations;
-  }
-  if (name == "store_parameters") {
-    return Memory::store_parameters;
-  }
-  if (name == "recompute") {
-    return Memory::recompute;
-  }
-  throw ConfigError("meta_gradient.memory: there is no mode named " + name);
-}
-
 std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner,
                                           const ProductCosts& products) {
   check_ranges(options, "meta_gradient");
@@ -116,8 +103,7 @@ Coin make_coin(const EstimatorOptions& options, const Estimator& estimator) {
     return Coin(branch == Branch::exact);
   }
   const BranchCosts costs{.first_order = estimator.work(false).cost, .exact = estimator.work(true).cost};
-  const CostUnit unit = options.q_cost == "seconds" ? CostUnit::seconds : CostUnit::gradient_calls;
-  return {options.q, options.q_minimum, BranchStatistics(costs, unit, options.q_decay)};
+  return {options.q, options.q_minimum, BranchStatistics(costs, options.q_cost, options.q_decay)};
 }
 
 std::string method_name(const EstimatorOptions& options, const InnerOptions& inner) {

@@ -19,8 +19,6 @@ std::unique_ptr<Estimator> make_ufo(const EstimatorOptions& options, const Inner
 std::unique_ptr<Estimator> make_reptile(const EstimatorOptions& options, const InnerOptions& inner,
                                         const ProductCosts& products);
 
-Memory parse_memory(const std::string& name);
-
 /// What a task of base_gradient() takes.
 BranchWork base_work(const InnerOptions& inner, Memory memory, Base base, const ProductCosts& products);
 

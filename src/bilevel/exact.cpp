@@ -163,7 +163,7 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
 
 std::unique_ptr<Estimator> make_exact(const EstimatorOptions& options, const InnerOptions& inner,
                                       const ProductCosts& products) {
-  const WayBack back{.memory = parse_memory(options.memory), .clip = options.clip_adjoint};
+  const WayBack back{.memory = options.memory, .clip = options.clip_adjoint};
   return std::make_unique<Exact>(inner, back, products.whole);
 }
 

@@ -47,9 +47,9 @@ std::string kept_blocks(Base base) {
 
 std::unique_ptr<Estimator> make_partial(const EstimatorOptions& options, const InnerOptions& inner,
                                         const ProductCosts& products) {
-  const Memory memory = parse_memory(options.memory);
   const Base base = *base_of(options);
-  return std::make_unique<Partial>(inner, memory, base, base_work(inner, memory, base, products));
+  return std::make_unique<Partial>(inner, options.memory, base,
+                                   base_work(inner, options.memory, base, products));
 }
 
 }  // namespace ufo::bilevel

@@ -20,7 +20,7 @@ class Ufo final : public Estimator {
   Ufo(const EstimatorOptions& options, const InnerOptions& inner, const ProductCosts& products)
       : inner_(inner),
         base_(*base_of(options)),
-        back_{.memory = parse_memory(options.memory), .clip = options.clip_adjoint},
+        back_{.memory = options.memory, .clip = options.clip_adjoint},
         base_work_(base_work(inner, back_.memory, base_, products)),
         exact_work_(exact_work(inner, back_.memory, products.whole)) {}
 

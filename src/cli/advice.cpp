@@ -129,8 +129,8 @@ Advice advise(const train::Workspace& workspace, const at::Tensor& theta, int64_
   const Bench bench(workspace, theta, tasks);
   Advice advice{.tasks = tasks};
   bilevel::EstimatorOptions options = workspace.options().meta_gradient;
-  const std::string own_memory = options.memory;
-  const auto with = [&](const char* estimator, Base base, const std::string& memory) {
+  const bilevel::Memory own_memory = options.memory;
+  const auto with = [&](const char* estimator, Base base, bilevel::Memory memory) {
     bilevel::EstimatorOptions changed = options;
     changed.estimator = estimator;
     changed.base = base;
@@ -138,7 +138,7 @@ Advice advise(const train::Workspace& workspace, const at::Tensor& theta, int64_
     return changed;
   };
   Measured exact;
-  for (const std::string memory : {"store_linearizations", "store_parameters", "recompute"}) {
+  for (const auto& [memory, word] : Words<bilevel::Memory>::table) {
     const auto exact_options = with("exact", Base::of_the_estimator(), memory);
     const Measured measured = bench.measure(exact_options);
     advice.choices.push_back(choice_of(exact_options, measured, 0));

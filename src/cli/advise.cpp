@@ -28,7 +28,7 @@ run::Json config_line(const bilevel::EstimatorOptions& options) {
     line["q"] = std::round(1000 * options.q.value) / 1000;
   }
   if (options.memory != bilevel::EstimatorOptions{}.memory) {
-    line["memory"] = options.memory;
+    line["memory"] = word_of(options.memory);
   }
   return {{"meta_gradient", line}};
 }
@@ -45,7 +45,7 @@ run::Json as_json(const Advice& advice) {
   for (const Choice& choice : advice.choices) {
     run::Json row = {{"method", bilevel::method_name(choice.options)},
                      {"config", config_line(choice.options)},
-                     {"memory", choice.options.memory},
+                     {"memory", word_of(choice.options.memory)},
                      {"left_out", choice.left_out},
                      {"second_moment", choice.second_moment},
                      {"gradient_calls", choice.gradient_calls},
@@ -71,7 +71,7 @@ void print_readably(const Advice& advice) {
               "var x cost");
   for (const Choice& choice : advice.choices) {
     std::printf("%-34s %-21s %8.1f%% %9.1f %9.2f %9.1f ", bilevel::method_name(choice.options).c_str(),
-                choice.options.memory.c_str(), 100 * choice.left_out, choice.gradient_calls,
+                word_of(choice.options.memory).c_str(), 100 * choice.left_out, choice.gradient_calls,
                 choice.milliseconds, static_cast<double>(choice.tensor_bytes) / 1e6);
     if (choice.unbiased()) {
       std::printf("%12.4g\n", choice.variance_times_cost());

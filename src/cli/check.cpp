@@ -70,7 +70,7 @@ void check_exact(Report& report, const train::Workspace& workspace, const episod
                  relative_error(mean(bilevel::Memory::store_parameters), exact), kRoundingBound);
   report.compare("exact recomputing against keeping linearizations",
                  relative_error(mean(bilevel::Memory::recompute), exact), kRoundingBound);
-  if (workspace.engine() == bilevel::Engine::hand_written && has_own_derivatives(workspace, batch, theta)) {
+  if (workspace.engine() != bilevel::Engine::autograd && has_own_derivatives(workspace, batch, theta)) {
     const auto by_autograd =
         train::make_problem(workspace.learner(), batch, theta, bilevel::Engine::autograd);
     const auto expected =

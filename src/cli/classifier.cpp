@@ -27,7 +27,15 @@ void check_statistics(const run::Config& config) {
 /// The device to compute on, which is then ready.
 at::Device prepare_device(const ClassifierSource& source, const run::RunOptions& options) {
   train::set_precision(options.precision);
-  return train::parse_device(source.device.empty() ? options.device : source.device);
+  if (source.device.empty()) {
+    return train::find_device(options.device);
+  }
+  const auto device = parse_device(source.device);
+  if (!device) {
+    throw ConfigError(std::string("predict: --device: need ") + kDeviceWords + ", got \"" + source.device +
+                      "\"");
+  }
+  return train::find_device(*device);
 }
 
 /// The run's parameters for `learner`, of the classifier's network, which are to take `steps` inner steps,
@@ -79,7 +87,7 @@ Classifier adapt(const ClassifierSource& source) {
   classifier.predictor = std::make_unique<train::Predictor>(
       learner, theta.to(device), data::values_of(adapted.support_pixels, classifier.form), support.labels,
       bilevel::InnerOptions{.steps = steps, .learning_rate = adapted.options.inner.learning_rate},
-      train::parse_engine(adapted.options.engine));
+      adapted.options.engine);
   adapted.parameters = classifier.predictor->parameters();
   return classifier;
 }

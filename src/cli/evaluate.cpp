@@ -107,7 +107,7 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
   result.queries = options.evaluation.queries;
   result.inner_steps = request.inner.steps;
   result.inner_learning_rate = request.inner.learning_rate;
-  result.batch_norm = to_string(workspace.network().batch_norm_mode());
+  result.batch_norm = workspace.network().batch_norm_mode();
   result.notes = workspace.dataset().notes;
   return result;
 }
@@ -132,10 +132,11 @@ void print_result(const run::EvaluationResult& result, const run::RunOptions& op
           .c_str(),
       static_cast<long long>(result.ways), static_cast<long long>(result.shots), options.dataset.name.c_str(),
       result.split.c_str(), 100 * result.accuracy(), 100 * result.interval());
-  const std::map<std::string, const char*> modes = {
-      {"batch", "transductive (batch statistics of the query images)"},
-      {"support", "each query image by itself (batch norm by the support images' statistics)"},
-      {"none", "each query image by itself (no batch norm)"}};
+  using enum nn::BatchNorm;
+  const std::map<nn::BatchNorm, const char*> modes = {
+      {batch, "transductive (batch statistics of the query images)"},
+      {support, "each query image by itself (batch norm by the support images' statistics)"},
+      {none, "each query image by itself (no batch norm)"}};
   std::printf("%s; %lld episodes, %lld query images a class, %s\n\n", subject_of(result, first).c_str(),
               static_cast<long long>(result.tasks), static_cast<long long>(result.queries),
               modes.at(result.batch_norm));
@@ -220,7 +221,7 @@ void add_evaluate(CLI::App& app, Action& action) {
                    "seed of the episodes; runs compared with each other need the same")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
+  command->add_option("--device", arguments->device, std::string(kDeviceWords) + " (default: the config's)");
   add_threads(*command);
   command->add_flag("--changed-data", arguments->changed_data,
                     "go on though classes or images changed, where no class changed its split");

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <ufo/base/error.h>
+#include <ufo/bilevel/adaptive_probability.h>
 
 extern char** environ;
 
@@ -24,16 +25,17 @@ namespace {
 struct Contestant {
   const char* label;
   const char* estimator;
-  const char* memory;
+  bilevel::Memory memory;
 };
 
+using enum bilevel::Memory;
 constexpr Contestant kContestants[] = {
-    {"first-order", "first_order", "store_linearizations"},
-    {"exact, linearizations", "exact", "store_linearizations"},
-    {"exact, parameters", "exact", "store_parameters"},
-    {"exact, recompute", "exact", "recompute"},
-    {"UFO, linearizations", "ufo", "store_linearizations"},
-    {"UFO, recompute", "ufo", "recompute"},
+    {"first-order", "first_order", store_linearizations},
+    {"exact, linearizations", "exact", store_linearizations},
+    {"exact, parameters", "exact", store_parameters},
+    {"exact, recompute", "exact", recompute},
+    {"UFO, linearizations", "ufo", store_linearizations},
+    {"UFO, recompute", "ufo", recompute},
 };
 
 /// The standard output of this program called with `arguments`. Its standard error is ours.
@@ -82,7 +84,7 @@ run::Json measure_cell(const SweepRequest& request, const Contestant& contestant
                                         std::to_string(request.warm_up)};
   std::vector<std::string> assignments = request.assignments;
   assignments.push_back(std::string("meta_gradient.estimator=") + contestant.estimator);
-  assignments.push_back(std::string("meta_gradient.memory=") + contestant.memory);
+  assignments.push_back("meta_gradient.memory=" + word_of(contestant.memory));
   assignments.push_back("meta_gradient.q=0.1");
   assignments.push_back(request.option.path + "=" + value);
   for (const std::string& assignment : assignments) {
@@ -90,7 +92,7 @@ run::Json measure_cell(const SweepRequest& request, const Contestant& contestant
   }
   run::Json row = {{"value", run::Json::accept(value) ? run::Json::parse(value) : run::Json(value)},
                    {"estimator", contestant.estimator},
-                   {"memory", contestant.memory},
+                   {"memory", word_of(contestant.memory)},
                    {"q", contestant.estimator == std::string("ufo") ? run::Json(0.1) : run::Json()},
                    {"label", contestant.label}};
   row.update(run::Json::parse(output_of(arguments)));

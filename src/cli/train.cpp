@@ -117,7 +117,7 @@ void add_train(CLI::App& app, Action& action) {
   command->add_option(
       "--initialise", arguments->initialise,
       "safetensors file, a checkpoint for example, whose weights the run begins with in place of random ones");
-  command->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N (default: the config's)");
+  command->add_option("--device", arguments->device, std::string(kDeviceWords) + " (default: the config's)");
   add_threads(*command);
 }
 

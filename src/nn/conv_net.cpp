@@ -55,16 +55,16 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
 ConvNet::~ConvNet() = default;
 
 std::string ConvNet::title(const ModelOptions& options) {
-  return "conv4, " + std::to_string(options.filters) + " filters, " + options.downsampling;
+  return "conv4, " + std::to_string(options.filters) + " filters, " + word_of(options.downsampling);
 }
 
 std::map<std::string, std::string> ConvNet::facts(const ModelOptions& options) {
-  const bool pooled = options.downsampling == "max_pool";
+  const bool pooled = options.downsampling == Downsampling::max_pool;
   return {{"batch_norm_eps", exact_text(options.batch_norm_eps)},
-          {"batch_norm", options.batch_norm},
+          {"batch_norm", word_of(options.batch_norm)},
           {"stride", pooled ? "1" : "2"},
           {"pool", pooled ? "true" : "false"},
-          {"features", options.features},
+          {"features", word_of(options.features)},
           {"filters", std::to_string(options.filters)},
           {"blocks", std::to_string(options.blocks)},
           {"kernel", std::to_string(options.kernel)}};

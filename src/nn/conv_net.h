@@ -39,17 +39,16 @@ class ConvNet final : public Sequential {
   std::unique_ptr<FeatureTape> features(const at::Tensor& parameters,
                                         const at::Tensor& images) const override;
 
-  BatchNorm batch_norm_mode() const override {
-    return options_.batch_norm == "support" ? BatchNorm::support : BatchNorm::batch;
-  }
+  BatchNorm batch_norm_mode() const override { return options_.batch_norm; }
+  int64_t activations() const override;
 
   const ModelOptions& options() const { return options_; }
   const InputShape& input() const { return input_; }
   const std::vector<BlockShape>& blocks() const { return blocks_; }
-  bool pooled() const { return options_.downsampling == "max_pool"; }
+  bool pooled() const { return options_.downsampling == Downsampling::max_pool; }
   int64_t stride() const { return pooled() ? 1 : 2; }
   bool spatial_mean() const {
-    return options_.features == "auto" ? !pooled() : options_.features == "spatial_mean";
+    return options_.features == Features::automatic ? !pooled() : options_.features == Features::spatial_mean;
   }
 
  private:

@@ -55,11 +55,6 @@ at::Tensor initial(const ParameterEntry& entry, RandomStream random) {
 
 }  // namespace
 
-const char* to_string(BatchNorm mode) {
-  constexpr const char* kNames[] = {"none", "batch", "support"};
-  return kNames[static_cast<size_t>(mode)];
-}
-
 at::Tensor Network::initial_parameters(uint64_t seed) const {
   std::vector<at::Tensor> tensors;
   for (const ParameterEntry& entry : layout_.entries()) {

@@ -18,8 +18,7 @@ std::unique_ptr<Layer> convolution(const std::string& name, int64_t in, int64_t 
 
 }  // namespace
 
-ResNet12::ResNet12(const ModelOptions& options, const InputShape& input)
-    : mode_(options.batch_norm == "support" ? BatchNorm::support : BatchNorm::batch) {
+ResNet12::ResNet12(const ModelOptions& options, const InputShape& input) : mode_(options.batch_norm) {
   const auto norm = [&](const std::string& name, int64_t width) {
     return batch_norm(name, width, options.batch_norm_eps);
   };
@@ -43,18 +42,18 @@ ResNet12::ResNet12(const ModelOptions& options, const InputShape& input)
   add(spatial_mean());
   add_head(linear("head", in, input.ways));
 }
+
 int64_t ResNet12::activations() const {
   constexpr int64_t kMaps = 4;  // of the largest
   return kMaps * largest_map_;
 }
 
-
 std::string ResNet12::title(const ModelOptions& options) { return "resnet12 " + joined(options.widths, "-"); }
 
 std::map<std::string, std::string> ResNet12::facts(const ModelOptions& options) {
   return {{"batch_norm_eps", exact_text(options.batch_norm_eps)},
-          {"batch_norm", options.batch_norm},
-          {"widths", "[" + joined(options.widths, ",") + "]"}};
+          {"batch_norm", word_of(options.batch_norm)},
+          {"widths", text("[%s]", joined(options.widths, ",").c_str())}};
 }
 
 }  // namespace ufo::nn

@@ -21,9 +21,9 @@ struct Column {
 };
 
 std::string batch_norm_text(const TableRow& row) {
-  return row.batch_norm == "batch"     ? "transductive"
-         : row.batch_norm == "support" ? "support statistics"
-                                       : "none";
+  return row.batch_norm == nn::BatchNorm::batch     ? "transductive"
+         : row.batch_norm == nn::BatchNorm::support ? "support statistics"
+                                                    : "none";
 }
 
 std::string or_dash(const std::string& text) { return text.empty() ? "–" : text; }

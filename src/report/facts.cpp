@@ -71,8 +71,8 @@ std::string facts_table(const std::vector<run::RunRecord>& runs) {
       {"outer loop",
        [](const auto& run) {
          const auto& outer = run.options.outer;
-         return joined(outer.optimizer, " ", outer.learning_rate, ", ", plural(outer.meta_batch, "task"),
-                       " a step");
+         return joined(word_of(outer.optimizer), " ", outer.learning_rate, ", ",
+                       plural(outer.meta_batch, "task"), " a step");
        }},
       {"outer steps",
        [](const auto& run) {

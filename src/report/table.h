@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <ufo/nn/network.h>
+
 namespace ufo::report {
 
 /// What a training took; of several seeds, the mean. None: not recorded.
@@ -31,14 +33,14 @@ struct TableRow {
   double interval = 0;  ///< half the 95% interval over the episodes
   TrainingCost cost = {};
   int64_t tasks = 0, inner_steps = 0, queries = 0;
-  std::string batch_norm = "batch";  ///< mode, as nn::to_string gives it
-  int64_t outer_steps = 0;           ///< of several seeds, the mean
-  std::vector<int64_t> seeds = {};   ///< of the runs that the row is the mean of; none: it is one run
+  nn::BatchNorm batch_norm = nn::BatchNorm::batch;
+  int64_t outer_steps = 0;          ///< of several seeds, the mean
+  std::vector<int64_t> seeds = {};  ///< of the runs that the row is the mean of; none: it is one run
   std::optional<double> interval_over_seeds = {};  ///< half the 95% interval over these; none: one seed
   std::optional<PublishedResult> published;        ///< of the same method
 
   /// Whether all query images together decide on each.
-  bool transductive() const { return batch_norm == "batch"; }
+  bool transductive() const { return batch_norm == nn::BatchNorm::batch; }
 };
 
 /// Rows, and what must be said below them.

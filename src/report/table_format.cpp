@@ -31,7 +31,7 @@ run::Json fields_of(const TableRow& row, const Table& table) {
                       {"tasks", row.tasks},
                       {"inner_steps", row.inner_steps},
                       {"queries", row.queries},
-                      {"batch_norm", row.batch_norm},
+                      {"batch_norm", word_of(row.batch_norm)},
                       {"transductive", row.transductive()},
                       {"outer_steps", row.outer_steps},
                       {"gradient_calls", or_null(row.cost.gradient_calls)},

@@ -62,14 +62,6 @@ fs::path find_root(const fs::path& root, const fs::path& config_file, const std:
   return place_of_training.empty() ? bases.front() / root : path_of(place_of_training);
 }
 
-void check_device_name(const std::string& name) {
-  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() <= 8 &&
-                        name.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (name != "auto" && name != "cpu" && name != "cuda" && !numbered) {
-    throw ConfigError("config: device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
-  }
-}
-
 /// The data set that `json` names, or else `otherwise`; a name of a wrong type is for read_options to refuse.
 std::string dataset_name(const Json& json, const std::string& otherwise) {
   const Json dataset = json.is_object() ? json.value("dataset", Json::object()) : Json::object();
@@ -79,7 +71,6 @@ std::string dataset_name(const Json& json, const std::string& otherwise) {
 
 /// What concerns more than one option.
 void check_together(const RunOptions& options) {
-  check_device_name(options.device);
   data::check_dataset_options(options.dataset, "config: dataset");
 }
 

@@ -32,7 +32,7 @@ void visit(Result& result, Visitor&& field) {
   field("queries", result.queries, between(0, episode::kMostImages));
   field("inner_steps", result.inner_steps, count);
   field("inner_learning_rate", result.inner_learning_rate, at_least(0));
-  field("batch_norm", result.batch_norm, anything());
+  field("batch_norm", result.batch_norm, one_of_words<nn::BatchNorm>());
   field("accuracy_after_step", result.accuracy_after_step, share);
   field("interval_after_step", result.interval_after_step, at_least(0));
   field("loss_after_step", result.loss_after_step, at_least(0));
@@ -81,7 +81,13 @@ std::string to_json(const EvaluationResult& result) {
   Json object = {{"accuracy", result.accuracy()},
                  {"interval", result.interval()},
                  {"transductive", result.transductive()}};
-  visit(result, [&](const char* name, const auto& value, const Range&) { object[name] = value; });
+  visit(result, [&](const char* name, const auto& value, const Range&) {
+    if constexpr (WordOption<std::remove_cvref_t<decltype(value)>>) {
+      object[name] = word_of(value);
+    } else {
+      object[name] = value;
+    }
+  });
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // NaN is written as null
 }
 

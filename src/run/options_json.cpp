@@ -136,6 +136,14 @@ void read_value(const Json& json, const Place& place, const Range& range, std::v
   value = std::move(items);
 }
 
+void read_value(const Json& json, const Place& place, const Range&, DeviceChoice& value) {
+  const auto device = json.is_string() ? parse_device(json.get<std::string>()) : std::nullopt;
+  if (!device) {
+    place.refuse(kDeviceWords, json);
+  }
+  value = *device;
+}
+
 void read_value(const Json& json, const Place& place, const Range& range, bilevel::CoinProbability& value) {
   bilevel::CoinProbability read;
   if (json == "adaptive") {
@@ -209,6 +217,8 @@ Json value_schema(const std::string&, const Range& range) {
   }
   return schema;
 }
+
+Json value_schema(const DeviceChoice&, const Range& range) { return value_schema(std::string(), range); }
 
 Json value_schema(const std::vector<int64_t>&, const Range& range) {
   return {{"type", "array"}, {"items", value_schema(int64_t{}, range)}};

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <ufo/base/device.h>
 #include <ufo/base/options.h>
 #include <ufo/base/printable.h>
 #include <ufo/bilevel/estimator.h>
@@ -37,6 +38,7 @@ void read_value(const Json& json, const Place& place, const Range& range, double
 void read_value(const Json& json, const Place& place, const Range& range, bool& value);
 void read_value(const Json& json, const Place& place, const Range& range, std::string& value);
 void read_value(const Json& json, const Place& place, const Range& range, std::vector<int64_t>& value);
+void read_value(const Json& json, const Place& place, const Range& range, DeviceChoice& value);
 void read_value(const Json& json, const Place& place, const Range& range, bilevel::CoinProbability& value);
 void read_value(const Json& json, const Place& place, const Range& range, bilevel::Base& value);
 template <WordOption Enum>
@@ -56,6 +58,7 @@ Json print_value(const Enum& value) {
   return word_of(value);
 }
 inline Json print_value(const std::string& value) { return printable(value); }  // a path may not be UTF-8
+inline Json print_value(const DeviceChoice& value) { return to_string(value); }
 Json print_value(const bilevel::CoinProbability& value);
 Json print_value(const bilevel::Base& value);
 
@@ -65,6 +68,7 @@ Json value_schema(const double& value, const Range& range);
 Json value_schema(const bool& value, const Range& range);
 Json value_schema(const std::string& value, const Range& range);
 Json value_schema(const std::vector<int64_t>& value, const Range& range);
+Json value_schema(const DeviceChoice& value, const Range& range);
 Json value_schema(const bilevel::CoinProbability& value, const Range& range);
 Json value_schema(const bilevel::Base& value, const Range& range);
 template <WordOption Enum>

@@ -1,7 +1,5 @@
 #include "cuda/library.h"
 
-#include <charconv>
-
 #include <ATen/Context.h>
 #include <ATen/detail/AcceleratorHooksInterface.h>
 
@@ -21,25 +19,18 @@ int count_devices() {
 
 }  // namespace
 
-at::Device parse_device(const std::string& name, int64_t local_rank) {
-  if (name == "cpu") {
+at::Device find_device(const DeviceChoice& choice, int64_t local_rank) {
+  if (choice.kind == DeviceChoice::Kind::cpu) {
     return at::kCPU;
-  }
-  int64_t index = local_rank;
-  const std::string prefix = "cuda:";
-  const auto [end, error] =
-      std::from_chars(name.data() + std::min(prefix.size(), name.size()), name.data() + name.size(), index);
-  const bool numbered = name.starts_with(prefix) && error == std::errc() && end == name.data() + name.size();
-  if (name != "auto" && name != "cuda" && (!numbered || index < 0)) {
-    throw ConfigError("device: need auto, cpu, cuda or cuda:N, got \"" + name + "\"");
   }
   if (!cuda::why_outdated().empty()) {  // by "auto" too: nobody means to leave a GPU unused
     throw ConfigError("device: " + cuda::why_outdated());
   }
   const int found = count_devices();
-  if (name == "auto" && found == 0) {
+  if (choice.kind == DeviceChoice::Kind::automatic && found == 0) {
     return at::kCPU;
   }
+  const int64_t index = choice.number.value_or(local_rank);
   if (index >= found) {
     throw ConfigError("device: need cuda:" + std::to_string(index) + ", found " +
                       (cuda::functions() == nullptr ? "none: " + cuda::why_missing()
@@ -61,23 +52,11 @@ std::string hardware_name(at::Device device) {
   return device.is_cpu() ? run::processor_name() : cuda::functions()->device_name(device.index());
 }
 
-void set_precision(const std::string& name) {
-  if (name != "float32" && name != "tf32") {
-    throw ConfigError("precision: need one of float32, tf32, got \"" + name + "\"");
-  }
-  at::globalContext().setAllowTF32CuBLAS(name == "tf32");
-  at::globalContext().setAllowTF32CuDNN(name == "tf32");
+void set_precision(run::Precision precision) {
+  const bool tf32 = precision == run::Precision::tf32;
+  at::globalContext().setAllowTF32CuBLAS(tf32);
+  at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setDeterministicCuDNN(true);
-}
-
-bilevel::Engine parse_engine(const std::string& name) {
-  if (name == "auto" || name == "hand_written") {
-    return bilevel::Engine::hand_written;
-  }
-  if (name == "autograd") {
-    return bilevel::Engine::autograd;
-  }
-  throw ConfigError("engine: need one of auto, hand_written, autograd, got \"" + name + "\"");
 }
 
 bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner,

@@ -20,7 +20,7 @@ namespace {
 
 /// A graph can hold what autograd does not take part in: its own threads cannot be recorded.
 bool can_be_recorded(const TrainerParts& parts, const run::RunOptions& options) {
-  return parse_engine(options.engine) == bilevel::Engine::hand_written &&
+  return options.engine != bilevel::Engine::autograd &&
          parts.learner.network.batch_norm_mode() != nn::BatchNorm::support;
 }
 
@@ -39,12 +39,12 @@ std::vector<int64_t> exact_task_counts(int64_t tasks) {
   return counts;
 }
 
-/// The probability of `heads` among `tasks` coins that each fall on heads with probability q.
-double probability_of_heads(int64_t heads, int64_t tasks, double q) {
+/// The probability that `exact_tasks` of `tasks` coins fall on the exact branch, each with probability q.
+double probability_of(int64_t exact_tasks, int64_t tasks, double q) {
   if (q == 0 || q == 1) {
-    return heads == (q == 0 ? 0 : tasks) ? 1 : 0;
+    return exact_tasks == (q == 0 ? 0 : tasks) ? 1 : 0;
   }
-  const auto n = static_cast<double>(tasks), k = static_cast<double>(heads);
+  const auto n = static_cast<double>(tasks), k = static_cast<double>(exact_tasks);
   return std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) + k * std::log(q) +
                   (n - k) * std::log1p(-q));
 }
@@ -60,7 +60,7 @@ class DeviceStep final : public OuterStep {
       : parts_(parts),
         options_(options),
         theta_(theta),
-        engine_(parse_engine(options.engine)),
+        engine_(options.engine),
         share_(share_of(options.outer.meta_batch, parts.communicator)),
         counts_(exact_task_counts(share_.count)),
         images_(images),
@@ -72,8 +72,8 @@ class DeviceStep final : public OuterStep {
         recorder_(make_pool(parts, options)),
         move_([this] { move_theta(); }, recorder_),
         log_(theta.device(), options.log_every) {
-    if (bilevel::adapts_q(options.meta_gradient) && options.meta_gradient.q_cost == "seconds" &&
-        !theta.is_cpu()) {
+    if (bilevel::adapts_q(options.meta_gradient) &&
+        options.meta_gradient.q_cost == bilevel::CostUnit::seconds && !theta.is_cpu()) {
       throw ConfigError(
           "meta_gradient.q_cost: need gradient_calls on a CUDA device, whose tasks run all at once, got "
           "seconds");
@@ -163,8 +163,8 @@ class DeviceStep final : public OuterStep {
       return;
     }
     std::map<Sums, double> probabilities;
-    for (int64_t heads = 0; heads <= share_.count; ++heads) {
-      probabilities[sums_of(heads, q)] += probability_of_heads(heads, share_.count, q);
+    for (int64_t exact_tasks = 0; exact_tasks <= share_.count; ++exact_tasks) {
+      probabilities[sums_of(exact_tasks, q)] += probability_of(exact_tasks, share_.count, q);
     }
     for (const auto& [which, probability] : probabilities) {
       if (probability > kNowAndThen) {

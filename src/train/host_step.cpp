@@ -17,7 +17,7 @@ class HostStep final : public OuterStep {
       : parts_(parts),
         options_(options),
         theta_(theta),
-        engine_(parse_engine(options.engine)),
+        engine_(options.engine),
         batches_(parts.sampler, data::Split::train, options.outer.meta_batch, static_cast<uint64_t>(first),
                  share_of(options.outer.meta_batch, parts.communicator)) {}
 

@@ -163,13 +163,10 @@ void OuterOptimizer::load_state(const std::map<std::string, at::Tensor>& state) 
 
 std::unique_ptr<OuterOptimizer> make_outer_optimizer(const run::OuterOptions& options,
                                                      const at::Tensor& theta) {
-  if (options.optimizer == "adam") {
-    return std::make_unique<Adam>(options, theta);
-  }
-  if (options.optimizer == "sgd") {
+  if (options.optimizer == run::Optimizer::sgd) {
     return std::make_unique<Sgd>(options, theta);
   }
-  throw ConfigError("outer.optimizer: need one of adam, sgd, got \"" + options.optimizer + "\"");
+  return std::make_unique<Adam>(options, theta);
 }
 
 at::Tensor gradient_norm(const at::Tensor& gradient) {

@@ -62,7 +62,7 @@ class Run {
       double seconds_before)
       : parts_(parts),
         options_(options),
-        engine_(parse_engine(options.engine)),
+        engine_(options.engine),
         state_(start),
         seconds_before_(seconds_before),
         adaptive_(bilevel::adapts_q(options.meta_gradient)),

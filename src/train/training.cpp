@@ -70,7 +70,7 @@ TrainingEnd train(const run::Config& config, const TrainingRequest& request) {
   const ProcessPlace place = find_place();
   check_share(config.options, place);
   share_cores(place);
-  const auto communicator = meet(place, parse_device(config.options.device, place.local_rank));
+  const auto communicator = meet(place, find_device(config.options.device, place.local_rank));
   check_same_config(config.options, *communicator);
   if (place.rank == 0) {
     check_run(request, config);

@@ -34,14 +34,13 @@ nn::InputShape input_shape(const data::Dataset& dataset, int64_t ways) {
 
 Workspace::Workspace(const run::Config& config, int64_t local_rank)
     : options_(config.options),
-      device_(train::parse_device(options_.device, local_rank)),
-      engine_(train::parse_engine(options_.engine)),
+      device_(find_device(options_.device, local_rank)),
       dataset_(load(config)),
       input_(input_shape(dataset_, options_.episode.ways)),
       network_(nn::make_network(options_.model, input_)),
       learner_(*network_, options_.inner, device_) {
   share_threads(device_);
-  train::set_precision(options_.precision);
+  set_precision(options_.precision);
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {

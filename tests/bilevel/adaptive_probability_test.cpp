@@ -175,16 +175,15 @@ TEST(AdaptiveQ, IsOneUntilTenExactTasksWereSeen) {
 }
 
 TEST(AdaptiveQ, FindsTheOptimumWithinFivePercent) {
-  for (const char* memory : {"store_linearizations", "recompute"}) {
+  for (const auto memory : {Memory::store_linearizations, Memory::recompute}) {
     EstimatorOptions options = adaptive();
     options.memory = memory;
     AdaptiveRun run(options);
     run.run(2000);
-    const auto costs = gradient_call_costs(
-        kInner, options.memory == "recompute" ? Memory::recompute : Memory::store_linearizations);
+    const auto costs = gradient_call_costs(kInner, memory);
     const double best = best_by_trial(run.family.moments(), costs, 0.001);
     ASSERT_GT(best, options.q_minimum) << "the bound would hide the answer";
-    EXPECT_NEAR(run.coin.probability() / best, 1, 0.05) << memory << ", best " << best;
+    EXPECT_NEAR(run.coin.probability() / best, 1, 0.05) << word_of(memory) << ", best " << best;
   }
 }
 

@@ -14,7 +14,7 @@ const InnerOptions kInner{.steps = 3, .learning_rate = 0.4};
 
 const nn::ModelOptions kModels[] = {
     {.filters = 4},
-    {.filters = 4, .blocks = 2, .downsampling = "max_pool"},
+    {.filters = 4, .blocks = 2, .downsampling = nn::Downsampling::max_pool},
     {.name = "mlp", .hidden = {12, 10}},
     {.name = "resnet12", .widths = {3, 4}},
 };
@@ -38,7 +38,7 @@ TEST(Partial, WithAllBlocksIsExactToTheBit) {
     for (const auto memory : {Memory::store_linearizations, Memory::store_parameters, Memory::recompute}) {
       const auto partial = base_gradient(*random.problem, random.theta, kInner, memory, all).gradient;
       const auto exact = exact_gradient(*random.problem, random.theta, kInner, memory).gradient;
-      EXPECT_TRUE(at::equal(partial, exact)) << model.name << model.downsampling;
+      EXPECT_TRUE(at::equal(partial, exact)) << model.name << word_of(model.downsampling);
     }
   }
 }
@@ -121,7 +121,7 @@ TEST(Work, CountsGradientCallsByTheArithmetic) {
   };
   EXPECT_DOUBLE_EQ(cost({.estimator = "first_order"}, false), 4);
   EXPECT_DOUBLE_EQ(cost({.estimator = "exact"}, true), 4 + 2 * 3);
-  EXPECT_DOUBLE_EQ(cost({.estimator = "exact", .memory = "recompute"}, true), 4 + 3 + 3 + 2 * 3);
+  EXPECT_DOUBLE_EQ(cost({.estimator = "exact", .memory = Memory::recompute}, true), 4 + 3 + 3 + 2 * 3);
   EXPECT_DOUBLE_EQ(cost({.estimator = "partial"}, false), 4 + 0.1 * 3);
   EXPECT_DOUBLE_EQ(cost({.estimator = "ufo"}, false), 4);
   EXPECT_DOUBLE_EQ(cost({.estimator = "ufo"}, true), 4 + 2 * 3);
@@ -129,7 +129,7 @@ TEST(Work, CountsGradientCallsByTheArithmetic) {
   EXPECT_DOUBLE_EQ(cost({.estimator = "reptile"}, false), 3);
   // The UFO paper's price: constant memory, a Hessian product as one gradient.
   const auto paper =
-      make_estimator({.estimator = "exact", .memory = "recompute"}, {.steps = 9}, {.whole = 1});
+      make_estimator({.estimator = "exact", .memory = Memory::recompute}, {.steps = 9}, {.whole = 1});
   EXPECT_DOUBLE_EQ(paper->work(true).cost, 10 + 9 + 36 + 9);
 }
 

@@ -62,12 +62,14 @@ TEST_P(MetaGradientOf, ExactEqualsOneGraphThroughAllSteps) {
 }
 
 const nn::ModelOptions kStrided = {.filters = 6},
-                       kPooled = {.filters = 5, .blocks = 3, .downsampling = "max_pool"},
+                       kPooled = {.filters = 5, .blocks = 3, .downsampling = nn::Downsampling::max_pool},
                        kMlp = {.name = "mlp", .hidden = {8, 7}},
                        kResidual = {.name = "resnet12", .widths = {3, 4}},
-                       kBySupport = {.filters = 6, .batch_norm = "support"},
-                       kPooledBySupport = {
-                           .filters = 5, .blocks = 3, .downsampling = "max_pool", .batch_norm = "support"};
+                       kBySupport = {.filters = 6, .batch_norm = nn::BatchNorm::support},
+                       kPooledBySupport = {.filters = 5,
+                                           .blocks = 3,
+                                           .downsampling = nn::Downsampling::max_pool,
+                                           .batch_norm = nn::BatchNorm::support};
 
 INSTANTIATE_TEST_SUITE_P(Networks, MetaGradientOf,
                          testing::Values(Case{"strided", kStrided, 1, 3}, Case{"strided", kStrided, 3, 33},
@@ -178,13 +180,12 @@ TEST(Estimators, SayWhatWorkATaskIs) {
   const RandomProblem random({.model = {.filters = 4}});
   const InnerOptions inner{.steps = 4, .learning_rate = 0.4};
   for (const char* name : {"first_order", "exact", "ufo", "reptile"}) {
-    for (const char* memory : {"store_linearizations", "store_parameters", "recompute"}) {
+    for (const auto& [memory, word] : Words<Memory>::table) {
       const auto estimator = make_estimator({.estimator = name, .memory = memory}, inner);
       for (const bool exact : {false, true}) {
         const auto done = estimator->estimate(*random.problem, random.theta, {.count = exact ? 3 : 0});
-        EXPECT_EQ(done.gradient_calls, 3 * estimator->work(exact).gradient_calls) << name << ", " << memory;
-        EXPECT_EQ(done.hessian_products, 3 * estimator->work(exact).hessian_products)
-            << name << ", " << memory;
+        EXPECT_EQ(done.gradient_calls, 3 * estimator->work(exact).gradient_calls) << name << ", " << word;
+        EXPECT_EQ(done.hessian_products, 3 * estimator->work(exact).hessian_products) << name << ", " << word;
       }
     }
   }
@@ -262,10 +263,11 @@ TEST(Ufo, CoinsAreAFunctionOfSeedAndStep) {
 }
 
 TEST(Features, OfEitherKindAreTheSameByAutogradAndByHand) {
-  for (const auto& model :
-       {nn::ModelOptions{.filters = 5, .blocks = 2, .features = "flatten"},
-        nn::ModelOptions{
-            .filters = 5, .blocks = 2, .downsampling = "max_pool", .features = "spatial_mean"}}) {
+  for (const auto& model : {nn::ModelOptions{.filters = 5, .blocks = 2, .features = nn::Features::flatten},
+                            nn::ModelOptions{.filters = 5,
+                            .blocks = 2,
+                            .downsampling = nn::Downsampling::max_pool,
+                            .features = nn::Features::spatial_mean}}) {
     const RandomProblem by_hand({.model = model});
     const RandomProblem by_autograd({.model = model, .engine = Engine::autograd});
     const InnerOptions inner{.steps = 2, .learning_rate = 0.4};

@@ -42,9 +42,11 @@ class Fixture {
     read("filters", [&](const std::string& value) { model.filters = std::stol(value); });
     read("blocks", [&](const std::string& value) { model.blocks = std::stol(value); });
     read("kernel", [&](const std::string& value) { model.kernel = std::stol(value); });
-    read("pool",
-         [&](const std::string& value) { model.downsampling = value == "true" ? "max_pool" : "stride"; });
-    read("batch_norm", [&](const std::string& value) { model.batch_norm = value; });
+    read("pool", [&](const std::string& value) {
+      model.downsampling = value == "true" ? nn::Downsampling::max_pool : nn::Downsampling::stride;
+    });
+    read("batch_norm",
+         [&](const std::string& value) { model.batch_norm = value_of<nn::BatchNorm>(value).value(); });
     read("batch_norm_eps", [&](const std::string& value) { model.batch_norm_eps = std::stod(value); });
     read("hidden", [&](const std::string& value) { model.hidden = numbers<int64_t>(value); });
     read("widths", [&](const std::string& value) { model.widths = numbers<int64_t>(value); });

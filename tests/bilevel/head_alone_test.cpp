@@ -12,8 +12,8 @@ namespace {
 
 const nn::ModelOptions kModels[] = {
     {.filters = 6},
-    {.filters = 5, .blocks = 2, .downsampling = "max_pool"},
-    {.filters = 5, .blocks = 2, .batch_norm = "support"},
+    {.filters = 5, .blocks = 2, .downsampling = nn::Downsampling::max_pool},
+    {.filters = 5, .blocks = 2, .batch_norm = nn::BatchNorm::support},
 };
 
 InnerOptions head_alone(const InnerRateOptions& rates = {}) {
@@ -47,13 +47,13 @@ TEST(HeadAlone, HasTheMetaGradientsOfTheGeneralWay) {
       for (const EstimatorOptions& options :
            {EstimatorOptions{.estimator = "exact"}, EstimatorOptions{.estimator = "first_order"},
             EstimatorOptions{.estimator = "partial", .base = Base::last(0)},
-            EstimatorOptions{.estimator = "exact", .memory = "recompute"}}) {
+            EstimatorOptions{.estimator = "exact", .memory = Memory::recompute}}) {
         const auto estimator = make_estimator(options, inner);
         const auto found = estimator->estimate(*both.quick.problem, both.quick.theta, {});
         const auto expected = estimator->estimate(*both.general.problem, both.general.theta, {});
         EXPECT_LT(relative_error(found.gradient, expected.gradient), 1e-10)
-            << options.estimator << " " << model.downsampling << " " << model.batch_norm << " "
-            << word_of(rates.per);
+            << options.estimator << " " << word_of(model.downsampling) << " " << word_of(model.batch_norm)
+            << " " << word_of(rates.per);
         EXPECT_LT(relative_error(found.outer.loss, expected.outer.loss), 1e-12);
       }
     }

@@ -11,16 +11,16 @@
 #include <ufo/base/error.h>
 #include <ufo/bilevel/estimator.h>
 
-// Batch norm by the statistics of the support set (model.batch_norm = "support").
+// Batch norm by the statistics of the support set (model.batch_norm = nn::BatchNorm::support).
 
 namespace ufo::bilevel {
 namespace {
 
-nn::ModelOptions by_support(const std::string& downsampling) {
+nn::ModelOptions by_support(nn::Downsampling downsampling) {
   return {.filters = 5,
-          .blocks = downsampling == "stride" ? 3 : 2,
+          .blocks = downsampling == nn::Downsampling::stride ? 3 : 2,
           .downsampling = downsampling,
-          .batch_norm = "support"};
+          .batch_norm = nn::BatchNorm::support};
 }
 
 /// The data of a RandomProblem, drawn again.
@@ -50,7 +50,7 @@ struct ChannelStatistics {
 /// of the support images gives both their statistics. `p` are the parameters by layer in PyTorch's shapes.
 at::Tensor direct_logits(const nn::ModelOptions& model, const std::vector<at::Tensor>& p, at::Tensor support,
                          at::Tensor query) {
-  const bool pooled = model.downsampling == "max_pool";
+  const bool pooled = model.downsampling == nn::Downsampling::max_pool;
   const auto channels = [](const at::Tensor& t) { return t.view({1, -1, 1, 1}); };
   for (int64_t block = 0; block < model.blocks; ++block) {
     const at::Tensor *w = &p[4 * block], *bias = w + 1, *scale = w + 2, *shift = w + 3;
@@ -80,7 +80,7 @@ at::Tensor direct_loss(const nn::ModelOptions& model, const nn::Network& network
 }
 
 /// By the kind of downsampling.
-class SupportStatistics : public testing::TestWithParam<const char*> {
+class SupportStatistics : public testing::TestWithParam<nn::Downsampling> {
  protected:
   const nn::ModelOptions model = by_support(GetParam());
 };
@@ -133,7 +133,7 @@ TEST_P(SupportStatistics, AQueryImageIsClassifiedByItself) {
   EXPECT_TRUE(
       first_image(model, data.query).allclose(first_image(model, data.query.narrow(1, 0, 1)), 1e-12, 1e-13));
   nn::ModelOptions batch = model;
-  batch.batch_norm = "batch";
+  batch.batch_norm = nn::BatchNorm::batch;
   EXPECT_GT(relative_error(first_image(batch, data.query), first_image(batch, changed)), 1e-2);
 }
 
@@ -146,15 +146,18 @@ TEST_P(SupportStatistics, OfTheSupportImagesThemselvesAreThoseOfTheBatch) {
             1e-12);
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, SupportStatistics, testing::Values("stride", "max_pool"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Networks, SupportStatistics,
+                         testing::Values(nn::Downsampling::stride, nn::Downsampling::max_pool),
+                         [](const auto& info) { return word_of(info.param); });
 
 TEST(BatchNormMode, IsTheSameForANetworkWithoutBatchNorm) {
   const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
   at::Tensor gradients[2];
   for (const bool support : {false, true}) {
     const RandomProblem random(
-        {.model = {.name = "mlp", .batch_norm = support ? "support" : "batch", .hidden = {8, 7}}});
+        {.model = {.name = "mlp",
+                   .batch_norm = support ? nn::BatchNorm::support : nn::BatchNorm::batch,
+                   .hidden = {8, 7}}});
     EXPECT_EQ(random.network->batch_norm_mode(), nn::BatchNorm::none);
     gradients[support] =
         exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
@@ -162,8 +165,8 @@ TEST(BatchNormMode, IsTheSameForANetworkWithoutBatchNorm) {
   EXPECT_TRUE(at::equal(gradients[0], gradients[1]));
 }
 
-TEST(BatchNormMode, IsRefusedUnderAnotherName) {
-  EXPECT_THROW(RandomProblem({.model = {.batch_norm = "running"}}), ConfigError);
+TEST(BatchNormMode, IsRefusedWhereAnOptionCannotBeIt) {
+  EXPECT_THROW(RandomProblem({.model = {.batch_norm = nn::BatchNorm::none}}), ConfigError);
 }
 
 }  // namespace

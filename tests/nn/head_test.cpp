@@ -9,14 +9,14 @@ namespace {
 
 constexpr InputShape kInput{.channels = 2, .height = 8, .width = 8, .ways = 3};
 
-std::unique_ptr<Network> network_of(int64_t ways, const std::string& downsampling) {
+std::unique_ptr<Network> network_of(int64_t ways, Downsampling downsampling) {
   InputShape input = kInput;
   input.ways = ways;
   return make_network({.filters = 4, .blocks = 2, .downsampling = downsampling}, input);
 }
 
 TEST(MeanHead, HasTheMeanOfTheRowsInEveryRow) {
-  for (const char* downsampling : {"stride", "max_pool"}) {
+  for (const auto downsampling : {Downsampling::stride, Downsampling::max_pool}) {
     const auto from = network_of(3, downsampling), to = network_of(7, downsampling);
     const at::Tensor old = from->initial_parameters(1) + at::arange(from->layout().size()) / 1000;
     const auto before = from->layout().unpack(old);
@@ -36,7 +36,7 @@ TEST(MeanHead, HasTheMeanOfTheRowsInEveryRow) {
 }
 
 TEST(MeanHead, RefusesAnotherNetwork) {
-  const auto from = network_of(3, "stride"), pooled = network_of(3, "max_pool");
+  const auto from = network_of(3, Downsampling::stride), pooled = network_of(3, Downsampling::max_pool);
   const auto mlp = make_network({.name = "mlp", .hidden = {4}}, kInput);
   EXPECT_THROW(with_mean_head(from->layout(), from->initial_parameters(1), mlp->layout()),
                std::invalid_argument);

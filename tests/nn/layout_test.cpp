@@ -114,16 +114,18 @@ TEST(Network, InitialParametersHaveTheBytesThatTheyAlwaysHad) {
     return checksum.text();
   };
   EXPECT_EQ(checksum({.filters = 6}), "2eb26e0e");
-  EXPECT_EQ(checksum({.filters = 6, .blocks = 2, .downsampling = "max_pool"}), "c18e0e21");
+  EXPECT_EQ(checksum({.filters = 6, .blocks = 2, .downsampling = Downsampling::max_pool}), "c18e0e21");
   EXPECT_EQ(checksum({.name = "mlp", .hidden = {9, 6}}), "f5de0e9d");
 }
 
 TEST(Network, RefusesMoreBlocksThanTheImageAllows) {
-  EXPECT_THROW(make_network({.blocks = 5, .downsampling = "max_pool"}, {.height = 28, .width = 28}),
-               ConfigError);
+  EXPECT_THROW(
+      make_network({.blocks = 5, .downsampling = Downsampling::max_pool}, {.height = 28, .width = 28}),
+      ConfigError);
   EXPECT_THROW(make_network({.name = "resnet12", .widths = {2, 2, 2}}, {.height = 7, .width = 20}),
                ConfigError);
-  EXPECT_NO_THROW(make_network({.blocks = 4, .downsampling = "max_pool"}, {.height = 28, .width = 28}));
+  EXPECT_NO_THROW(
+      make_network({.blocks = 4, .downsampling = Downsampling::max_pool}, {.height = 28, .width = 28}));
 }
 
 }  // namespace

@@ -153,9 +153,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"strided_kernel7", {.filters = 8, .blocks = 2, .kernel = 7}, {1, 14, 14, 3}, 1, 4},
         Case{"strided_wide", {.filters = 112, .blocks = 2}, {1, 14, 14, 3}, 1, 3},
         Case{"strided_chunks", {.filters = 64, .blocks = 2}, {3, 84, 84, 3}, 1, 3},
-        Case{"pooled", {.filters = 32, .downsampling = "max_pool"}, {3, 84, 84, 5}, 1, 5},
-        Case{"pooled_odd", {.filters = 6, .blocks = 3, .downsampling = "max_pool"}, {3, 21, 17, 2}, 2, 5},
-        Case{"pooled_48", {.filters = 48, .blocks = 2, .downsampling = "max_pool"}, {1, 11, 10, 3}, 1, 4},
+        Case{"pooled", {.filters = 32, .downsampling = Downsampling::max_pool}, {3, 84, 84, 5}, 1, 5},
+        Case{"pooled_odd",
+             {.filters = 6, .blocks = 3, .downsampling = Downsampling::max_pool},
+             {3, 21, 17, 2},
+             2,
+             5},
+        Case{"pooled_48",
+             {.filters = 48, .blocks = 2, .downsampling = Downsampling::max_pool},
+             {1, 11, 10, 3},
+             1,
+             4},
         Case{"mlp", {.name = "mlp", .hidden = {9, 6}}, {2, 5, 4, 3}, 2, 7},
         Case{"resnet12", {.name = "resnet12", .widths = {4, 6}}, {3, 11, 9, 3}, 2, 5},
         Case{"one_block", {.filters = 16, .blocks = 1}, {1, 6, 6, 3}, 1, 3}),
@@ -163,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Tape, HasTheSameBytesWithAnyNumberOfThreads) {
   for (const auto& model :
-       {ModelOptions{.filters = 64}, ModelOptions{.filters = 48, .downsampling = "max_pool"}}) {
+       {ModelOptions{.filters = 64}, ModelOptions{.filters = 48, .downsampling = Downsampling::max_pool}}) {
     const Reference r({"", model, {3, 56, 56, 5}, 1, 9});
     at::Tensor gradient, product;
     for (int64_t threads : {1, 2, 3}) {
@@ -215,7 +223,8 @@ TEST(MultiplyAdds, AreThoseOfTheOmniglotNetwork) {
 
 TEST(MultiplyAdds, AreThoseOfThePooledNetworkAndTheMlp) {
   const InputShape input{.channels = 3, .height = 21, .width = 17, .ways = 2};
-  const auto pooled = make_network({.filters = 6, .blocks = 2, .downsampling = "max_pool"}, input);
+  const auto pooled =
+      make_network({.filters = 6, .blocks = 2, .downsampling = Downsampling::max_pool}, input);
   const int64_t first = 21 * 17 * 9 * 3 * 6, second = 10 * 8 * 9 * 6 * 6, head = 5 * 4 * 6 * 2;
   EXPECT_EQ(pooled->multiply_adds(input).value(), first + second + head);
   EXPECT_EQ(pooled->multiply_adds(input).hessian_product(1), 2 * second + 6 * head);

@@ -19,7 +19,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 
 /// The second block of a pooled network, whose convolution sees `filters` channels of height x width pixels.
 BlockGeometry geometry_of(const Case& c, int64_t images, int64_t lanes, int64_t bytes) {
-  const ConvNet net({.filters = c.filters, .blocks = 2, .downsampling = "max_pool"},
+  const ConvNet net({.filters = c.filters, .blocks = 2, .downsampling = Downsampling::max_pool},
                     {.channels = 1, .height = 2 * c.height, .width = 2 * c.width, .ways = 2});
   return make_geometry(net, images, lanes, bytes)[1];
 }

@@ -25,7 +25,7 @@ Table example() {
                 .tasks = 600,
                 .inner_steps = 3,
                 .queries = 1,
-                .batch_norm = "batch",
+                .batch_norm = nn::BatchNorm::batch,
                 .outer_steps = 60000,
                 .published = published};
   TableRow ufo = maml;
@@ -160,7 +160,7 @@ TEST(TableFormat, LatexHasSharedColumnsInTheCaptionAndSourcesAsNotes) {
 
 TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
   Table table = example();
-  table.rows[0].batch_norm = "support";
+  table.rows[0].batch_norm = nn::BatchNorm::support;
   EXPECT_THAT(to_markdown(table), testing::HasSubstr("| support statistics |"));
   EXPECT_THAT(to_markdown(table),
               testing::HasSubstr("98.70 ± 0.40 (arXiv 1703.03400; transductive, not comparable)"));
@@ -169,7 +169,7 @@ TEST(TableFormat, MarksPublishedFiguresOfAnotherBatchNorm) {
   EXPECT_EQ(row.at("transductive"), false);
   EXPECT_EQ(row.at("published_comparable"), false);
   EXPECT_EQ(run::Json::parse(to_json(example())).at("rows")[0].at("published_comparable"), true);
-  table.rows[0].batch_norm = "none";
+  table.rows[0].batch_norm = nn::BatchNorm::none;
   EXPECT_THAT(to_markdown(table), testing::HasSubstr("| none         |"));
 }
 

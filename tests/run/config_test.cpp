@@ -72,7 +72,7 @@ TEST(Config, NamesNeedAndValueOfAWrongType) {
             "config: inner.learning_rate in FILE: need a number, got null");
   EXPECT_EQ(refusal(R"({"dataset": {"rotations": 1}})"),
             "config: dataset.rotations in FILE: need true or false, got 1");
-  EXPECT_EQ(refusal(R"({"device": 0})"), "config: device in FILE: need a string, got 0");
+  EXPECT_EQ(refusal(R"({"device": 0})"), "config: device in FILE: need auto, cpu, cuda or cuda:N, got 0");
   EXPECT_EQ(refusal(R"({"inner": 3})"), "config: inner in FILE: need an object, got 3");
   EXPECT_EQ(refusal(R"({"model": {"hidden": 3}})"),
             "config: model.hidden in FILE: need a list of integers, got 3");
@@ -194,9 +194,10 @@ TEST(Config, QMayBeAdaptive) {
 }
 
 TEST(Config, ChecksTheNameOfTheDevice) {
-  EXPECT_EQ(refusal(R"({"device": "gpu"})"), "config: device: need auto, cpu, cuda or cuda:N, got \"gpu\"");
+  EXPECT_EQ(refusal(R"({"device": "gpu"})"),
+            "config: device in FILE: need auto, cpu, cuda or cuda:N, got \"gpu\"");
   EXPECT_EQ(refusal(R"({"device": "cuda:x"})"),
-            "config: device: need auto, cpu, cuda or cuda:N, got \"cuda:x\"");
+            "config: device in FILE: need auto, cpu, cuda or cuda:N, got \"cuda:x\"");
   EXPECT_EQ(refusal(R"({"device": "cuda:1"})"), "");
 }
 

@@ -64,7 +64,7 @@ TEST(EvaluationFile, WithoutAnEnsembleIsOfOneCheckpoint) {
 TEST(EvaluationFile, KeepsTheModeOfBatchNorm) {
   const TemporaryFolder folder;
   EvaluationResult result = summarize({.accuracy = {{0.2, 0.4}}, .loss = {{1, 2}}});
-  result.batch_norm = "support";
+  result.batch_norm = nn::BatchNorm::support;
   auto json = nlohmann::json::parse(to_json(result));
   EXPECT_EQ(json["batch_norm"], "support");
   EXPECT_EQ(json["transductive"], false);

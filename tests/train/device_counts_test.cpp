@@ -34,7 +34,7 @@ struct Count {
 
 /// Of one meta-gradient of `tasks` tasks, of which `exact` take the exact branch.
 Count count(const Cell& cell, const std::string& name, int64_t tasks, int64_t exact) {
-  const at::Device device = parse_device("cuda");
+  const at::Device device = find_device({.kind = DeviceChoice::Kind::cuda});
   const auto network = nn::make_network(cell.model, cell.input);
   const at::Tensor theta = network->initial_parameters(1).to(device);
   const auto images = [&](int64_t each) {

@@ -78,7 +78,7 @@ TEST(DeviceStep, LearnsInnerRatesAndCountsAllQueryLossesAsTheHostDoes) {
 }
 
 TEST(DeviceStep, ClipsAndAugmentsAsTheHostDoes) {
-  for (const char* optimizer : {"adam", "sgd"}) {
+  for (const auto optimizer : {run::Optimizer::adam, run::Optimizer::sgd}) {
     SmallRun run("conv4");
     run.options.outer.optimizer = optimizer;
     run.options.outer.momentum = 0.9;
@@ -122,15 +122,15 @@ TEST(DeviceStep, AddsUpTheSumsOfAllProcessesByOneCall) {
 }
 
 TEST(OuterOptimizer, SkipsAStepWhereItIsTold) {
-  for (const char* name : {"adam", "sgd"}) {
+  for (const auto name : {run::Optimizer::adam, run::Optimizer::sgd}) {
     const run::OuterOptions options{.optimizer = name, .momentum = 0.9};
     const at::Tensor theta = at::ones({33}), once = theta.clone();
     const auto skipping = make_outer_optimizer(options, theta), plain = make_outer_optimizer(options, once);
     skipping->step(theta, at::full({33}, 2.0f), at::ones({}));
-    EXPECT_TRUE(theta.eq(1).all().item<bool>()) << name;
+    EXPECT_TRUE(theta.eq(1).all().item<bool>()) << word_of(name);
     skipping->step(theta, at::full({33}, 0.5f), at::zeros({}));
     plain->step(once, at::full({33}, 0.5f));
-    EXPECT_TRUE(theta.equal(once)) << name;
+    EXPECT_TRUE(theta.equal(once)) << word_of(name);
   }
 }
 

@@ -87,7 +87,7 @@ TEST(Evaluator, StopsWhereItIsAskedTo) {
 }
 
 TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
-  for (const char* batch_norm : {"batch", "support"}) {
+  for (const auto batch_norm : {nn::BatchNorm::batch, nn::BatchNorm::support}) {
     SmallRun run("conv4");
     run.options.model.batch_norm = batch_norm;
     run.build();
@@ -111,8 +111,8 @@ TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
         const double loss = -mean.gather(1, labels.unsqueeze(1)).log().mean().item<double>();
         const double accuracy = mean.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
         const auto row = static_cast<size_t>(step), column = static_cast<size_t>(task);
-        EXPECT_NEAR(curves.loss[row][column], loss, 1e-4) << batch_norm;
-        EXPECT_NEAR(curves.accuracy[row][column], accuracy, 1e-6) << batch_norm;
+        EXPECT_NEAR(curves.loss[row][column], loss, 1e-4) << word_of(batch_norm);
+        EXPECT_NEAR(curves.accuracy[row][column], accuracy, 1e-6) << word_of(batch_norm);
       }
     }
   }

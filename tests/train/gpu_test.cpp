@@ -21,11 +21,11 @@ class Gpu : public testing::Test {
  protected:
   void SetUp() override {
     try {
-      device_ = parse_device("cuda");
+      device_ = find_device({.kind = DeviceChoice::Kind::cuda});
     } catch (const ConfigError& error) {
       GTEST_SKIP() << "needs a CUDA device: " << error.what();
     }
-    set_precision("float32");
+    set_precision(run::Precision::float32);
     const c10::impl::VirtualGuardImpl streams(device_.type());
     stream_.emplace(streams.getStreamFromGlobalPool(device_));
   }
@@ -59,7 +59,7 @@ double relative_difference(const at::Tensor& a, const at::Tensor& b) {
 
 constexpr const char* kEstimators[] = {"first_order", "exact", "partial", "ufo", "reptile"};
 
-SmallRun small_run(const std::string& model, const std::string& estimator, const std::string& downsampling,
+SmallRun small_run(const std::string& model, const std::string& estimator, nn::Downsampling downsampling,
                    int64_t inner_steps) {
   SmallRun run(model);
   run.options.model.downsampling = downsampling;
@@ -71,13 +71,13 @@ SmallRun small_run(const std::string& model, const std::string& estimator, const
 
 TEST_F(Gpu, GradientsAreThoseOfTheCpuInFloat64) {
   for (const char* model : {"mlp", "conv4"}) {
-    for (const char* downsampling : {"stride", "max_pool"}) {
+    for (const auto downsampling : {nn::Downsampling::stride, nn::Downsampling::max_pool}) {
       for (const char* estimator : kEstimators) {
         const SmallRun run = small_run(model, estimator, downsampling, 3);
         const at::Tensor theta = start(run, at::kDouble);
         const auto found = meta_gradient(run, theta, 6), expected = meta_gradient(run, theta.cpu(), 6);
         EXPECT_LT(relative_difference(found.gradient, expected.gradient), 1e-9)
-            << model << ", " << downsampling << ", " << estimator;
+            << model << ", " << word_of(downsampling) << ", " << estimator;
         EXPECT_NEAR(found.loss, expected.loss, 1e-9);
       }
     }
@@ -85,20 +85,20 @@ TEST_F(Gpu, GradientsAreThoseOfTheCpuInFloat64) {
 }
 
 TEST_F(Gpu, GradientsAreThoseOfTheCpuInFloat32AtOneInnerStep) {
-  for (const char* downsampling : {"stride", "max_pool"}) {
+  for (const auto downsampling : {nn::Downsampling::stride, nn::Downsampling::max_pool}) {
     for (const char* estimator : kEstimators) {
       const SmallRun run = small_run("conv4", estimator, downsampling, 1);
       const at::Tensor theta = start(run);
       const auto found = meta_gradient(run, theta, 6), expected = meta_gradient(run, theta.cpu(), 6);
       EXPECT_LT(relative_difference(found.gradient, expected.gradient), 1e-4)
-          << downsampling << ", " << estimator;
+          << word_of(downsampling) << ", " << estimator;
     }
   }
 }
 
 TEST_F(Gpu, GradientsByInnerRatesAreThoseOfTheCpuInFloat64) {
   for (const char* estimator : {"first_order", "exact", "ufo"}) {
-    SmallRun run = small_run("conv4", estimator, "stride", 3);
+    SmallRun run = small_run("conv4", estimator, nn::Downsampling::stride, 3);
     run.options.inner.rates = {.per = bilevel::RatesPer::layer_and_step, .learned = true};
     const at::Tensor theta = start(run, at::kDouble);
     const auto found = meta_gradient(run, theta, 6), expected = meta_gradient(run, theta.cpu(), 6);
@@ -136,15 +136,15 @@ TEST_F(Gpu, EvaluatesAnEnsembleAsTheCpuDoesInFloat64) {
 }
 
 TEST_F(Gpu, AReplayedGraphGivesTheBitsOfEagerWork) {
-  for (const char* downsampling : {"stride", "max_pool"}) {
+  for (const auto downsampling : {nn::Downsampling::stride, nn::Downsampling::max_pool}) {
     for (const char* estimator : kEstimators) {
       SmallRun run = small_run("conv4", estimator, downsampling, 2);
       run.options.cuda_graph = true;
       const auto replayed = take_steps(run, StepKind::device, start(run), 0, 40);
       run.options.cuda_graph = false;
       const auto eager = take_steps(run, StepKind::device, start(run), 0, 40);
-      EXPECT_TRUE(replayed.theta.equal(eager.theta))
-          << downsampling << ", " << estimator << ": " << largest_difference(replayed.theta, eager.theta);
+      EXPECT_TRUE(replayed.theta.equal(eager.theta)) << word_of(downsampling) << ", " << estimator << ": "
+                                                     << largest_difference(replayed.theta, eager.theta);
       ASSERT_EQ(replayed.results.size(), eager.results.size());
       for (size_t i = 0; i < eager.results.size(); ++i) {
         EXPECT_EQ(replayed.results[i].estimate.loss, eager.results[i].estimate.loss) << "step " << i;
@@ -156,7 +156,7 @@ TEST_F(Gpu, AReplayedGraphGivesTheBitsOfEagerWork) {
 
 TEST_F(Gpu, TrainsAsTheCpuDoesInFloat64) {
   for (const char* estimator : kEstimators) {
-    SmallRun run = small_run("conv4", estimator, "stride", 2);
+    SmallRun run = small_run("conv4", estimator, nn::Downsampling::stride, 2);
     const at::Tensor theta = start(run, at::kDouble);
     const auto found = take_steps(run, StepKind::device, theta, 0, 12);
     const auto expected = take_steps(run, StepKind::host, theta.cpu(), 0, 12);
@@ -165,7 +165,7 @@ TEST_F(Gpu, TrainsAsTheCpuDoesInFloat64) {
 }
 
 TEST_F(Gpu, ARunInTwoPartsEndsInTheSameBits) {
-  SmallRun run = small_run("conv4", "ufo", "stride", 2);
+  SmallRun run = small_run("conv4", "ufo", nn::Downsampling::stride, 2);
   std::map<std::string, at::Tensor> state;
   const auto whole = take_steps(run, StepKind::device, start(run), 0, 30);
   const auto first = take_steps(run, StepKind::device, start(run), 0, 13, &state);
@@ -175,7 +175,7 @@ TEST_F(Gpu, ARunInTwoPartsEndsInTheSameBits) {
 
 TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
   const TemporaryFolder folder;
-  SmallRun run = small_run("conv4", "ufo", "stride", 2);
+  SmallRun run = small_run("conv4", "ufo", nn::Downsampling::stride, 2);
   run.options.outer.steps = 20;
   const auto train = [&](const std::string& name, int64_t stop_at) {
     const auto directory = run::RunDirectory::prepare(folder.path() / name, "{}", run::IfThereIsARun::resume);
@@ -209,7 +209,7 @@ TEST_F(Gpu, AStoppedAndResumedTrainingEndsInTheSameBytes) {
 }
 
 TEST_F(Gpu, MemoryIsFlatOverAThousandSteps) {
-  SmallRun run = small_run("conv4", "ufo", "stride", 2);
+  SmallRun run = small_run("conv4", "ufo", nn::Downsampling::stride, 2);
   const auto reserved = [&] {
     return c10::getDeviceAllocator(device_.type())->getDeviceStats(device_.index()).reserved_bytes[0].current;
   };

@@ -20,7 +20,7 @@ struct OneEpisode {
   at::Tensor theta;
   std::unique_ptr<Predictor> predictor;
 
-  explicit OneEpisode(const std::string& batch_norm) {
+  explicit OneEpisode(nn::BatchNorm batch_norm) {
     run.options.model.batch_norm = batch_norm;
     run.build();
     batch = run.validation_sampler->batch(data::Split::test, 0, 1);
@@ -33,7 +33,7 @@ struct OneEpisode {
 };
 
 TEST(Predictor, ClassifiesAsTheEvaluationDoes) {
-  for (const char* mode : {"batch", "support"}) {
+  for (const auto mode : {nn::BatchNorm::batch, nn::BatchNorm::support}) {
     const OneEpisode episode(mode);
     const auto problem =
         make_problem(*episode.run.network, episode.batch, episode.theta, bilevel::Engine::hand_written);
@@ -42,25 +42,25 @@ TEST(Predictor, ClassifiesAsTheEvaluationDoes) {
     EXPECT_TRUE(at::allclose(probabilities.sum(1), at::ones({probabilities.size(0)})));
     const at::Tensor labels = episode.batch.query_labels[0];
     const at::Tensor likelihood = probabilities.gather(1, labels.unsqueeze(1));
-    EXPECT_NEAR(-likelihood.log().mean().item<double>(), expected.loss.item<double>(), 1e-5) << mode;
+    EXPECT_NEAR(-likelihood.log().mean().item<double>(), expected.loss.item<double>(), 1e-5) << word_of(mode);
     EXPECT_EQ(probabilities.argmax(1).eq(labels).to(at::kFloat).mean().item<float>(),
               expected.accuracy.item<float>());
   }
 }
 
 TEST(Predictor, ClassifiesAnImageByItselfUnderSupportStatisticsAlone) {
-  const auto difference = [](const char* mode) {
+  const auto difference = [](nn::BatchNorm mode) {
     const OneEpisode episode(mode);
     const at::Tensor together = episode.predictor->probabilities(episode.query())[0];
     const at::Tensor alone = episode.predictor->probabilities(episode.query().narrow(0, 0, 1))[0];
     return (together - alone).abs().max().item<double>();
   };
-  EXPECT_LT(difference("support"), 1e-6);
-  EXPECT_GT(difference("batch"), 1e-3);
+  EXPECT_LT(difference(nn::BatchNorm::support), 1e-6);
+  EXPECT_GT(difference(nn::BatchNorm::batch), 1e-3);
 }
 
 TEST(Predictor, RefusesWhatIsNotFinite) {
-  OneEpisode episode("support");
+  OneEpisode episode(nn::BatchNorm::support);
   EXPECT_THROW(episode.predictor->probabilities(episode.query() * INFINITY), std::runtime_error);
   for (const auto engine : {bilevel::Engine::hand_written, bilevel::Engine::autograd}) {
     at::Tensor theta = episode.theta.clone();
@@ -72,7 +72,7 @@ TEST(Predictor, RefusesWhatIsNotFinite) {
 }
 
 TEST(Predictor, GoesOnFromParametersThatWereAdaptedBefore) {
-  for (const char* mode : {"batch", "support"}) {
+  for (const auto mode : {nn::BatchNorm::batch, nn::BatchNorm::support}) {
     const OneEpisode episode(mode);
     const Predictor again(*episode.run.network, episode.predictor->parameters(),
                           episode.batch.support_images[0]);

@@ -32,7 +32,7 @@ class OnTheSimulatedDevice : public testing::Test {
     return take_steps(run, StepKind::device, run.network->initial_parameters(1).to(device_), first, last);
   }
 
-  const at::Device device_ = parse_device("cuda");
+  const at::Device device_ = find_device({.kind = DeviceChoice::Kind::cuda});
   std::optional<c10::StreamGuard> stream_;
 };
 
@@ -76,7 +76,7 @@ TEST_P(EstimatorOnTheSimulatedDevice, AGraphHoldsNoNumberThatChangesFromStepToSt
 }
 
 TEST(SimulatedAllocator, KnowsOfTheDeviceOnceItIsParsed) {
-  const at::Device device = parse_device("cuda");
+  const at::Device device = find_device({.kind = DeviceChoice::Kind::cuda});
   EXPECT_NO_THROW(c10::getDeviceAllocator(device.type())->resetPeakStats(device.index()));
 }
 
@@ -129,7 +129,7 @@ TEST_F(UfoOnTheSimulatedDevice, ReplaysAnAdaptiveQWithTheBitsOfEagerWork) {
 }
 
 TEST_F(OnTheSimulatedDevice, AGraphSeesANewLearningRate) {
-  for (const char* name : {"adam", "sgd"}) {
+  for (const auto name : {run::Optimizer::adam, run::Optimizer::sgd}) {
     const auto options = at::TensorOptions(device_);
     const at::Tensor theta = at::ones({100}, options), gradient = at::ones({100}, options);
     const auto optimizer = make_outer_optimizer({.optimizer = name, .learning_rate = 0.5}, theta);
@@ -137,7 +137,7 @@ TEST_F(OnTheSimulatedDevice, AGraphSeesANewLearningRate) {
     const auto graph = pool->record([&] { optimizer->step(theta, gradient); });
     optimizer->set_learning_rate(0.25);
     graph->replay();
-    EXPECT_NEAR(theta[0].item<float>(), 0.75f, 1e-5) << name;
+    EXPECT_NEAR(theta[0].item<float>(), 0.75f, 1e-5) << word_of(name);
   }
 }
 

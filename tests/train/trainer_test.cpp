@@ -323,7 +323,7 @@ TEST_F(Training, ALossThatIsNotFiniteStopsTheRunAndKeepsTheCheckpoint) {
 TEST_F(Training, ClipsTheEstimateThatTheOptimizerSees) {
   SmallRun run;
   run.options.outer = {
-      .optimizer = "sgd", .learning_rate = 1, .clip_norm = 1e-3, .meta_batch = 4, .steps = 1};
+      .optimizer = run::Optimizer::sgd, .learning_rate = 1, .clip_norm = 1e-3, .meta_batch = 4, .steps = 1};
   const at::Tensor before = run.network->initial_parameters(1);
   const TrainingResult result = train(run, "a");
   EXPECT_NEAR((result.checkpoint.parameters - before).norm().item<double>(), 1e-3, 1e-6);

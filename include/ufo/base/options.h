@@ -49,8 +49,8 @@ inline Range positive_up_to(double maximum) {
 }
 inline Range one_of(std::vector<std::string> words) { return {.words = std::move(words)}; }
 
-/// The words by which configs know the values of an enum. A specialisation has `table`, an array of pairs of
-/// a value and its word.
+/// The words by which configs and files know the values of an enum. A specialisation has `table`, an array of
+/// pairs of a value and its word.
 template <class Enum>
 struct Words;
 
@@ -119,8 +119,21 @@ void check_range(std::string_view path, const std::string& value, const Range& r
 
 inline void check_range(std::string_view, bool, const Range&) {}
 template <WordOption Enum>
-void check_range(std::string_view, Enum, const Range&) {}
-template <class Item>
+void check_range(std::string_view path, const Enum& value, const Range& range) {
+  check_range(path, word_of(value), range);
+}
+
+/// No other type is checked by way of a conversion to one of these.
+template <class Other>
+void check_range(std::string_view path, const Other& value, const Range& range) = delete;
+
+/// A type that an option can have.
+template <class T>
+concept OptionValue = requires(const T& value, const Range& range) {
+  check_range(std::string_view(), value, range);
+};
+
+template <OptionValue Item>
 void check_range(std::string_view path, const std::vector<Item>& items, const Range& range) {
   for (const Item& item : items) {
     check_range(path, item, range);
@@ -139,6 +152,7 @@ void check_ranges(const Options& options, const std::string& path = "") {
         if constexpr (OptionStruct<Value>) {
           check_ranges(value, full);
         } else {
+          static_assert(OptionValue<Value>, "a type of options needs a check_range beside it");
           check_range(full, value, range);
         }
       });

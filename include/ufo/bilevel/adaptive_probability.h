@@ -3,13 +3,38 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
+#include <ufo/base/options.h>
 #include <ufo/bilevel/inner_loop.h>
 
 namespace ufo::bilevel {
 
 /// How the exact branch gets back to phi_j on its way down.
 enum class Memory { store_linearizations, store_parameters, recompute };
+
+/// What the costs of the branches are counted in.
+enum class CostUnit { gradient_calls, seconds };
+
+}  // namespace ufo::bilevel
+
+template <>
+struct ufo::Words<ufo::bilevel::Memory> {
+  using enum bilevel::Memory;
+  static constexpr std::pair<bilevel::Memory, const char*> table[] = {
+      {store_linearizations, "store_linearizations"},
+      {store_parameters, "store_parameters"},
+      {recompute, "recompute"}};
+};
+
+template <>
+struct ufo::Words<ufo::bilevel::CostUnit> {
+  using enum bilevel::CostUnit;
+  static constexpr std::pair<bilevel::CostUnit, const char*> table[] = {{gradient_calls, "gradient_calls"},
+                                                                        {seconds, "seconds"}};
+};
+
+namespace ufo::bilevel {
 
 /// What a Hessian product counts, in gradient calls.
 struct ProductCosts {
@@ -88,8 +113,6 @@ struct BranchObservation {
   double exact_seconds = 0;        ///< of one such task, likewise
   double first_order_seconds = 0;  ///< of one such task, where first_order_tasks > 0
 };
-
-enum class CostUnit { gradient_calls, seconds };
 
 /// Running means over the outer steps that had an exact task, and the q that follows from them.
 class BranchStatistics {

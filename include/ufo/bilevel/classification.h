@@ -6,14 +6,27 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <ufo/base/options.h>
 #include <ufo/bilevel/learner.h>
 #include <ufo/bilevel/problem.h>
 #include <ufo/nn/network.h>
 
 namespace ufo::bilevel {
 
-/// Who differentiates the network: its own hand-written derivatives where it has some, or autograd.
-enum class Engine { hand_written, autograd };
+/// Who differentiates the network: autograd, or its own hand-written derivatives where it has some, which
+/// `automatic` takes too.
+enum class Engine { automatic, hand_written, autograd };
+
+}  // namespace ufo::bilevel
+
+template <>
+struct ufo::Words<ufo::bilevel::Engine> {
+  using enum bilevel::Engine;
+  static constexpr std::pair<bilevel::Engine, const char*> table[] = {
+      {automatic, "auto"}, {hand_written, "hand_written"}, {autograd, "autograd"}};
+};
+
+namespace ufo::bilevel {
 
 class FeatureCache;
 

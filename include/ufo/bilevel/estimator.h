@@ -47,8 +47,8 @@ struct EstimatorOptions {
   CoinProbability q;
   double q_minimum = 0.05;
   double q_decay = 0.99;
-  std::string q_cost = "gradient_calls";
-  std::string memory = "store_linearizations";
+  CostUnit q_cost = CostUnit::gradient_calls;
+  Memory memory = Memory::store_linearizations;
   double clip_adjoint = 0;
 
   template <class Self, class Visitor>
@@ -67,10 +67,10 @@ struct EstimatorOptions {
     field("q_decay", self.q_decay, between(0, 0.999999),
           "decay of the running means of D^2 and V^2, an outer step with exact tasks");
     field(
-        "q_cost", self.q_cost, one_of({"gradient_calls", "seconds"}),
+        "q_cost", self.q_cost, one_of_words<CostUnit>(),
         "adaptive q: what the work is counted in; measured seconds make q, and with it the run, differ from "
         "one time to the next");
-    field("memory", self.memory, one_of({"store_linearizations", "store_parameters", "recompute"}),
+    field("memory", self.memory, one_of_words<Memory>(),
           "exact branch: keep r linearizations (fastest), only phi_0..phi_r, or nothing (constant memory, "
           "r(r-1)/2 more gradients)");
     field(

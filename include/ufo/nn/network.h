@@ -19,15 +19,50 @@ namespace ufo::nn {
 /// The names by which configs know the networks.
 std::vector<std::string> network_names();
 
+/// How conv4 makes its maps smaller: by the stride of its convolutions, or by a max-pool behind each.
+enum class Downsampling { stride, max_pool };
+
+/// What of the last map the head sees; automatic leaves it to the network.
+enum class Features { automatic, spatial_mean, flatten };
+
+/// Whose statistics batch norm takes where a network classifies query images: there is no batch norm, those
+/// of the query images as a batch (transductive), or those of the support images.
+enum class BatchNorm { none, batch, support };
+
+}  // namespace ufo::nn
+
+template <>
+struct ufo::Words<ufo::nn::Downsampling> {
+  using enum nn::Downsampling;
+  static constexpr std::pair<nn::Downsampling, const char*> table[] = {{stride, "stride"},
+                                                                       {max_pool, "max_pool"}};
+};
+
+template <>
+struct ufo::Words<ufo::nn::Features> {
+  using enum nn::Features;
+  static constexpr std::pair<nn::Features, const char*> table[] = {
+      {automatic, "auto"}, {spatial_mean, "spatial_mean"}, {flatten, "flatten"}};
+};
+
+template <>
+struct ufo::Words<ufo::nn::BatchNorm> {
+  using enum nn::BatchNorm;
+  static constexpr std::pair<nn::BatchNorm, const char*> table[] = {
+      {none, "none"}, {batch, "batch"}, {support, "support"}};
+};
+
+namespace ufo::nn {
+
 /// Which network, and how large.
 struct ModelOptions {
   std::string name = "conv4";
   int64_t filters = 64;
   int64_t blocks = 4;
   int64_t kernel = 3;
-  std::string downsampling = "stride";
-  std::string features = "auto";
-  std::string batch_norm = "batch";
+  Downsampling downsampling = Downsampling::stride;
+  Features features = Features::automatic;
+  BatchNorm batch_norm = BatchNorm::batch;
   double batch_norm_eps = 1e-5;
   std::vector<int64_t> hidden = {256, 128, 64, 64};
   std::vector<int64_t> widths = {64, 160, 320, 640};
@@ -39,14 +74,14 @@ struct ModelOptions {
     field("filters", self.filters, between(1, 1024), "conv4: filters of each convolution");
     field("blocks", self.blocks, between(1, 8), "conv4: number of blocks");
     field("kernel", self.kernel, one_of_numbers({1, 3, 5, 7}), "conv4: height and width of the kernels");
-    field("downsampling", self.downsampling, one_of({"stride", "max_pool"}),
+    field("downsampling", self.downsampling, one_of_words<Downsampling>(),
           "conv4: stride (stride 2; Omniglot) or max_pool (2x2 after each block; Mini-ImageNet)");
     field(
-        "features", self.features, one_of({"auto", "spatial_mean", "flatten"}),
+        "features", self.features, one_of_words<Features>(),
         "conv4: what of the last block's map the head sees, its mean over the pixels or all of it; auto: the mean "
         "with stride, all with max_pool, as in the MAML paper");
     field(
-        "batch_norm", self.batch_norm, one_of({"batch", "support"}),
+        "batch_norm", self.batch_norm, one_of({word_of(BatchNorm::batch), word_of(BatchNorm::support)}),
         "conv4, resnet12: statistics for query images: batch (those of the query images together, as in the MAML "
         "paper: transductive) or support (those of the support images, so that each query image is "
         "classified by itself)");
@@ -64,13 +99,6 @@ struct InputShape {
   int64_t width = 28;
   int64_t ways = 5;
 };
-
-/// Whose statistics batch norm takes where a network classifies query images: there is no batch norm, those
-/// of the query images as a batch (transductive), or those of the support images.
-enum class BatchNorm { none, batch, support };
-
-/// "none", "batch" or "support".
-const char* to_string(BatchNorm mode);
 
 /// Which derivatives a caller will ask of a LossTape.
 class Derivatives {
@@ -170,6 +198,10 @@ class Network {
   /// network does not count them.
   virtual NetworkMultiplyAdds multiply_adds(const InputShape& input) const { return {}; }
 
+  /// About how many numbers query_logits holds at once for each query image; 0 where the network does not
+  /// say.
+  virtual int64_t activations() const { return 0; }
+
   /// A fresh initialisation [P] float32, a pure function of `seed`: each parameter as its Start says.
   at::Tensor initial_parameters(uint64_t seed) const;
 
@@ -191,7 +223,3 @@ std::map<std::string, std::string> facts_of(const ModelOptions& options);
 std::unique_ptr<Network> make_network(const ModelOptions& options, const InputShape& input);
 
 }  // namespace ufo::nn
-  /// About how many numbers query_logits holds at once for each query image; 0 where the network does not
-  /// say.
-  virtual int64_t activations() const { return 0; }
-

@@ -43,16 +43,16 @@ struct EvaluationResult {
   uint64_t seed = kEvaluationSeed;
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
   double inner_learning_rate = 0;
-  std::string batch_norm = "batch";         ///< mode of the network, as nn::to_string gives it
-  std::vector<double> accuracy_after_step;  ///< [K + 1]
-  std::vector<double> interval_after_step;  ///< [K + 1]
-  std::vector<double> loss_after_step;      ///< [K + 1]
-  std::vector<double> task_accuracies;      ///< [N] after K steps, in the order of the episodes
-  std::vector<std::string> notes;           ///< Dataset::notes
+  nn::BatchNorm batch_norm = nn::BatchNorm::batch;  ///< mode of the network
+  std::vector<double> accuracy_after_step;          ///< [K + 1]
+  std::vector<double> interval_after_step;          ///< [K + 1]
+  std::vector<double> loss_after_step;              ///< [K + 1]
+  std::vector<double> task_accuracies;              ///< [N] after K steps, in the order of the episodes
+  std::vector<std::string> notes;                   ///< Dataset::notes
 
   double accuracy() const { return accuracy_after_step.back(); }
   double interval() const { return interval_after_step.back(); }
-  bool transductive() const { return batch_norm == "batch"; }
+  bool transductive() const { return batch_norm == nn::BatchNorm::batch; }
 };
 
 /// `name`, of a method or a run, or "MAML, ensemble of 5" where an ensemble of `members` checkpoints was

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
+#include <ufo/base/device.h>
 #include <ufo/base/options.h>
+#include <ufo/bilevel/classification.h>
 #include <ufo/bilevel/estimator.h>
 #include <ufo/bilevel/inner_loop.h>
 #include <ufo/data/dataset.h>
@@ -15,10 +16,28 @@ namespace ufo::run {
 /// Beyond these, products of sizes would not fit 64 bits, and a double would not tell steps apart.
 inline constexpr int64_t kMostTasks = int64_t{1} << 30, kMostSteps = int64_t{1} << 53;
 
+/// What makes the outer step of a meta-gradient.
+enum class Optimizer { adam, sgd };
+
 /// How the outer step size goes along a run.
 enum class LearningRateSchedule { constant, linear, cosine, step_decay };
 
+/// How CUDA devices multiply: in tf32 the factors have 10 bits of mantissa.
+enum class Precision { float32, tf32 };
+
 }  // namespace ufo::run
+
+template <>
+struct ufo::Words<ufo::run::Optimizer> {
+  using enum run::Optimizer;
+  static constexpr std::pair<run::Optimizer, const char*> table[] = {{adam, "adam"}, {sgd, "sgd"}};
+};
+
+template <>
+struct ufo::Words<ufo::run::Precision> {
+  using enum run::Precision;
+  static constexpr std::pair<run::Precision, const char*> table[] = {{float32, "float32"}, {tf32, "tf32"}};
+};
 
 template <>
 struct ufo::Words<ufo::run::LearningRateSchedule> {
@@ -49,7 +68,7 @@ struct BudgetOptions {
 
 /// The outer loop: how the meta-gradient becomes a step of theta.
 struct OuterOptions {
-  std::string optimizer = "adam";
+  Optimizer optimizer = Optimizer::adam;
   double learning_rate = 0.001;
   LearningRateSchedule schedule = LearningRateSchedule::constant;
   double learning_rate_final = 0;
@@ -69,7 +88,7 @@ struct OuterOptions {
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("optimizer", self.optimizer, one_of({"adam", "sgd"}), "outer optimizer");
+    field("optimizer", self.optimizer, one_of_words<Optimizer>(), "outer optimizer");
     field("learning_rate", self.learning_rate, positive(), "outer step size");
     field(
         "schedule", self.schedule, one_of_words<LearningRateSchedule>(),
@@ -139,10 +158,10 @@ struct EvaluationOptions {
 /// Everything that a run depends on. The resolved config of a run directory is this struct, printed.
 struct RunOptions {
   int64_t seed = 1;
-  std::string device = "auto";
-  std::string precision = "float32";
+  DeviceChoice device;
+  Precision precision = Precision::float32;
   bool cuda_graph = true;
-  std::string engine = "auto";
+  bilevel::Engine engine = bilevel::Engine::automatic;
   data::DatasetOptions dataset;
   episode::EpisodeOptions episode;
   episode::AugmentationOptions augmentation;
@@ -158,15 +177,15 @@ struct RunOptions {
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("seed", self.seed, at_least(0), "seed of the initialisation, the episodes and the coins");
-    field("device", self.device, anything(), "auto, cpu, cuda or cuda:N");
+    field("device", self.device, anything(), kDeviceWords);
     field(
-        "precision", self.precision, one_of({"float32", "tf32"}),
+        "precision", self.precision, one_of_words<Precision>(),
         "products of CUDA devices: float32, or the faster tf32, whose factors have 10 bits of mantissa; the "
         "CPU always takes float32");
     field("cuda_graph", self.cuda_graph, anything(),
           "CUDA: record the outer step into CUDA graphs and replay them, where the derivatives are "
           "hand-written and q is fixed");
-    field("engine", self.engine, one_of({"auto", "hand_written", "autograd"}),
+    field("engine", self.engine, one_of_words<bilevel::Engine>(),
           "who differentiates the network; auto takes the hand-written derivatives where there are some");
     field("dataset", self.dataset, anything(), "the images and how their classes are divided");
     field("episode", self.episode, anything(), "the size of an episode");

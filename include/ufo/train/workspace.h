@@ -29,7 +29,7 @@ class Workspace {
 
   const run::RunOptions& options() const { return options_; }
   at::Device device() const { return device_; }
-  bilevel::Engine engine() const { return engine_; }
+  bilevel::Engine engine() const { return options_.engine; }
   const data::Dataset& dataset() const { return dataset_; }
   const nn::InputShape& input() const { return input_; }
   const nn::Network& network() const { return *network_; }
@@ -53,7 +53,6 @@ class Workspace {
  private:
   run::RunOptions options_;
   at::Device device_;
-  bilevel::Engine engine_;
   data::Dataset dataset_;
   nn::InputShape input_;
   std::unique_ptr<nn::Network> network_;

@@ -28,7 +28,8 @@ void share_cores(const ProcessPlace& place) {
 
 void check_same_config(const run::RunOptions& options, Communicator& communicator) {
   run::RunOptions comparable = options;
-  comparable.device = comparable.dataset.root = "";
+  comparable.device = {};
+  comparable.dataset.root = "";
   const run::Json own = run::Json::parse(run::print_config(comparable));
   std::string text = own.dump();
   broadcast(text, communicator);

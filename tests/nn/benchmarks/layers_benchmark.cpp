@@ -28,7 +28,7 @@ const std::vector<Cell>& cells() {
   static const std::vector<Cell> cells = {{"omniglot_5way_1shot", {.filters = 64}, {.ways = 5}, 5},
                                           {"omniglot_20way_1shot", {.filters = 64}, {.ways = 20}, 20},
                                           {"mini_imagenet_5way_1shot",
-                                           {.filters = 32, .downsampling = "max_pool"},
+                                           {.filters = 32, .downsampling = Downsampling::max_pool},
                                            {.channels = 3, .height = 84, .width = 84, .ways = 5},
                                            5}};
   return cells;
