@@ -22,6 +22,9 @@ class OuterPath {
   /// The weighted gradient by phi_j [T, P]; undefined where the objective there does not count.
   const at::Tensor& gradient(int64_t j) const { return phi_[static_cast<size_t>(j)]; }
 
+  /// That by phi_r.
+  const at::Tensor& end() const { return phi_.back(); }
+
   /// Likewise by theta with all phi held, [T, S - R]; may be undefined.
   const at::Tensor& partial() const { return partial_; }
 

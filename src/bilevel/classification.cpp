@@ -19,29 +19,38 @@ class TapeLinearization final : public Linearization {
 
   const at::Tensor& gradient() const override { return tape_->gradient; }
   at::Tensor hessian_product(const at::Tensor& v) override { return tape_->hessian_product(v); }
+  at::Tensor block_product(const at::Tensor& v, int64_t blocks) override {
+    return tape_->block_product(v, blocks);
+  }
 
  private:
   std::unique_ptr<nn::LossTape> tape_;
 };
 
-/// Another's Hessian products reduced to those of the inner variables from `start` on.
-class ReducedLinearization final : public Linearization {
+/// Another's whole Hessian products, and from them those of a network's last blocks.
+class BlocksOfWhole final : public Linearization {
  public:
-  ReducedLinearization(std::unique_ptr<Linearization> whole, int64_t start)
-      : whole_(std::move(whole)), start_(start) {}
+  BlocksOfWhole(std::unique_ptr<Linearization> whole, const nn::Layout& layout, Products products)
+      : whole_(std::move(whole)), layout_(layout), products_(products) {}
 
   const at::Tensor& gradient() const override { return whole_->gradient(); }
-  at::Tensor hessian_product(const at::Tensor& v) override { return kept(whole_->hessian_product(kept(v))); }
-
- private:
-  at::Tensor kept(const at::Tensor& v) const {
-    at::Tensor result = v.clone();
-    result.narrow(-1, 0, start_).zero_();
-    return result;
+  at::Tensor hessian_product(const at::Tensor& v) override {
+    return products_.whole() ? whole_->hessian_product(v) : block_product(v, products_.blocks());
+  }
+  at::Tensor block_product(const at::Tensor& v, int64_t blocks) override {
+    const int64_t below = layout_.start_of_last(blocks);
+    const auto kept = [&](const at::Tensor& all) {
+      at::Tensor result = all.clone();
+      result.narrow(-1, 0, below).zero_();
+      return result;
+    };
+    return kept(whole_->hessian_product(kept(v)));
   }
 
+ private:
   std::unique_ptr<Linearization> whole_;
-  int64_t start_;
+  const nn::Layout& layout_;
+  Products products_;
 };
 
 /// The inner objective as a function of the head, the features held.
@@ -53,6 +62,7 @@ class HeadLinearization final : public Linearization {
 
   const at::Tensor& gradient() const override { return gradient_; }
   at::Tensor hessian_product(const at::Tensor& v) override { return loss_.head_product(v); }
+  at::Tensor block_product(const at::Tensor& v, int64_t) override { return loss_.head_product(v); }
   at::Tensor mixed_product(const at::Tensor& v) override {
     return products_.whole() ? loss_.features_product(v) : at::Tensor();
   }
@@ -183,17 +193,15 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
       return std::make_unique<TapeLinearization>(std::move(tape));
     }
   }
-  const bool reduced = products.any() && !products.whole();
-  const int64_t start = reduced ? network_.layout().start_of_last(products.blocks()) : 0;
+  if (products.any() && !products.whole()) {
+    network_.layout().start_of_last(products.blocks());  // throws where there are fewer
+  }
   auto linearization = linearize_by_autograd(
       [&](const at::Tensor&, const at::Tensor& parameters) {
         return cross_entropy(network_.logits(parameters, support_images_), support_labels_);
       },
-      theta, phi, reduced ? Products::second_order : products);
-  if (reduced) {
-    return std::make_unique<ReducedLinearization>(std::move(linearization), start);
-  }
-  return linearization;
+      theta, phi, products.any() ? Products::second_order : products);
+  return std::make_unique<BlocksOfWhole>(std::move(linearization), network_.layout(), products);
 }
 
 // A tape sees one batch of images, so the way through the support statistics is left to autograd.

@@ -2,6 +2,8 @@
 #include "estimators.h"
 #include "first_tasks.h"
 
+#include <optional>
+
 #include <ATen/ATen.h>
 
 #include <ufo/bilevel/estimator.h>
@@ -75,41 +77,82 @@ class Trajectory {
   int64_t gradient_calls_ = 0;
 };
 
-/// The first `count` rows, where there are any.
-at::Tensor first_rows(const at::Tensor& rows, int64_t count) {
-  return rows.defined() ? rows.narrow(0, 0, count) : rows;
-}
+/// An adjoint on its way from phi_r back to phi_0: that of G, or of a base that sees the Hessians' block of the
+/// last `blocks` blocks alone.
+class Adjoint {
+ public:
+  Adjoint(const Problem& problem, const at::Tensor& theta, const OuterPath& outer,
+          std::optional<int64_t> blocks = std::nullopt)
+      : problem_(problem), theta_(theta), outer_(outer), blocks_(blocks), v_(rows(outer.end())) {}
 
-/// G [K, S] of the tasks that return, from the trajectory that all of them walked down.
-at::Tensor way_back(Trajectory& trajectory, const FirstTasks& returning, const at::Tensor& theta,
-                    const InnerOptions& inner, const WayBack& back) {
-  const OuterPath& outer = trajectory.outer();
-  const int64_t exact_tasks = returning->tasks();
-  at::Tensor v = first_rows(outer.gradient(inner.steps), exact_tasks), mixed, rates;
+  /// From phi_{j+1} to phi_j, where `linearization` is.
+  void pass(int64_t j, Linearization& linearization, const StepRate& rate, double clip) {
+    if (problem_.learned_rates() > 0) {
+      add_rates(problem_, rows(linearization.gradient()), v_, j, rates_);
+    }
+    const at::Tensor weighed = rate.weigh(v_);
+    if (!blocks_) {
+      const at::Tensor cross = linearization.mixed_product(weighed);
+      if (cross.defined()) {
+        mixed_ = mixed_.defined() ? at::sub(mixed_, cross, rate.common()) : cross * -rate.common();
+      }
+    }
+    v_ = descend(v_,
+                 blocks_ ? linearization.block_product(weighed, *blocks_)
+                         : linearization.hessian_product(weighed),
+                 rate.common());
+    if (clip > 0) {
+      v_.clamp_(-clip, clip);
+    }
+    if (outer_.gradient(j).defined()) {
+      v_ = v_ + rows(outer_.gradient(j));
+    }
+  }
+
+  /// [K, S], at phi_0.
+  at::Tensor gradient() const {
+    return assemble(problem_, theta_,
+                    {.v = v_,
+                     .partial = rows(outer_.partial()),
+                     .mixed = mixed_.defined() ? problem_.mixed_adjoint(theta_, mixed_) : mixed_,
+                     .rates = rates_});
+  }
+
+ private:
+  /// Those of the tasks that return, where there are any.
+  at::Tensor rows(const at::Tensor& all) const {
+    return all.defined() ? all.narrow(0, 0, problem_.tasks()) : all;
+  }
+
+  const Problem& problem_;
+  const at::Tensor& theta_;
+  const OuterPath& outer_;
+  std::optional<int64_t> blocks_;
+  at::Tensor v_, mixed_, rates_;
+};
+
+/// G of the tasks that return, from the trajectory that all of them walked down, and their G_B beside it where
+/// `base` has blocks: [K, S] each.
+struct WalkedBack {
+  at::Tensor exact, base;
+};
+
+WalkedBack way_back(Trajectory& trajectory, const FirstTasks& returning, const at::Tensor& theta,
+                    const InnerOptions& inner, const WayBack& back, Base base = Base::first_order()) {
+  Adjoint exact(*returning, theta, trajectory.outer());
+  std::optional<Adjoint> of_base;
+  if (base.second_order()) {
+    of_base.emplace(*returning, theta, trajectory.outer(), base.blocks());
+  }
   for (int64_t j = inner.steps - 1; j >= 0; --j) {
     const auto linearization = trajectory.take(j);
     const StepRate rate(*returning, theta, inner, j);
-    if (returning->learned_rates() > 0) {
-      add_rates(*returning, first_rows(linearization->gradient(), exact_tasks), v, j, rates);
+    if (of_base) {
+      of_base->pass(j, *linearization, rate, 0);
     }
-    const at::Tensor weighed = rate.weigh(v);
-    const at::Tensor cross = linearization->mixed_product(weighed);
-    if (cross.defined()) {
-      mixed = mixed.defined() ? at::sub(mixed, cross, rate.common()) : cross * -rate.common();
-    }
-    v = descend(v, linearization->hessian_product(weighed), rate.common());
-    if (back.clip > 0) {
-      v.clamp_(-back.clip, back.clip);
-    }
-    if (outer.gradient(j).defined()) {
-      v = v + first_rows(outer.gradient(j), exact_tasks);
-    }
+    exact.pass(j, *linearization, rate, back.clip);
   }
-  return assemble(*returning, theta,
-                  {.v = v,
-                   .partial = first_rows(outer.partial(), exact_tasks),
-                   .mixed = mixed.defined() ? returning->mixed_adjoint(theta, mixed) : mixed,
-                   .rates = rates});
+  return {.exact = exact.gradient(), .base = of_base ? of_base->gradient() : at::Tensor()};
 }
 
 /// What `tasks` tasks gave, of which `exact_tasks` came back, without the estimates.
@@ -120,6 +163,19 @@ TaskGradients all_but_gradients(const Trajectory& trajectory, int64_t tasks, int
           .outer = outer.value(),
           .gradient_calls = tasks * inner.steps + outer.gradient_calls() + trajectory.gradient_calls(),
           .hessian_products = back.products.whole() ? exact_tasks * inner.steps : 0};
+}
+
+/// The tasks of `both`, and behind them those that have a base alone.
+BothGradients with_others(BothGradients both, const TaskGradients& others) {
+  TaskGradients& rest = both.rest;
+  both.base = at::cat({both.base, others.gradient});
+  rest.outer.loss = at::cat({rest.outer.loss, others.outer.loss});
+  if (rest.outer.accuracy.defined()) {
+    rest.outer.accuracy = at::cat({rest.outer.accuracy, others.outer.accuracy});
+  }
+  rest.gradient_calls += others.gradient_calls;
+  rest.hessian_products += others.hessian_products;
+  return both;
 }
 
 class Exact final : public Estimator {
@@ -144,19 +200,26 @@ TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, co
                              const WayBack& back) {
   const FirstTasks all(problem, problem.tasks());
   Trajectory trajectory(problem, theta, inner, back, all);
-  const at::Tensor gradient = way_back(trajectory, all, theta, inner, back);
+  const at::Tensor gradient = way_back(trajectory, all, theta, inner, back).exact;
   TaskGradients result = all_but_gradients(trajectory, problem.tasks(), problem.tasks(), inner, back);
   result.gradient = gradient;
   return result;
 }
 
 BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             const WayBack& back, int64_t exact_tasks) {
+                             const WayBack& back, Base base, int64_t exact_tasks) {
+  if (base.second_order() && exact_tasks < problem.tasks()) {
+    const FirstTasks first(problem, exact_tasks);
+    const auto others = base_gradient(*tasks_after(problem, exact_tasks), theta, inner, back.memory, base);
+    return with_others(both_gradients(*first, theta, inner, back, base, exact_tasks), others);
+  }
   const FirstTasks returning(problem, exact_tasks);
   Trajectory trajectory(problem, theta, inner, back, returning);
-  const at::Tensor exact = way_back(trajectory, returning, theta, inner, back);
-  return {.first_order =
-              assemble_first_order(problem, theta, trajectory.outer(), trajectory.gradients(), inner.steps),
+  auto [exact, of_base] = way_back(trajectory, returning, theta, inner, back, base);
+  if (!base.second_order()) {
+    of_base = assemble_first_order(problem, theta, trajectory.outer(), trajectory.gradients(), inner.steps);
+  }
+  return {.base = of_base,
           .exact = exact,
           .rest = all_but_gradients(trajectory, problem.tasks(), exact_tasks, inner, back)};
 }

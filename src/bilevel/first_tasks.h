@@ -28,4 +28,11 @@ class FirstTasks {
   std::unique_ptr<Problem> some_;
 };
 
+/// All but the first `count` tasks of `problem`, which must be fewer than all.
+inline std::unique_ptr<Problem> tasks_after(const Problem& problem, int64_t count) {
+  std::vector<int64_t> tasks(static_cast<size_t>(problem.tasks() - count));
+  std::iota(tasks.begin(), tasks.end(), count);
+  return problem.select(tasks);
+}
+
 }  // namespace ufo::bilevel

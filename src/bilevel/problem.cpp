@@ -10,6 +10,11 @@ at::Tensor Problem::initial(const at::Tensor& theta) const {
   return theta.detach().unsqueeze(0).expand({tasks(), theta.size(0)});
 }
 
+at::Tensor Linearization::block_product(const at::Tensor&, int64_t blocks) {
+  require_all_or_none(Products::of_last(blocks));
+  return {};
+}
+
 void require_all_or_none(Products products) {
   if (products.any() && !products.whole()) {
     throw std::invalid_argument("need products of all inner variables or none, got those of the last " +

@@ -1,7 +1,4 @@
 #include "estimators.h"
-#include "first_tasks.h"
-
-#include <utility>
 
 #include <ATen/ATen.h>
 
@@ -22,15 +19,13 @@ class Ufo final : public Estimator {
         base_(*base_of(options)),
         back_{.memory = options.memory, .clip = options.clip_adjoint},
         base_work_(base_work(inner, back_.memory, base_, products)),
-        exact_work_(exact_work(inner, back_.memory, products.whole)) {}
-
-  /// The exact branch passes the first-order gradient on its way, but no other base.
-  BranchWork work(bool exact_branch) const override {
-    if (!exact_branch) {
-      return base_work_;
+        exact_work_(exact_work(inner, back_.memory, products.whole)) {
+    if (base_.second_order()) {  // whose adjoint passes the same linearizations
+      exact_work_.cost += products.base * static_cast<double>(inner.steps);
     }
-    return base_.second_order() ? base_work_ + exact_work_ : exact_work_;
   }
+
+  BranchWork work(bool exact_branch) const override { return exact_branch ? exact_work_ : base_work_; }
 
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta,
                          const ExactTasks& exact) const override {
@@ -39,7 +34,7 @@ class Ufo final : public Estimator {
       result.bias_squared = result.norm_squared = at::empty({0}, theta.options());
       return result;
     }
-    auto [base, gradient, result] = base_and_exact(problem, theta, exact.count);
+    auto [base, gradient, result] = both_gradients(problem, theta, inner_, back_, base_, exact.count);
     const int64_t others = problem.tasks() - exact.count;
     const at::Tensor own_base = base.narrow(0, 0, exact.count);
     const at::Tensor difference = gradient - own_base;
@@ -58,21 +53,6 @@ class Ufo final : public Estimator {
   }
 
  private:
-  /// The base of all tasks and G of the first `exact_tasks`. The Hessian products of the exact tasks come
-  /// behind the first-order pass of all.
-  BothGradients base_and_exact(const Problem& problem, const at::Tensor& theta, int64_t exact_tasks) const {
-    if (!base_.second_order()) {
-      return both_gradients(problem, theta, inner_, back_, exact_tasks);
-    }
-    TaskGradients all = base_gradient(problem, theta, inner_, back_.memory, base_);
-    const FirstTasks own(problem, exact_tasks);
-    const TaskGradients exact = exact_gradient(*own, theta, inner_, back_);
-    all.gradient_calls += exact.gradient_calls;
-    all.hessian_products += exact.hessian_products;
-    const at::Tensor base = std::exchange(all.gradient, {});
-    return {.first_order = base, .exact = exact.gradient, .rest = all};
-  }
-
   InnerOptions inner_;
   Base base_;
   WayBack back_;

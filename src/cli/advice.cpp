@@ -33,11 +33,11 @@ class Bench {
                                      workspace.training_sampler().batch(data::Split::train, 0, tasks), theta,
                                      workspace.engine())) {}
 
-  /// Measures the second of two estimates.
-  Measured measure(const bilevel::EstimatorOptions& options) const {
+  /// Measures the second of two estimates, with all tasks on one branch.
+  Measured measure(const bilevel::EstimatorOptions& options, bool exact_branch) const {
     const auto estimator = workspace_.make_estimator(options);
-    const auto coins = bilevel::Coins::all(tasks_, make_coin(options, *estimator).probability() == 1);
-    Measured measured{.work = estimator->work(coins.exact.front())};
+    const auto coins = bilevel::Coins::all(tasks_, exact_branch);
+    Measured measured{.work = estimator->work(exact_branch)};
     for (int repeat = 0; repeat < 2; ++repeat) {
       measured.gradients = at::Tensor();
       start_allocation_meter(workspace_.device());
@@ -84,14 +84,10 @@ std::vector<Base> all_bases(int64_t depth, bool head_alone) {
 Choice ufo_on(const BaseMoment& base, const Measured& own, const Measured& exact,
               const bilevel::EstimatorOptions& options, double norm_squared) {
   const double q = base.probability;
-  const bool passed = !base.base.second_order();  // the exact branch passes the base on its way
   Choice choice{.options = options};
-  choice.options.base = base.base;
   choice.options.q = {.value = q};
   choice.second_moment = norm_squared + (1 / q - 1) * base.bias_squared;
-  const auto mixed = [&](double of_base, double of_exact) {
-    return passed ? (1 - q) * of_base + q * of_exact : of_base + q * of_exact;
-  };
+  const auto mixed = [&](double of_base, double of_exact) { return (1 - q) * of_base + q * of_exact; };
   choice.gradient_calls = mixed(own.work.cost, exact.work.cost);
   choice.milliseconds = mixed(own.milliseconds, exact.milliseconds);
   choice.tensor_bytes = std::max(own.tensor_bytes, exact.tensor_bytes);
@@ -140,7 +136,7 @@ Advice advise(const train::Workspace& workspace, const at::Tensor& theta, int64_
   Measured exact;
   for (const auto& [memory, word] : Words<bilevel::Memory>::table) {
     const auto exact_options = with("exact", Base::of_the_estimator(), memory);
-    const Measured measured = bench.measure(exact_options);
+    const Measured measured = bench.measure(exact_options, true);
     advice.choices.push_back(choice_of(exact_options, measured, 0));
     if (memory == own_memory) {
       exact = measured;
@@ -151,18 +147,17 @@ Advice advise(const train::Workspace& workspace, const at::Tensor& theta, int64_
   for (const Base base : all_bases(workspace.network().layout().depth(), workspace.learner().body() > 0)) {
     const auto base_options = base.second_order() ? with("partial", base, own_memory)
                                                   : with("first_order", Base::of_the_estimator(), own_memory);
-    const Measured measured = bench.measure(base_options);
+    const auto ufo_options = with("ufo", base, own_memory);
+    const Measured measured = bench.measure(base_options, false), branch = bench.measure(ufo_options, true);
     const at::Tensor difference = measured.gradients - exact.gradients;
-    const bilevel::BranchCosts costs{
-        .first_order = measured.work.cost,
-        .exact = exact.work.cost + (base.second_order() ? measured.work.cost : 0)};
+    const bilevel::BranchCosts costs{.first_order = measured.work.cost, .exact = branch.work.cost};
     BaseMoment moment{.base = base, .bias_squared = mean_square(difference)};
     moment.probability =
         bilevel::optimal_probability({moment.bias_squared, advice.norm_squared}, costs, options.q_minimum);
     moment.cost_ratio = (costs.exact - costs.first_order) / costs.first_order;
     advice.bases.push_back(moment);
     advice.choices.push_back(choice_of(base_options, measured, moment.bias_squared / advice.norm_squared));
-    ufos.push_back(ufo_on(moment, measured, exact, with("ufo", base, own_memory), advice.norm_squared));
+    ufos.push_back(ufo_on(moment, measured, branch, ufo_options, advice.norm_squared));
   }
   advice.choices.insert(advice.choices.end(), ufos.begin(), ufos.end());
   recommend(advice);

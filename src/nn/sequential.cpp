@@ -18,19 +18,18 @@ class SequentialTape final : public LossTape {
  public:
   SequentialTape(const Sequential& net, const at::Tensor& parameters, const at::Tensor& images,
                  const at::Tensor& labels, Derivatives derivatives)
-      : layout_(net.layout()), tasks_(parameters.size(0)) {
+      : layout_(net.layout()), chain_(net.chain_), tasks_(parameters.size(0)) {
     c10::NoGradGuard no_grad;
     const Tensors p = layout_.unpack(parameters);
     const at::Tensor x = tasks_second(images), classes = labels.transpose(0, 1);
     if (!derivatives.has_gradient()) {
-      evaluate_loss(net.chain_.value(x, p), classes);
+      evaluate_loss(chain_.value(x, p), classes);
       return;
     }
-    auto point = std::make_unique<ChainPoint>(net.chain_, x, p);
+    auto point = std::make_unique<ChainPoint>(chain_, x, p);
     const at::Tensor dlogits = evaluate_loss(point->take_value(), classes);
-    point->move_from(derivatives.has_products()
-                         ? net.chain_.layer_of(first_parameter_of(derivatives.blocks()))
-                         : net.chain_.layers().size());
+    first_moving_ = derivatives.has_products() ? first_layer_of(derivatives.blocks()) : chain_.layers().size();
+    point->move_from(first_moving_);
     Tensors gradients(p.size());
     point->adjoint(dlogits, gradients, false);
     gradient = layout_.pack(gradients);
@@ -39,12 +38,21 @@ class SequentialTape final : public LossTape {
     }
   }
 
-  at::Tensor hessian_product(const at::Tensor& v) override {
-    if (!point_) {
+  at::Tensor hessian_product(const at::Tensor& v) override { return product_from(first_moving_, v); }
+
+  at::Tensor block_product(const at::Tensor& v, int64_t blocks) override {
+    return product_from(first_layer_of(blocks), v);
+  }
+
+ private:
+  /// With the Hessian's block of the layers from number `layer` on.
+  at::Tensor product_from(size_t layer, const at::Tensor& v) {
+    if (!point_ || layer < first_moving_) {
       throw std::logic_error("hessian_product: this tape was made without room for it");
     }
     c10::NoGradGuard no_grad;
     keep(v.size(0));
+    point_->move_from(layer);
     const Tensors p_t = layout_.unpack(v);
     const at::Tensor l_t = point_->tangent({}, p_t);
     // p = softmax(l): p_t = p (l_t - <p, l_t>)
@@ -52,15 +60,16 @@ class SequentialTape final : public LossTape {
         probability_ * (l_t - (probability_ * l_t).sum(-1, true)) / static_cast<double>(l_t.size(0));
     Tensors products(p_t.size());
     point_->adjoint_tangent(dlogits_t, products, false);
+    point_->move_from(first_moving_);
     return layout_.pack(products);
   }
 
- private:
-  /// The number of the first parameter of the last `blocks` blocks.
-  size_t first_parameter_of(int64_t blocks) const {
+  /// The number of the first layer of the last `blocks` blocks.
+  size_t first_layer_of(int64_t blocks) const {
     const int64_t start = layout_.start_of_last(blocks);
     const auto before = [&](const ParameterEntry& entry) { return entry.offset < start; };
-    return static_cast<size_t>(std::count_if(layout_.entries().begin(), layout_.entries().end(), before));
+    const auto& entries = layout_.entries();
+    return chain_.layer_of(static_cast<size_t>(std::count_if(entries.begin(), entries.end(), before)));
   }
 
   /// Drops all but the first `tasks` tasks.
@@ -85,6 +94,8 @@ class SequentialTape final : public LossTape {
   }
 
   const Layout& layout_;
+  const Chain& chain_;
+  size_t first_moving_ = 0;            ///< the first layer that Hessian products move
   int64_t tasks_;                      ///< that Hessian products are still of
   std::unique_ptr<ChainPoint> point_;  ///< where there are Hessian products
   at::Tensor probability_;

@@ -127,16 +127,22 @@ TEST(ExactGradient, IsTheSameInEveryMemoryMode) {
   EXPECT_EQ(recomputed.gradient_calls, 3 * (4 + 1 + 4 + 4 * 3 / 2));
 }
 
-TEST(BothGradients, GivesFirstOrderOfAllTasksAndExactOfTheFirst) {
+TEST(BothGradients, AreTheBaseOfAllTasksAndExactOfTheFirst) {
   const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
   for (const Engine engine : {Engine::hand_written, Engine::autograd}) {
     const RandomProblem random({.model = {.filters = 4}, .engine = engine});
     for (const Memory memory : {Memory::store_linearizations, Memory::store_parameters, Memory::recompute}) {
+      const WayBack back{.memory = memory};
       const auto exact = exact_gradient(*random.problem, random.theta, inner, memory).gradient;
-      const auto first_order = first_order_gradient(*random.problem, random.theta, inner).gradient;
-      const auto both = both_gradients(*random.problem, random.theta, inner, WayBack{.memory = memory}, 2);
-      EXPECT_LT(relative_error(both.first_order, first_order), 1e-12);
-      EXPECT_LT(relative_error(both.exact, exact.narrow(0, 0, 2)), 1e-12);
+      for (const Base base : {Base::first_order(), Base::last(0), Base::last(2)}) {
+        const auto expected = base_gradient(*random.problem, random.theta, inner, memory, base);
+        for (const int64_t first : {2, 3}) {
+          const auto both = both_gradients(*random.problem, random.theta, inner, back, base, first);
+          EXPECT_LT(relative_error(both.base, expected.gradient), 1e-12) << base.blocks();
+          EXPECT_LT(relative_error(both.exact, exact.narrow(0, 0, first)), 1e-12) << base.blocks();
+          EXPECT_LT(relative_error(both.rest.outer.loss, expected.outer.loss), 1e-12) << base.blocks();
+        }
+      }
     }
   }
 }

@@ -102,6 +102,16 @@ TEST_P(TapeOf, HasTheHessianBlockOfItsLastBlocks) {
       EXPECT_LT(relative_error(product, expected), 1e-10) << blocks << " blocks";
       EXPECT_TRUE(at::equal(product, kept(network, product, blocks))) << blocks << " blocks";
     }
+    const auto whole_of_layers =
+        layers.Sequential::tape(r.parameters, r.images, r.labels, Derivatives::hessian_products);
+    for (LossTape* tape : {whole.get(), whole_of_layers.get()}) {
+      EXPECT_LT(relative_error(tape->block_product(r.v, blocks), expected), 1e-10) << blocks << " blocks";
+      EXPECT_LT(relative_error(tape->hessian_product(r.v), r.product), 1e-10) << "behind one of " << blocks;
+    }
+    if (blocks < network.layout().depth()) {
+      EXPECT_THROW(own->block_product(r.v, blocks + 1), std::logic_error);
+      EXPECT_THROW(of_layers->block_product(r.v, blocks + 1), std::logic_error);
+    }
     if (blocks == network.layout().depth()) {
       EXPECT_TRUE(at::equal(own->hessian_product(r.v), whole->hessian_product(r.v)));
     }

@@ -47,11 +47,6 @@ struct BranchWork {
   int64_t gradient_calls = 0;    ///< gradients of inner or outer objectives
   int64_t hessian_products = 0;  ///< with whole Hessians
   double cost = 0;               ///< of all, products that stop at a block included, in gradient calls
-
-  BranchWork operator+(const BranchWork& other) const {
-    return {gradient_calls + other.gradient_calls, hessian_products + other.hessian_products,
-            cost + other.cost};
-  }
 };
 
 /// r + 1 gradients, and on the exact branch r Hessian products more, each counted as `product`, with the

@@ -158,19 +158,20 @@ inline TaskGradients exact_gradient(const Problem& problem, const at::Tensor& th
   return exact_gradient(problem, theta, inner, WayBack{.memory = memory});
 }
 
-/// G_FO of all tasks and G of the first K.
-struct BothGradients {
-  at::Tensor first_order;  ///< [T, S]
-  at::Tensor exact;        ///< [K, S]
-  TaskGradients rest;      ///< all but the estimates
-};
-
-/// Walks down to phi_r with all tasks, which passes G_FO, and back up with the first `exact_tasks` > 0.
-BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
-                             const WayBack& back, int64_t exact_tasks);
-
-/// The approximate meta-gradient that keeps the second derivatives of `base`.
+/// The approximate meta-gradient G_B that keeps the second derivatives of `base`.
 TaskGradients base_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
                             Memory memory, Base base);
+
+/// G_B of all tasks and G of the first K.
+struct BothGradients {
+  at::Tensor base;     ///< [T, S]
+  at::Tensor exact;    ///< [K, S]
+  TaskGradients rest;  ///< all but the estimates
+};
+
+/// Both in one walk a task: down to phi_r, where G_FO is, and back up with the first `exact_tasks` > 0, whose
+/// linearizations serve the adjoints of G and of a base with second derivatives alike.
+BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
+                             const WayBack& back, Base base, int64_t exact_tasks);
 
 }  // namespace ufo::bilevel

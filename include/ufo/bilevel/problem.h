@@ -55,6 +55,11 @@ class Linearization {
   /// last time.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 
+  /// P times the product of P v, for P of Products::of_last(blocks), likewise: what another adjoint takes that
+  /// passes by. Only where products of no fewer blocks were asked for. By default throws
+  /// std::invalid_argument, as is right for problems without blocks.
+  virtual at::Tensor block_product(const at::Tensor& v, int64_t blocks);
+
   /// (d^2 L_inner / d theta d phi)^T v for v [T', P], likewise: [T', S - R], or what Problem::mixed_adjoint
   /// makes that of; an undefined tensor where the inner objective does not depend on theta, as in MAML.
   virtual at::Tensor mixed_product(const at::Tensor& v) { return {}; }

@@ -49,9 +49,9 @@ class ChainPoint final : public LayerPoint {
  public:
   ChainPoint(const Chain& chain, const at::Tensor& x, const Tensors& p);
 
-  /// Before the adjoint: tangents and their adjoints shall begin at layer number `layer` and end there, as if
-  /// nothing before it moved. The adjoint drops the layers before it as it passes them; all of them where
-  /// `layer` is the number of layers.
+  /// Tangents and their adjoints shall begin at layer number `layer` and end there, as if nothing before it
+  /// moved. Said before the adjoint, that drops the layers before it as it passes them; all of them where
+  /// `layer` is the number of layers. Afterwards only a layer that was not dropped may be named.
   void move_from(size_t layer) { first_moving_ = layer; }
 
   at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) override;

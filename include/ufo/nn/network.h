@@ -139,6 +139,10 @@ class LossTape {
   /// [T', P] is of the first T' <= T tasks. Only for tapes made with hessian_products, and never of more
   /// tasks than the last time.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
+
+  /// The same by the block of the head and of the last `blocks` blocks, P H P v (Derivatives::
+  /// hessian_products_of), at the cost of that block. Only of blocks that the tape was made for.
+  virtual at::Tensor block_product(const at::Tensor& v, int64_t blocks) = 0;
 };
 
 /// What the linear head of a network sees of T tasks' images, and the derivatives of it.

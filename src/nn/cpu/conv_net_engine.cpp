@@ -186,8 +186,16 @@ class EngineTape final : public LossTape {
     }
   }
 
-  at::Tensor hessian_product(const at::Tensor& v) override {
-    if (first_ == kNoProducts) {
+  at::Tensor hessian_product(const at::Tensor& v) override { return product_from(first_, v); }
+
+  at::Tensor block_product(const at::Tensor& v, int64_t blocks) override {
+    return product_from(engine_.first_block(Derivatives::hessian_products_of(blocks)), v);
+  }
+
+ private:
+  /// With the Hessian's block of the blocks from number `first` on.
+  at::Tensor product_from(size_t first, const at::Tensor& v) {
+    if (first_ == kNoProducts || first < first_) {
       throw std::logic_error("hessian_product: this tape was made without room for it");
     }
     const auto directions = v.contiguous();
@@ -197,10 +205,10 @@ class EngineTape final : public LossTape {
       for (int64_t t = 0; t < directions.size(0); ++t) {
         PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
         if (order.same_as_layout()) {
-          pooled.tape.hessian_product(row_of<T>(directions, t), writable_row_of<T>(product, t), workspace);
+          pooled.tape.hessian_product(first, row_of<T>(directions, t), writable_row_of<T>(product, t), workspace);
         } else {
           order.pad(row_of<T>(directions, t), pooled.direction);
-          pooled.tape.hessian_product(pooled.direction, pooled.gradient, workspace);
+          pooled.tape.hessian_product(first, pooled.direction, pooled.gradient, workspace);
           order.trim(pooled.gradient, writable_row_of<T>(product, t));
         }
       }
@@ -208,7 +216,6 @@ class EngineTape final : public LossTape {
     return product;
   }
 
- private:
   /// The gradient goes to `result` unless that is null.
   LossAndAccuracy run(PooledTape<T>& pooled, Workspace<T>& workspace, const T* parameters, const T* images,
                       const int64_t* labels, T* result) {

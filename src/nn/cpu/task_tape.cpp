@@ -52,12 +52,12 @@ void TaskTape<T>::use_memory(Workspace<T>& workspace) {
 }
 
 template <class T>
-void TaskTape<T>::use_tangents(Workspace<T>& workspace) {
+void TaskTape<T>::use_tangents(size_t first, Workspace<T>& workspace) {
   head_.out_t = nullptr;
-  for (size_t l = first_; l < blocks_.size(); ++l) {
+  for (size_t l = first; l < blocks_.size(); ++l) {
     const BlockTangents<T>& t = workspace.tangents(l);
     Block& block = blocks_[l];
-    block.x_t = l > first_ ? blocks_[l - 1].buffers.y_t : nullptr;
+    block.x_t = l > first ? blocks_[l - 1].buffers.y_t : nullptr;
     block.buffers.u_t = t.u_t, block.buffers.y_t = t.y_t;
     block.buffers.mean_t = t.mean_t, block.buffers.mean_hu_t = t.mean_hu_t;
     block.buffers.du_t = t.du_t;
@@ -213,10 +213,10 @@ void TaskTape<T>::block_tangent(size_t l, const T* v, Workspace<T>& workspace) {
   BlockBuffers<T>& b = block.buffers;
   Convolution<T> convolution(g, workspace.scratch());
   const T* filters_t = convolution.filters(v + at.weight);
-  const T* filters = l > first_ ? convolution.second_filters(parameters_ + at.weight) : nullptr;
+  const T* filters = block.x_t ? convolution.second_filters(parameters_ + at.weight) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
-    const T* x_t = l > first_ ? block.x_t + i * g.input_image() : nullptr;
+    const T* x_t = block.x_t ? block.x_t + i * g.input_image() : nullptr;
     convolution.value(images, {block.x + i * g.input_image(), filters_t}, {x_t, filters},
                       b.u_t + i * g.conv_image());
   }
@@ -239,13 +239,13 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Worksp
   timed(Part::normalisation, [&] { kernels_.tangent_adjoint_sums(g.sizes, b); });
   T* weights = product + at.weight;
   Convolution<T> convolution(g, workspace.scratch());
-  const T* filters = l > first_ ? convolution.filters(block.memory.transposed) : nullptr;
-  const T* filters_t = l > first_ ? convolution.second_filters(block.transposed_t) : nullptr;
+  const T* filters = block.x_t ? convolution.filters(block.memory.transposed) : nullptr;
+  const T* filters_t = block.x_t ? convolution.second_filters(block.transposed_t) : nullptr;
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     timed(Part::normalisation, [&] { kernels_.tangent_adjoint(g.sizes, b, i, i + images); });
     convolution.weight_gradient(images, block.x + i * g.input_image(), b.du_t, weights, i > 0);
-    if (l > first_) {
+    if (block.x_t) {
       // Made again: the pass is cheap, and kept for all images du would be the largest part of a tape.
       b.du = workspace.gradient(l);
       timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
@@ -259,23 +259,23 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Worksp
 }
 
 template <class T>
-void TaskTape<T>::hessian_product(const T* v, T* product, Workspace<T>& workspace) {
+void TaskTape<T>::hessian_product(size_t first, const T* v, T* product, Workspace<T>& workspace) {
   const PaddedParameters& at = *plan_.parameters;
-  use_tangents(workspace);
-  for (size_t l = first_; l < blocks_.size(); ++l) {
+  use_tangents(first, workspace);
+  for (size_t l = first; l < blocks_.size(); ++l) {
     block_tangent(l, v, workspace);
   }
   timed(Part::head, [&] {
     head_tangent<T>(plan_.head, head_, head_parameters(parameters_), head_parameters(v),
                     {product + at.head_weight(), product + at.head_bias()});
   });
-  for (size_t l = blocks_.size(); l-- > first_;) {
-    if (l > first_) {
+  for (size_t l = blocks_.size(); l-- > first;) {
+    if (l > first) {
       transpose_weights(l, v + at.blocks()[l].weight, blocks_[l].transposed_t);
     }
     block_tangent_adjoint(l, v, product, workspace);
   }
-  std::fill_n(product, at.begin(first_), T(0));
+  std::fill_n(product, at.begin(first), T(0));
 }
 
 template class TaskTape<float>;

@@ -41,9 +41,10 @@ class TaskTape {
   /// the head's are zero.
   void features_adjoint(const T* d, T* gradient, Workspace<T>& workspace);
 
-  /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first`
-  /// on and sets those below to zero: a product with the Hessian's block of these parameters.
-  void hessian_product(const T* v, T* product, Workspace<T>& workspace);
+  /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first` on
+  /// and sets those below to zero: a product with the Hessian's block of these parameters. `first` is none
+  /// before that of the constructor.
+  void hessian_product(size_t first, const T* v, T* product, Workspace<T>& workspace);
 
  private:
   struct Block {
@@ -56,7 +57,7 @@ class TaskTape {
   };
 
   void use_memory(Workspace<T>& workspace);
-  void use_tangents(Workspace<T>& workspace);
+  void use_tangents(size_t first, Workspace<T>& workspace);
   void load_images(const T* images);
   HeadParameters<T> head_parameters(const T* parameters) const {
     return {parameters + plan_.parameters->head_weight(), parameters + plan_.parameters->head_bias()};
@@ -71,7 +72,7 @@ class TaskTape {
 
   const TaskPlan& plan_;
   const Kernels<T>& kernels_;
-  size_t first_;  ///< the first block that Hessian products move
+  size_t first_;  ///< the first block that Hessian products may move
   Arena arena_;
   std::vector<Block> blocks_;
   T* first_input_ = nullptr;  ///< of block first_, unless these are the images
