@@ -34,11 +34,11 @@ void Chain::declare(Layout& layout) const {
 }
 
 template <class Step>
-at::Tensor Chain::through(at::Tensor x, const Tensors& p, Step&& step) const {
+at::Tensor Chain::through(at::Tensor x, const Tensors& p, size_t layers, Step&& step) const {
   size_t first = 0;
-  for (const auto& layer : layers_) {
-    const size_t count = layer->parameters();
-    x = step(*layer, x, part(p, first, count));
+  for (size_t i = 0; i < layers; ++i) {
+    const size_t count = layers_[i]->parameters();
+    x = step(*layers_[i], x, part(p, first, count));
     first += count;
   }
   return x;
@@ -49,30 +49,34 @@ std::unique_ptr<LayerPoint> Chain::at(const at::Tensor& x, const Tensors& p) con
 }
 
 at::Tensor Chain::value(const at::Tensor& x, const Tensors& p) const {
-  return through(
-      x, p, [](const Layer& layer, const at::Tensor& x, const Tensors& own) { return layer.value(x, own); });
+  return value_of_first(layers_.size(), x, p);
+}
+
+at::Tensor Chain::value_of_first(size_t layers, const at::Tensor& x, const Tensors& p) const {
+  return through(x, p, layers, [](const Layer& layer, const at::Tensor& x, const Tensors& own) {
+    return layer.value(x, own);
+  });
 }
 
 at::Tensor Chain::value_by(int64_t reference, const at::Tensor& x, const Tensors& p) const {
-  return through(x, p, [&](const Layer& layer, const at::Tensor& x, const Tensors& own) {
+  return through(x, p, layers_.size(), [&](const Layer& layer, const at::Tensor& x, const Tensors& own) {
     return layer.value_by(reference, x, own);
   });
 }
 
-ChainPoint::ChainPoint(const Chain& chain, const at::Tensor& x, const Tensors& p)
-    : ChainPoint(evaluate(chain, x, p)) {}
-
 ChainPoint::ChainPoint(Evaluated evaluated)
     : LayerPoint(std::move(evaluated.value)), links_(std::move(evaluated.links)) {}
 
-ChainPoint::Evaluated ChainPoint::evaluate(const Chain& chain, const at::Tensor& x, const Tensors& p) {
+ChainPoint::Evaluated ChainPoint::evaluate(const Chain& chain, const at::Tensor& x, const Tensors& p,
+                                           size_t layers) {
   Evaluated result;
   size_t first = 0;
-  result.value = chain.through(x, p, [&](const Layer& layer, const at::Tensor& x, const Tensors& own) {
-    result.links.push_back({layer.at(x, own), first, own.size()});
-    first += own.size();
-    return result.links.back().point->take_value();
-  });
+  result.value =
+      chain.through(x, p, layers, [&](const Layer& layer, const at::Tensor& x, const Tensors& own) {
+        result.links.push_back({layer.at(x, own), first, own.size()});
+        first += own.size();
+        return result.links.back().point->take_value();
+      });
   return result;
 }
 

@@ -90,14 +90,14 @@ int64_t ConvNet::activations() const {
   return kMaps * largest;
 }
 
-bool ConvNet::has_features(const at::TensorOptions& like) const {
-  const auto type = like.dtype().toScalarType();
-  return like.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
-}
-
 std::unique_ptr<FeatureTape> ConvNet::features(const at::Tensor& parameters, const at::Tensor& images) const {
-  auto& engine = parameters.scalar_type() == at::kFloat ? float_engine_ : double_engine_;
-  return has_features(parameters.options()) ? engine->features(parameters, images) : nullptr;
+  if (parameters.is_cpu() && parameters.scalar_type() == at::kFloat) {
+    return float_engine_->features(parameters, images);
+  }
+  if (parameters.is_cpu() && parameters.scalar_type() == at::kDouble) {
+    return double_engine_->features(parameters, images);
+  }
+  return Sequential::features(parameters, images);
 }
 
 }  // namespace ufo::nn

@@ -35,7 +35,6 @@ class ConvNet final : public Sequential {
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 
-  bool has_features(const at::TensorOptions& like) const override;
   std::unique_ptr<FeatureTape> features(const at::Tensor& parameters,
                                         const at::Tensor& images) const override;
 

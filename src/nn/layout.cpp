@@ -97,6 +97,22 @@ int64_t Layout::start_of_last(int64_t blocks) const {
   return blocks == 0 ? *head_start_ : block_starts_[depth() - blocks];
 }
 
+Layout Layout::with_head_rows(int64_t rows) const {
+  const int64_t head = start_of_last(0);
+  Layout result = *this;
+  result.entries_.clear();
+  result.size_ = 0;
+  for (ParameterEntry entry : entries_) {
+    if (entry.offset >= head) {
+      entry.shape[0] = entry.order.axes[0] = rows;
+    }
+    if (entry.offset < head || rows > 0) {
+      result.add(entry.name, entry.shape, entry.start, entry.order);
+    }
+  }
+  return result;
+}
+
 const ParameterEntry& Layout::entry(const std::string& name) const {
   for (const auto& entry : entries_) {
     if (entry.name == name) {

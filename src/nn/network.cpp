@@ -55,12 +55,12 @@ at::Tensor initial(const ParameterEntry& entry, RandomStream random) {
 
 }  // namespace
 
-at::Tensor Network::initial_parameters(uint64_t seed) const {
+at::Tensor initial_parameters(const Layout& layout, uint64_t seed) {
   std::vector<at::Tensor> tensors;
-  for (const ParameterEntry& entry : layout_.entries()) {
+  for (const ParameterEntry& entry : layout.entries()) {
     tensors.push_back(initial(entry, RandomStream(seed, Purpose::parameters, tensors.size())));
   }
-  return layout_.pack(tensors);
+  return layout.pack(tensors);
 }
 
 std::vector<std::string> network_names() {

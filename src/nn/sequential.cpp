@@ -11,6 +11,20 @@ namespace {
 
 at::Tensor tasks_second(const at::Tensor& images) { return images.transpose(0, 1).contiguous(); }
 
+/// A layout of one parameter, an image's features: the columns of the head's weights by their order in the
+/// flat vector.
+Layout feature_order(const Layout& layout) {
+  const ParameterEntry& weight = *(layout.entries().end() - 2);
+  MemoryOrder order{.axes = {weight.order.axes.begin() + 1, weight.order.axes.end()},
+                    .memory = {weight.order.memory.begin() + 1, weight.order.memory.end()}};
+  for (int64_t& axis : order.memory) {
+    --axis;
+  }
+  Layout columns;
+  columns.add("features", {weight.shape[1]}, Start::zeros, order);
+  return columns;
+}
+
 }  // namespace
 
 /// The layers at one point, and the loss behind them.
@@ -101,6 +115,30 @@ class SequentialTape final : public LossTape {
   at::Tensor probability_;
 };
 
+/// The layers before the head at one point.
+class SequentialFeatures final : public FeatureTape {
+ public:
+  SequentialFeatures(const Sequential& net, const at::Tensor& parameters, const at::Tensor& images)
+      : layout_(net.layout()), order_(feature_order(layout_)) {
+    c10::NoGradGuard no_grad;
+    point_ = std::make_unique<ChainPoint>(net.chain_, tasks_second(images), layout_.unpack(parameters),
+                                          net.chain_.layers().size() - 1);
+    features = order_.pack({point_->take_value().transpose(0, 1)});
+  }
+
+  at::Tensor adjoint(const at::Tensor& d) override {
+    c10::NoGradGuard no_grad;
+    Tensors gradients(layout_.entries().size());
+    point_->adjoint(order_.unpack(d).front().transpose(0, 1), gradients, false);
+    return layout_.pack(gradients);
+  }
+
+ private:
+  const Layout& layout_;
+  Layout order_;
+  std::unique_ptr<ChainPoint> point_;
+};
+
 Sequential::Sequential(std::vector<std::unique_ptr<Layer>> layers) {
   size_t left = 0;
   for (const auto& layer : layers) {
@@ -140,6 +178,25 @@ at::Tensor Sequential::query_logits(const at::Tensor& parameters, const at::Tens
   const at::Tensor x = tasks_second(at::cat({support, query}, 1));
   const at::Tensor y = chain_.value_by(reference, x, layout_.unpack(parameters));
   return y.narrow(0, reference, query.size(1)).transpose(0, 1);
+}
+
+bool Sequential::has_features(const at::TensorOptions&) const {
+  return !chain_.layers().empty() && chain_.layers().back()->is_linear() && layout_.depth() > 0;
+}
+
+std::unique_ptr<FeatureTape> Sequential::features(const at::Tensor& parameters,
+                                                  const at::Tensor& images) const {
+  return has_features(parameters.options()) ? std::make_unique<SequentialFeatures>(*this, parameters, images)
+                                            : nullptr;
+}
+
+at::Tensor Sequential::head_inputs(const at::Tensor& parameters, const at::Tensor& images) const {
+  if (!has_features(parameters.options())) {
+    return {};
+  }
+  const at::Tensor columns =
+      chain_.value_of_first(chain_.layers().size() - 1, tasks_second(images), layout_.unpack(parameters));
+  return feature_order(layout_).pack({columns.transpose(0, 1)});
 }
 
 NetworkMultiplyAdds Sequential::multiply_adds(const InputShape& input) const {

@@ -25,12 +25,15 @@ class Chain final : public Layer {
   at::Tensor value(const at::Tensor& x, const Tensors& p) const override;
   at::Tensor value_by(int64_t reference, const at::Tensor& x, const Tensors& p) const override;
 
+  /// The value of the first `layers` layers alone; `p` are all parameters.
+  at::Tensor value_of_first(size_t layers, const at::Tensor& x, const Tensors& p) const;
+
  private:
   friend class ChainPoint;
 
-  /// Hands x through step(layer, x, the layer's parameters) of every layer.
+  /// Hands x through step(layer, x, the layer's parameters) of the first `layers` layers.
   template <class Step>
-  at::Tensor through(at::Tensor x, const Tensors& p, Step&& step) const;
+  at::Tensor through(at::Tensor x, const Tensors& p, size_t layers, Step&& step) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;
   size_t parameters_ = 0;
@@ -47,7 +50,12 @@ std::unique_ptr<Chain> chain(Layers... layers) {
 /// A chain at one point.
 class ChainPoint final : public LayerPoint {
  public:
-  ChainPoint(const Chain& chain, const at::Tensor& x, const Tensors& p);
+  ChainPoint(const Chain& chain, const at::Tensor& x, const Tensors& p)
+      : ChainPoint(chain, x, p, chain.layers().size()) {}
+
+  /// Of the first `layers` layers alone; `p` are all parameters, and so are those of the derivatives.
+  ChainPoint(const Chain& chain, const at::Tensor& x, const Tensors& p, size_t layers)
+      : ChainPoint(evaluate(chain, x, p, layers)) {}
 
   /// Tangents and their adjoints shall begin at layer number `layer` and end there, as if nothing before it
   /// moved. Said before the adjoint, that drops the layers before it as it passes them; all of them where
@@ -75,7 +83,7 @@ class ChainPoint final : public LayerPoint {
   };
 
   explicit ChainPoint(Evaluated evaluated);
-  static Evaluated evaluate(const Chain& chain, const at::Tensor& x, const Tensors& p);
+  static Evaluated evaluate(const Chain& chain, const at::Tensor& x, const Tensors& p, size_t layers);
 
   std::vector<Link> links_;
   size_t first_moving_ = 0;

@@ -78,6 +78,9 @@ class Layer {
   /// The number of parameters that declare() adds.
   virtual size_t parameters() const { return 0; }
 
+  /// Whether it is y = W x + b with the parameters W [F, D] and b [F].
+  virtual bool is_linear() const { return false; }
+
   /// The layer at input x and parameters p, in the order of declare().
   virtual std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const = 0;
 

@@ -64,6 +64,10 @@ class Layout {
   /// The entry called `name`. Throws std::invalid_argument where there is none.
   const ParameterEntry& entry(const std::string& name) const;
 
+  /// The same with `rows` rows in each of the head's parameters, whose first axis is the classes; without a
+  /// head where that is 0.
+  Layout with_head_rows(int64_t rows) const;
+
   /// P, the length of the flat vector.
   int64_t size() const { return size_; }
 

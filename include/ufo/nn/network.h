@@ -145,6 +145,10 @@ class LossTape {
   virtual at::Tensor block_product(const at::Tensor& v, int64_t blocks) = 0;
 };
 
+/// A fresh initialisation [P] float32 of the parameters of `layout`, a pure function of `seed`: each as its
+/// Start says.
+at::Tensor initial_parameters(const Layout& layout, uint64_t seed);
+
 /// What the linear head of a network sees of T tasks' images, and the derivatives of it.
 class FeatureTape {
  public:
@@ -152,7 +156,7 @@ class FeatureTape {
 
   at::Tensor features;  ///< [T, S, F], in the order of the head's weights in the flat vector
 
-  /// (d features / d parameters)^T d [T, P] for d [T, S, F]; zero for the head's.
+  /// (d features / d parameters)^T d [T, P] for d [T, S, F]; zero for the head's. Any number of times.
   virtual at::Tensor adjoint(const at::Tensor& d) = 0;
 };
 
@@ -198,6 +202,10 @@ class Network {
     return nullptr;
   }
 
+  /// The same features [T, S, F], differentiable by autograd as `logits` are; undefined where has_features()
+  /// is false.
+  virtual at::Tensor head_inputs(const at::Tensor& parameters, const at::Tensor& images) const { return {}; }
+
   /// The multiply-adds of each block and of the head for an image of shape `input`; no blocks where the
   /// network does not count them.
   virtual NetworkMultiplyAdds multiply_adds(const InputShape& input) const { return {}; }
@@ -206,8 +214,8 @@ class Network {
   /// say.
   virtual int64_t activations() const { return 0; }
 
-  /// A fresh initialisation [P] float32, a pure function of `seed`: each parameter as its Start says.
-  at::Tensor initial_parameters(uint64_t seed) const;
+  /// A fresh initialisation [P] of all parameters.
+  at::Tensor initial_parameters(uint64_t seed) const { return nn::initial_parameters(layout_, seed); }
 
  protected:
   Layout layout_;

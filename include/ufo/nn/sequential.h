@@ -23,6 +23,12 @@ class Sequential : public Network {
   std::unique_ptr<LossTape> tape(const at::Tensor& parameters, const at::Tensor& images,
                                  const at::Tensor& labels, Derivatives derivatives) const override;
 
+  /// Where its last layer is linear.
+  bool has_features(const at::TensorOptions& like) const override;
+  std::unique_ptr<FeatureTape> features(const at::Tensor& parameters,
+                                        const at::Tensor& images) const override;
+  at::Tensor head_inputs(const at::Tensor& parameters, const at::Tensor& images) const override;
+
   NetworkMultiplyAdds multiply_adds(const InputShape& input) const override;
 
  protected:
@@ -33,6 +39,7 @@ class Sequential : public Network {
 
  private:
   friend class SequentialTape;
+  friend class SequentialFeatures;
   Chain chain_;
 };
 

@@ -72,6 +72,7 @@ class Linear final : public Layer {
     layout.add(name_ + ".bias", {out_}, Start::zeros);
   }
   size_t parameters() const override { return 2; }
+  bool is_linear() const override { return true; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
     return std::make_unique<Point>(x, p);
   }
