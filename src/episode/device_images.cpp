@@ -65,10 +65,13 @@ EpisodeBatch DeviceImages::gather(const EpisodeIndices& indices, const EpisodeOp
   }
   const at::Tensor images = values.view({tasks, each, height_, width_, channels_}).permute({0, 1, 4, 2, 3});
   const int64_t support = options.ways * options.shots, query = options.ways * options.queries;
+  const bool given = indices.labels.defined();
   return {.support_images = images.narrow(1, 0, support),
-          .support_labels = labels(tasks, options.ways, options.shots, images.device()),
+          .support_labels = given ? indices.labels.narrow(1, 0, support)
+                                  : labels(tasks, options.ways, options.shots, images.device()),
           .query_images = images.narrow(1, support, query),
-          .query_labels = labels(tasks, options.ways, options.queries, images.device())};
+          .query_labels = given ? indices.labels.narrow(1, support, query)
+                                : labels(tasks, options.ways, options.queries, images.device())};
 }
 
 /// [B, H*W] int64: the pixel of the stored image that each pixel of the result shows.

@@ -55,20 +55,17 @@ std::vector<Augmentation> draw_augmentations(const AugmentationOptions& options,
 }  // namespace
 
 EpisodeSampler::EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed,
-                               const AugmentationOptions& augmentation)
+                               const AugmentationOptions& augmentation, Labels labels)
     : dataset_(dataset),
       options_(options),
       seed_(seed),
       augmentation_(augmentation),
+      labels_(labels),
       gatherer_(std::make_unique<Gatherer>(dataset)) {
   check_ranges(options, "episode");
   check_ranges(augmentation, "augmentation");
   const int64_t needed = options.shots + options.queries;
   for (data::Split split : {data::Split::train, data::Split::validation, data::Split::test}) {
-    if (dataset.of(split).empty()) {
-      continue;  // check() is for those that are drawn from
-    }
-    check_ways(dataset, split, options.ways);
     for (const data::EpisodeClass& c : dataset.of(split)) {
       const int64_t found = dataset.images.class_size(c.image_class);
       if (found < needed) {
@@ -112,6 +109,11 @@ Episode EpisodeSampler::episode(data::Split split, uint64_t index) const {
   return episode;
 }
 
+at::Tensor EpisodeSampler::labels_of(const std::vector<int32_t>& classes, int64_t each) const {
+  const at::Tensor split = at::tensor(at::ArrayRef<int32_t>(classes)).to(at::kLong);
+  return split.repeat_interleave(each);
+}
+
 EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t tasks) const {
   const int64_t ways = options_.ways, shots = options_.shots, queries = options_.queries;
   EpisodeBatch batch{.support_images = empty_images(tasks, ways * shots, *gatherer_),
@@ -133,6 +135,10 @@ EpisodeBatch EpisodeSampler::batch(data::Split split, uint64_t first, int64_t ta
     };
     gather(drawn.support, drawn.support_augmentation, shots, support);
     gather(drawn.query, drawn.query_augmentation, queries, query);
+    if (labels_ == Labels::of_split) {
+      batch.support_labels[task].copy_(labels_of(drawn.classes, shots));
+      batch.query_labels[task].copy_(labels_of(drawn.classes, queries));
+    }
   }
   return batch;
 }
@@ -143,6 +149,9 @@ EpisodeIndices EpisodeSampler::indices(data::Split split, uint64_t first, int64_
   EpisodeIndices result{.images = at::empty({tasks, each}, at::kLong),
                         .quarter_turns = at::empty({tasks, each}, at::kLong),
                         .augmentation = augmented ? at::empty({tasks, each, 6}, at::kFloat) : at::Tensor()};
+  if (labels_ == Labels::of_split) {
+    result.labels = at::empty({tasks, each}, at::kLong);
+  }
   auto* image = result.images.mutable_data_ptr<int64_t>();
   auto* turns = result.quarter_turns.mutable_data_ptr<int64_t>();
   float* change = augmented ? result.augmentation.mutable_data_ptr<float>() : nullptr;
@@ -155,6 +164,10 @@ EpisodeIndices EpisodeSampler::indices(data::Split split, uint64_t first, int64_
         *image++ = (*part)[i];
         *turns++ = classes[static_cast<size_t>(drawn.classes[i / each_class])].quarter_turns;
       }
+    }
+    if (result.labels.defined()) {
+      result.labels[task].copy_(
+          at::cat({labels_of(drawn.classes, options_.shots), labels_of(drawn.classes, options_.queries)}));
     }
     for (const auto* part : {&drawn.support_augmentation, &drawn.query_augmentation}) {
       for (const Augmentation& a : *part) {

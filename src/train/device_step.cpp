@@ -133,6 +133,7 @@ class DeviceStep final : public OuterStep {
     send_ordered(drawn.images, indices_.images);
     send_ordered(drawn.quarter_turns, indices_.quarter_turns);
     send_ordered(drawn.augmentation, indices_.augmentation);
+    send_ordered(drawn.labels, indices_.labels);
   }
 
   void send_weights(int64_t exact_tasks, double q) {

@@ -64,7 +64,8 @@ episode::EpisodeBatch gather(const episode::DeviceImages& images, at::Device dev
   };
   return images.gather({.images = send(drawn.images),
                         .quarter_turns = send(drawn.quarter_turns),
-                        .augmentation = send(drawn.augmentation)},
+                        .augmentation = send(drawn.augmentation),
+                        .labels = send(drawn.labels)},
                        sampler.options());
 }
 

@@ -154,16 +154,29 @@ TEST(EpisodeSampler, ThrowsWhenAClassHasTooFewImages) {
 TEST(EpisodeSampler, ThrowsWhenASplitHasTooFewClasses) {
   data::Dataset dataset = random_dataset();
   EXPECT_EQ(error_of([&] { EpisodeSampler(dataset, {16, 1, 1}, 1); }), "");
-  EXPECT_EQ(error_of([&] {
-              EpisodeSampler(dataset, {17, 1, 1}, 1);
-            }),
-            "episode: need at least 17 classes (ways), split validation has 16");
-  dataset.classes[1].clear();
-  dataset.classes[2].clear();
   const EpisodeSampler sampler(dataset, {17, 1, 1}, 1);
-  EXPECT_NO_THROW(sampler.episode(Split::train, 0));
+  EXPECT_EQ(error_of([&] { sampler.check(Split::validation); }),
+            "episode: need at least 17 classes (ways), split validation has 16");
+  EXPECT_NO_THROW(sampler.episode(Split::train, 0)) << "which has enough";
+  dataset.classes[2].clear();
   EXPECT_EQ(error_of([&] { sampler.episode(Split::test, 0); }),
             "episode: need at least 17 classes (ways), split test has 0");
+}
+
+TEST(EpisodeSampler, LabelsImagesByTheClassesOfTheSplitWhereItIsAskedTo) {
+  const data::Dataset dataset = random_dataset();
+  const EpisodeSampler sampler(dataset, {6, 2, 3}, 1, {}, Labels::of_split);
+  const EpisodeBatch batch = sampler.batch(Split::train, 4, 2);
+  const EpisodeIndices indices = sampler.indices(Split::train, 4, 2);
+  for (int64_t task = 0; task < 2; ++task) {
+    const Episode drawn = sampler.episode(Split::train, static_cast<uint64_t>(4 + task));
+    for (int64_t n = 0; n < 6; ++n) {
+      EXPECT_TRUE(batch.support_labels[task].narrow(0, 2 * n, 2).eq(drawn.classes[n]).all().item<bool>());
+      EXPECT_TRUE(batch.query_labels[task].narrow(0, 3 * n, 3).eq(drawn.classes[n]).all().item<bool>());
+    }
+  }
+  EXPECT_TRUE(indices.labels.equal(at::cat({batch.support_labels, batch.query_labels}, 1)));
+  EXPECT_FALSE(EpisodeSampler(dataset, {6, 2, 3}, 1).indices(Split::train, 4, 2).labels.defined());
 }
 
 TEST(EpisodeSampler, ThrowsWhenAnOptionIsOutOfRange) {

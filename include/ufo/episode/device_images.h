@@ -13,6 +13,7 @@ struct EpisodeIndices {
   at::Tensor images;         ///< [T, S] int64, into ImageSet::images
   at::Tensor quarter_turns;  ///< [T, S] int64
   at::Tensor augmentation;   ///< [T, S, 6] float32, the fields of Augmentation; undefined where there is none
+  at::Tensor labels = {};  ///< [T, S] int64 where they are the classes of the split (Labels), else undefined
 };
 
 /// The images of a data set on a device, as the uint8 pixels that they are, and the gathering of episodes

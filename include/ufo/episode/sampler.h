@@ -12,16 +12,20 @@ namespace ufo::episode {
 
 class Gatherer;
 
+/// What an episode labels its classes by: their places in it, 0 to N - 1, or in the split. Episodes of the
+/// second kind are mini-batches for a classifier of all classes of the split.
+enum class Labels { of_episode, of_split };
+
 /// Draws episodes of a data set. An episode is a pure function of (seed, split, index): drawing it needs no
 /// state, so that evaluation, resumed runs and other machines see the same tasks.
 class EpisodeSampler {
  public:
   /// `dataset` must outlive the sampler. Episodes of the training split, and they alone, are changed as
-  /// `augmentation` says. Throws ConfigError where a split that has classes has fewer than `ways`, where a
-  /// class has fewer images than shots + queries, and for options out of range. Training and evaluation have
-  /// a sampler each: they may differ in queries, and evaluation augments nothing, whatever the split.
+  /// `augmentation` says. Throws ConfigError where a class has fewer images than shots + queries, and for
+  /// options out of range. Training and evaluation have a sampler each: they may differ in ways and queries,
+  /// and evaluation augments nothing, whatever the split.
   EpisodeSampler(const data::Dataset& dataset, const EpisodeOptions& options, uint64_t seed,
-                 const AugmentationOptions& augmentation = {});
+                 const AugmentationOptions& augmentation = {}, Labels labels = Labels::of_episode);
   ~EpisodeSampler();
 
   const data::Dataset& dataset() const { return dataset_; }
@@ -43,11 +47,13 @@ class EpisodeSampler {
 
  private:
   bool augments(data::Split split) const { return split == data::Split::train && augmentation_.active(); }
+  at::Tensor labels_of(const std::vector<int32_t>& classes, int64_t each) const;
 
   const data::Dataset& dataset_;
   EpisodeOptions options_;
   uint64_t seed_;
   AugmentationOptions augmentation_;
+  Labels labels_;
   std::unique_ptr<const Gatherer> gatherer_;
 };
 
