@@ -2,13 +2,14 @@
 
 namespace ufo::python {
 
-EstimatorCall read_call(const py::dict& inner, const py::dict& estimator) {
+EstimatorCall read_call(const py::dict& inner, const py::dict& estimator, int64_t least_steps) {
   EstimatorCall call{.seed = estimator["seed"].cast<uint64_t>(),
                      .step = estimator["step"].cast<uint64_t>(),
                      .state = estimator["state"].cast<EstimatorState>(),
                      .keep_tasks = estimator["keep_tasks"].cast<bool>()};
   read_options(estimator["options"].cast<py::dict>(), "estimator", call.options);
   read_options(inner, "inner", call.inner);
+  check_range("inner.steps", call.inner.steps, between(static_cast<double>(least_steps), bilevel::kMostInnerSteps));
   return call;
 }
 

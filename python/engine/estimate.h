@@ -22,8 +22,9 @@ struct EstimatorCall {
   bool keep_tasks = false;
 };
 
-/// Of the dict that ufo_maml._estimators makes. Needs the GIL.
-EstimatorCall read_call(const py::dict& inner, const py::dict& estimator);
+/// Of the dict that ufo_maml._estimators makes. Needs the GIL. Throws ConfigError for fewer inner steps than
+/// `least_steps`.
+EstimatorCall read_call(const py::dict& inner, const py::dict& estimator, int64_t least_steps = 1);
 
 /// The estimate, and in `call.state` what the next one needs. Without the GIL.
 bilevel::MetaGradient run_estimator(EstimatorCall& call, const bilevel::Problem& problem,

@@ -26,14 +26,17 @@ bilevel::ProductCosts costs_of(const ImageNetwork& network, const bilevel::Estim
                                     : bilevel::ProductCosts();
 }
 
+/// Only a prototype tells classes apart without an inner step.
+int64_t least_steps(const ImageNetwork& network) { return network.head == nn::Head::prototype ? 0 : 1; }
+
 py::dict meta_gradient(const ImageNetwork& network, const at::Tensor& theta, const at::Tensor& support_images,
                        const at::Tensor& support_labels, const at::Tensor& query_images,
                        const at::Tensor& query_labels, const py::dict& inner, const py::dict& estimator) {
-  EstimatorCall call = read_call(inner, estimator);
+  EstimatorCall call = read_call(inner, estimator, least_steps(network));
   bilevel::MetaGradient estimate;
   {
     const py::gil_scoped_release release;
-    const bilevel::Learner learner(*network.network, call.inner, theta.options());
+    const bilevel::Learner learner(*network.network, call.inner, theta.options(), network.head);
     const at::Tensor start = checked_parameters("theta", theta, {learner.layout().size()});
     const Images support = checked_images(network, "support", -1, start, support_images, support_labels);
     const Images query =
@@ -52,9 +55,9 @@ at::Tensor adapt(const ImageNetwork& network, const at::Tensor& theta, const at:
   bilevel::InnerOptions inner;
   read_options(options, "inner", inner);
   const int64_t steps = steps_taken.value_or(inner.steps);
-  check_range("steps", steps, between(1, bilevel::kMostInnerSteps));
+  check_range("steps", steps, between(static_cast<double>(least_steps(network)), bilevel::kMostInnerSteps));
   const py::gil_scoped_release release;
-  const bilevel::Learner learner(*network.network, inner, theta.options());
+  const bilevel::Learner learner(*network.network, inner, theta.options(), network.head);
   const at::Tensor start = checked_parameters("theta", theta, {learner.layout().size()});
   const Images support = checked_images(network, "support", -1, start, support_images, support_labels);
   // The inner loop never looks at the query set, so that the support set may stand in for it.

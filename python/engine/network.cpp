@@ -19,7 +19,7 @@ nn::ModelOptions model_options(const py::dict& given) {
 bilevel::Learner learner(const ImageNetwork& network, const py::dict& options) {
   bilevel::InnerOptions inner;
   read_options(options, "inner", inner);
-  return {*network.network, inner, at::kFloat};
+  return {*network.network, inner, at::kFloat, network.head};
 }
 
 /// (name, shape) of every parameter and learned rate, in the order of the flat vector.
@@ -36,7 +36,9 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> parameters(const Image
 }  // namespace
 
 ImageNetwork::ImageNetwork(const py::dict& options, const nn::InputShape& input)
-    : input(input), network(nn::make_network(model_options(options), input)) {}
+    : input(input),
+      head(model_options(options).head),
+      network(nn::make_network(model_options(options), input)) {}
 
 void bind_network(py::module_& module) {
   const auto release = py::call_guard<py::gil_scoped_release>();

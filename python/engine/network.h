@@ -15,6 +15,7 @@ struct ImageNetwork {
   ImageNetwork(const pybind11::dict& options, const nn::InputShape& input);
 
   nn::InputShape input;
+  nn::Head head;
   std::unique_ptr<nn::Network> network;
 };
 

@@ -5,7 +5,8 @@ gradient.<name> (mean over the T tasks), task_gradient.<name> [T,...].
 Metadata: estimator, base, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also batch_norm (batch, which
 is meant where it is absent, or support), and model, filters, blocks, kernel, pool, ways, which are read from the shapes
 where absent (a network of stride 1 pools unless `pool` says false); and inner_adapt, inner_rate_body, inner_rate_head
-(0: inner_learning_rate) and outer_weights, where absent all, 0, 0 and []. Learned rates are theta.inner.rates.<name>.
+(0: inner_learning_rate), outer_weights, inner_weight_decay and head (linear, zero, shared, prototype; the last three need
+ways), where absent all, 0, 0, [], 0 and linear. Learned rates are theta.inner.rates.<name>.
 Networks other than conv4 have no stride.
 """
 
@@ -18,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from .meta_gradients import Inner, Task
-from .networks import Conv4, Mlp, ResNet12
+from .networks import STARTS, Conv4, Mlp, ResNet12
 
 DTYPE_NAMES = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}
 
@@ -44,7 +45,9 @@ class Dump:
         weights = self.metadata.get("outer_weights") or "[]"
         return Inner(int(self.metadata["inner_steps"]), float(self.metadata["inner_learning_rate"]),
                      self.metadata.get("inner_adapt") or "all", float(self.metadata.get("inner_rate_body") or 0),
-                     float(self.metadata.get("inner_rate_head") or 0), tuple(json.loads(weights)))
+                     float(self.metadata.get("inner_rate_head") or 0), tuple(json.loads(weights)),
+                     STARTS[self.metadata.get("head") or "linear"](self.network, int(self.metadata.get("ways") or 0)),
+                     float(self.metadata.get("inner_weight_decay") or 0))
 
     @property
     def q(self):

@@ -1,6 +1,6 @@
 """Meta-gradients of few-shot learning by torch.func.
 
-Inner problem: phi_0 = theta, phi_{j+1} = phi_j - a_j * grad L_support(phi_j) for j < r. Outer objective: L_query(phi_r), or
+Inner problem: phi_0 = theta or what Inner.start makes of it and of the task, phi_{j+1} = phi_j - a_j * grad L_support(phi_j) for j < r. Outer objective: L_query(phi_r), or
 the sum of w_j L_query(phi_j) over j = 1, ..., r. theta may hold learned rates a_j besides the network's parameters, as
 "inner.rates." and the name of a parameter, of a layer, or "all", "body" or "head"; a number, or one an inner step.
 """
@@ -11,13 +11,15 @@ from collections import namedtuple
 from functools import partial
 
 import torch
-from torch.func import grad, jvp
+from torch.func import grad, jvp, vjp
 
 Task = namedtuple("Task", "support_images support_labels query_images query_labels")
 """[S, C, H, W], [S], [S', C, H, W], [S'] of one task, or the same with a leading axis of T tasks."""
 
-Inner = namedtuple("Inner", "steps learning_rate adapt body head weights", defaults=("all", 0, 0, ()))
-"""r and a; which part adapts: all, body or head; a of these where it is another one (not 0); w_1, ..., w_r, or nothing."""
+Inner = namedtuple("Inner", "steps learning_rate adapt body head weights start decay",
+                   defaults=("all", 0, 0, (), lambda theta, task: theta, 0))
+"""r and a; which part adapts: all, body or head; a of these where it is another one (not 0); w_1, ..., w_r, or nothing;
+phi_0 as a function of theta without the rates and of the task; b, where L_support has b |phi|^2 / 2 more."""
 
 RATES = "inner.rates."
 
@@ -51,11 +53,17 @@ def per_step(theta, learned):
     return theta[learned].dim() == 1 and learned.removeprefix(RATES) not in theta
 
 
+def support_gradient(loss, inner, phi, task):
+    """grad L_support(phi), with weight decay."""
+    gradient = grad(loss)(phi, task.support_images, task.support_labels)
+    return {name: value + inner.decay * phi[name] for name, value in gradient.items()}
+
+
 def descent(loss, inner, theta, task):
     """[(phi_0, grad L_support(phi_0)), ..., (phi_r, None)]"""
-    phi, path = parameters(theta), []
+    phi, path = inner.start(parameters(theta), task), []
     for step in range(inner.steps):
-        gradient = grad(loss)(phi, task.support_images, task.support_labels)
+        gradient = support_gradient(loss, inner, phi, task)
         path.append((phi, gradient))
         phi = {name: phi[name] - rate(inner, theta, name, step) * gradient[name] for name in phi}
     return path + [(phi, None)]
@@ -68,7 +76,7 @@ def adapt(loss, inner, theta, task):
 
 def query_gradient(loss, inner, phi, step, task):
     """w_step grad L_query(phi_step); None where it does not count."""
-    if not inner.weights and step < inner.steps or step == 0:
+    if step < inner.steps and (step == 0 or not inner.weights):
         return None
     gradient = grad(loss)(phi, task.query_images, task.query_labels, task.support_images)
     weight = inner.weights[step - 1] if inner.weights else 1
@@ -76,7 +84,7 @@ def query_gradient(loss, inner, phi, step, task):
 
 
 def way_back(loss, inner, theta, task, product):
-    """v_0 and the rates' gradient of v_r = w_r grad L_query(phi_r) and
+    """(d phi_0 / d theta)^T v_0 and the rates' gradient of v_r = w_r grad L_query(phi_r) and
     v_j = v_{j+1} - product(phi_j, a_j v_{j+1}) + w_j grad L_query(phi_j)."""
     path = descent(loss, inner, theta, task)
     v = query_gradient(loss, inner, path[-1][0], inner.steps, task)
@@ -97,7 +105,8 @@ def way_back(loss, inner, theta, task, product):
         v = {name: v[name] - change[name] for name in v} if change is not None else v
         here = query_gradient(loss, inner, phi, step, task)
         v = {name: v[name] + here[name] for name in v} if here is not None else v
-    return v | rates
+    _, through_start = vjp(lambda theta: inner.start(theta, task), parameters(theta))
+    return through_start(v)[0] | rates
 
 
 def first_order(loss, inner, theta, task):
@@ -122,23 +131,23 @@ def reptile(loss, inner, theta, task):
     return {name: (theta[name] - phi[name]) / inner.learning_rate for name in theta}
 
 
-def kept_names(theta, base):
+def kept_names(phi, base):
     """The parameters whose second derivatives the base "head" or a number of blocks keeps: those of the head and of as
     many blocks before it. A block is the first number in its parameters' names."""
     def block(name):
         return math.inf if name.startswith("head.") else int(re.search(r"\d+", name)[0])
-    kept = sorted(set(map(block, parameters(theta))))[-1 - (0 if base == "head" else int(base)):]
-    return {name for name in parameters(theta) if block(name) in kept}
+    kept = sorted(set(map(block, phi)))[-1 - (0 if base == "head" else int(base)):]
+    return {name for name in phi if block(name) in kept}
 
 
 def partial_gradient(loss, inner, theta, task, base):
     """v_0 of v_r = grad L_query(phi_r), v_j = v_{j+1} - P H_j P a v_{j+1}, where P keeps the parameters of `base`."""
     if base == "first_order":
         return first_order(loss, inner, theta, task)
-    kept = kept_names(theta, base)
+    kept = kept_names(inner.start(parameters(theta), task), base)
     project = lambda v: {name: value if name in kept else torch.zeros_like(value) for name, value in v.items()}
-    support_gradient = lambda phi: grad(loss)(phi, task.support_images, task.support_labels)
-    return way_back(loss, inner, theta, task, lambda phi, v: project(jvp(support_gradient, (phi,), (project(v),))[1]))
+    gradient = lambda phi: support_gradient(loss, inner, phi, task)
+    return way_back(loss, inner, theta, task, lambda phi, v: project(jvp(gradient, (phi,), (project(v),))[1]))
 
 
 def ufo(loss, inner, theta, task, coin, q, base="first_order"):
@@ -150,7 +159,7 @@ def ufo(loss, inner, theta, task, coin, q, base="first_order"):
     return estimate
 
 
-ESTIMATORS = {"first_order": first_order, "exact": exact, "reptile": reptile, "ufo": ufo, "partial": partial_gradient}
+ESTIMATORS = {"first_order": first_order, "classifier": first_order, "exact": exact, "reptile": reptile, "ufo": ufo, "partial": partial_gradient}
 
 
 def task_gradients(estimator, loss, inner, theta, tasks, coins=(), q=1.0, base="first_order"):

@@ -20,7 +20,8 @@ class Conv4:
 
     Batch norm uses the statistics of the batch at hand (biased variance) or, with `support_statistics`, for query images
     those of the support images, which pass through the network beside them. The features are the spatial mean of the
-    last block where the head has a weight a filter, else its values, flattened in the order C, H, W.
+    last block where the head has a weight a filter, or there is no head and no pooling, else its values, flattened in the
+    order C, H, W.
     """
 
     stride: int = 2
@@ -30,13 +31,16 @@ class Conv4:
 
     def __call__(self, parameters, images, support=None):
         """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
+        return head(parameters, self.features(parameters, images, support))
+
+    def features(self, parameters, images, support=None):
+        """[S, D], what the head sees of the images."""
         x, first = beside(support if self.support_statistics else None, images)
         for i in range(count(parameters, "blocks.{}.conv.weight")):
             x = self.block(x, first, *(parameters[f"blocks.{i}.{part}"] for part in
                                        ("conv.weight", "conv.bias", "norm.weight", "norm.bias")))
-        averaged = parameters["head.weight"].shape[1] == x.shape[1]
-        features = (x.mean((2, 3)) if averaged else x.flatten(1))[first:]
-        return F.linear(features, parameters["head.weight"], parameters["head.bias"])
+        averaged = parameters["head.weight"].shape[1] == x.shape[1] if "head.weight" in parameters else not self.pool
+        return (x.mean((2, 3)) if averaged else x.flatten(1))[first:]
 
     def block(self, x, support, weight, bias, scale, shift):
         """Of x, whose first `support` images give batch norm its statistics, or all where that is 0."""
@@ -44,7 +48,7 @@ class Conv4:
         x = F.relu(batch_norm(x, support, scale, shift, self.batch_norm_eps))
         return F.max_pool2d(x, 2) if self.pool else x
 
-    def features(self, size, filters, blocks):
+    def width(self, size, filters, blocks):
         """D for square images of `size` pixels; kernels are odd, padding is k // 2."""
         for _ in range(blocks):
             size = (size - 1) // self.stride + 1
@@ -58,7 +62,7 @@ class Conv4:
             result[f"blocks.{i}.conv.weight"] = (filters, filters if i else channels, kernel, kernel)
             for part in ("conv.bias", "norm.weight", "norm.bias"):
                 result[f"blocks.{i}.{part}"] = (filters,)
-        result["head.weight"] = (ways, self.features(size, filters, blocks))
+        result["head.weight"] = (ways, self.width(size, filters, blocks))
         result["head.bias"] = (ways,)
         return result
 
@@ -69,10 +73,14 @@ class Mlp:
 
     def __call__(self, parameters, images, support=None):
         """Logits [S, N] of images [S, C, H, W], whatever the support images are."""
+        return head(parameters, self.features(parameters, images))
+
+    def features(self, parameters, images, support=None):
+        """[S, D], what the head sees of the images."""
         x = images.flatten(1)
         for i in range(count(parameters, "layers.{}.weight")):
             x = F.relu(F.linear(x, parameters[f"layers.{i}.weight"], parameters[f"layers.{i}.bias"]))
-        return F.linear(x, parameters["head.weight"], parameters["head.bias"])
+        return x
 
     def shapes(self, channels, size, hidden, ways):
         """The parameters' shapes by name, in the order of the network."""
@@ -98,10 +106,14 @@ class ResNet12:
 
     def __call__(self, parameters, images, support=None):
         """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
+        return head(parameters, self.features(parameters, images, support))
+
+    def features(self, parameters, images, support=None):
+        """[S, D], what the head sees of the images."""
         x, first = beside(support if self.support_statistics else None, images)
         for i in range(count(parameters, "layer{}.conv1.weight", 1)):
             x = self.block(x, first, parameters, f"layer{i + 1}.")
-        return F.linear(x.mean((2, 3))[first:], parameters["head.weight"], parameters["head.bias"])
+        return x.mean((2, 3))[first:]
 
     def block(self, x, support, parameters, prefix):
         y = x
@@ -130,6 +142,41 @@ class ResNet12:
             channels = width
         result["head.weight"], result["head.bias"] = (ways, channels), (ways,)
         return result
+
+
+def head(parameters, features):
+    """Logits [S, N] of features [S, D]."""
+    return F.linear(features, parameters["head.weight"], parameters["head.bias"])
+
+
+def prototype_start(network, ways):
+    """phi_0 whose head is 2 mu_c and -|mu_c|^2, mu_c the mean feature of class c (arXiv 1703.05175, equation 8)."""
+    def start(theta, task):
+        features = network.features(theta, task.support_images)
+        member = F.one_hot(task.support_labels, ways).to(features.dtype)
+        mu = member.T @ features / member.sum(0).unsqueeze(1)
+        return theta | {"head.weight": 2 * mu, "head.bias": -(mu * mu).sum(1)}
+    return start
+
+
+def shared_start(network, ways):
+    """phi_0 whose head has theta's one row for each class (arXiv 2106.16245)."""
+    rows = lambda value: value.repeat_interleave(ways, 0)
+    return lambda theta, task: theta | {name: rows(theta[name]) for name in ("head.weight", "head.bias")}
+
+
+def zero_start(network, ways):
+    """phi_0 whose head is 0."""
+    def start(theta, task):
+        features = network.features(theta, task.support_images)
+        return theta | {"head.weight": features.new_zeros(ways, features.shape[1]),
+                        "head.bias": features.new_zeros(ways)}
+    return start
+
+
+STARTS = {"linear": lambda network, ways: lambda theta, task: theta, "zero": zero_start, "shared": shared_start,
+          "prototype": prototype_start}
+"""What makes phi_0 of theta and the task, by model.head."""
 
 
 def batch_norm(x, support, scale, shift, eps):

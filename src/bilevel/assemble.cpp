@@ -8,7 +8,7 @@ namespace ufo::bilevel {
 
 void OuterPath::pass(int64_t j, const at::Tensor& phi) {
   const bool last = j + 1 == static_cast<int64_t>(phi_.size());
-  if (j == 0 || (!last && !weights_.defined())) {
+  if (!last && (j == 0 || !weights_.defined())) {
     return;
   }
   OuterGradient outer = problem_.outer_gradient(theta_, phi);
@@ -41,9 +41,9 @@ void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Ten
 at::Tensor assemble_first_order(const Problem& problem, const at::Tensor& theta, const OuterPath& outer,
                                 const std::vector<at::Tensor>& gradients, int64_t steps) {
   at::Tensor v, rates;
-  for (int64_t j = steps; j > 0; --j) {
+  for (int64_t j = steps; j >= 0; --j) {
     v = plus(v, outer.gradient(j));
-    if (!gradients.empty()) {
+    if (j > 0 && !gradients.empty()) {
       add_rates(problem, gradients[static_cast<size_t>(j - 1)], v, j - 1, rates);
     }
   }

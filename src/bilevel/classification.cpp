@@ -1,5 +1,7 @@
+#include "decayed_linearization.h"
 #include "feature_cache.h"
 #include "head_loss.h"
+#include "start.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -121,8 +123,11 @@ ClassificationProblem::ClassificationProblem(const Learner& learner, at::Tensor 
         " and " + c10::str(query_labels_.sizes()) + " for images " + c10::str(support_images_.sizes()) +
         " and " + c10::str(query_images_.sizes()));
   }
-  if (learner.body() > 0 && engine != Engine::autograd && network_.has_features(support_images_.options())) {
+  const bool by_hand = engine != Engine::autograd && network_.has_features(support_images_.options());
+  if (by_hand && (learner.body() > 0 || learner.head == nn::Head::prototype)) {
     support_features_ = std::make_shared<const FeatureCache>(learner, support_images_);
+  }
+  if (by_hand && learner.body() > 0) {
     query_features_ = std::make_shared<const FeatureCache>(learner, query_images_);
   }
 }
@@ -140,16 +145,21 @@ Schedule ClassificationProblem::schedule() const {
 }
 
 at::Tensor ClassificationProblem::initial(const at::Tensor& theta) const {
-  const at::Tensor start = learner_.initialisation(theta);
-  return Problem::initial(head_alone() ? start.slice(0, learner_.body()) : start);
+  const at::Tensor all = start().value(theta);
+  return head_alone() ? all.slice(1, learner_.body()) : all;
 }
 
-at::Tensor ClassificationProblem::initial_adjoint(const at::Tensor&, const at::Tensor& v) const {
-  return head_alone() ? at::constant_pad_nd(v, {learner_.body(), 0}) : v;
+at::Tensor ClassificationProblem::initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const {
+  return start().adjoint(theta, head_alone() ? at::constant_pad_nd(v, {learner_.body(), 0}) : v);
+}
+
+Start ClassificationProblem::start() const {
+  return {learner_, {support_images_, support_labels_, support_features_, engine_}};
 }
 
 at::Tensor ClassificationProblem::mixed_adjoint(const at::Tensor& theta, const at::Tensor& w) const {
-  return support_features_->at(theta)->adjoint(w);  // there are mixed products where the head alone adapts
+  // There are mixed products where the head alone adapts.
+  return start().of_body(support_features_->at(theta)->adjoint(w));
 }
 
 at::Tensor ClassificationProblem::rates(const at::Tensor& theta, int64_t j) const {
@@ -176,6 +186,17 @@ at::Tensor ClassificationProblem::parameters(const at::Tensor& theta, const at::
 std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta,
                                                                 const at::Tensor& phi,
                                                                 Products products) const {
+  auto loss = linearize_loss(theta, phi, products);
+  if (learner_.weight_decay == 0) {
+    return loss;
+  }
+  return std::make_unique<DecayedLinearization>(std::move(loss), phi, learner_.weight_decay, products,
+                                                head_alone() ? nullptr : &network_.layout());
+}
+
+std::unique_ptr<Linearization> ClassificationProblem::linearize_loss(const at::Tensor& theta,
+                                                                     const at::Tensor& phi,
+                                                                     Products products) const {
   if (head_alone()) {
     if (products.any() && !products.whole() && products.blocks() > 0) {
       throw std::invalid_argument(
@@ -228,7 +249,9 @@ OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, con
     if (head_alone()) {
       const auto tape = query_features_->at(theta);
       const HeadLoss loss(tape->features, phi, query_labels_);
-      return {.value = loss.value(), .phi = loss.by_head(), .theta = tape->adjoint(loss.by_features())};
+      return {.value = loss.value(),
+              .phi = loss.by_head(),
+              .theta = start().of_body(tape->adjoint(loss.by_features()))};
     }
     if (auto tape = network_.tape(phi, query_images_, query_labels_, nn::Derivatives::gradient)) {
       return {.value = {.loss = tape->loss, .accuracy = tape->accuracy}, .phi = tape->gradient, .theta = {}};
@@ -243,7 +266,7 @@ OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, con
       },
       theta, phi);
   if (outer.theta.defined()) {  // less the rates
-    outer.theta = outer.theta.narrow(1, 0, network_.layout().size());
+    outer.theta = outer.theta.narrow(1, 0, learner_.size());
   }
   return outer;
 }

@@ -20,6 +20,7 @@ struct EstimatorKind {
   bool outer_gradient;
   std::optional<Base> base;  ///< where the options leave it to the estimator; none: it has no base
   std::unique_ptr<Estimator> (*make)(const EstimatorOptions&, const InnerOptions&, const ProductCosts&);
+  bool classifier = false;
 };
 
 std::string partial_title(const EstimatorOptions& options) {
@@ -64,6 +65,13 @@ constexpr EstimatorKind kEstimators[] = {
      false,
      {},
      make_reptile},
+    {"classifier",
+     [](const EstimatorOptions&) -> std::string { return "Classifier"; },
+     Branch::first_order,
+     true,
+     {},
+     make_first_order,
+     true},
 };
 
 const EstimatorKind& kind_of(const EstimatorOptions& options) {
@@ -106,13 +114,20 @@ Coin make_coin(const EstimatorOptions& options, const Estimator& estimator) {
   return {options.q, options.q_minimum, BranchStatistics(costs, options.q_cost, options.q_decay)};
 }
 
-std::string method_name(const EstimatorOptions& options, const InnerOptions& inner) {
+std::string method_name(const EstimatorOptions& options, const InnerOptions& inner, nn::Head head) {
   const EstimatorKind& kind = kind_of(options);
+  if (kind.classifier) {
+    return head == nn::Head::zero ? "Logistic regression" : "Nearest class mean";
+  }
+  if (head == nn::Head::prototype && inner.steps == 0) {
+    return "ProtoNet";
+  }
   const bool sgd = inner.rates.learned && inner.rates.per == RatesPer::parameter;
-  const char* own = inner.adapt == Adapt::head   ? "ANIL"
-                    : inner.adapt == Adapt::body ? "BOIL"
-                    : sgd                        ? "Meta-SGD"
-                                                 : "";
+  const char* own = inner.adapt == Adapt::head    ? "ANIL"
+                    : inner.adapt == Adapt::body  ? "BOIL"
+                    : sgd                         ? "Meta-SGD"
+                    : head == nn::Head::prototype ? "ProtoMAML"
+                                                  : "";
   std::string name = kind.title(options);
   if (*own != '\0') {
     name = kind.branch == Branch::exact         ? own
@@ -122,10 +137,13 @@ std::string method_name(const EstimatorOptions& options, const InnerOptions& inn
   if (inner.rates.learned && !sgd) {
     name += inner.rates.per == RatesPer::layer_and_step ? " + LSLR" : " + learned rates";
   }
-  return name;
+  const bool said = head == nn::Head::linear || own == std::string_view("ProtoMAML");
+  return said ? name : name + " + " + word_of(head) + " head";
 }
 
 bool tosses_coins(const EstimatorOptions& options) { return kind_of(options).branch == Branch::by_coin; }
+
+bool trains_classifier(const EstimatorOptions& options) { return kind_of(options).classifier; }
 
 bool has_outer_gradient(const EstimatorOptions& options) { return kind_of(options).outer_gradient; }
 

@@ -24,6 +24,7 @@ class Trajectory {
         outer_(problem, theta, inner.steps) {
     const auto kept = back.memory == Memory::store_linearizations ? back.products : Products::none;
     phi_ = problem.initial(theta);
+    outer_.pass(0, phi_);
     for (int64_t j = 0; j < inner.steps; ++j) {
       auto linearization = problem.linearize(theta, phi_, kept);
       if (back.memory == Memory::store_parameters) {

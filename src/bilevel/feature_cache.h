@@ -18,7 +18,7 @@ class FeatureCache {
   std::shared_ptr<nn::FeatureTape> at(const at::Tensor& theta) const {
     std::lock_guard lock(mutex_);
     if (!tape_ || !theta_.is_same(theta) || version_ != theta._version()) {
-      const at::Tensor start = learner_.initialisation(theta.detach());
+      const at::Tensor start = learner_.with_body(theta.detach());
       tape_ = learner_.network.features(start.unsqueeze(0).expand({images_.size(0), start.size(0)}), images_);
       theta_ = theta;
       version_ = theta._version();

@@ -28,6 +28,7 @@ TaskGradients first_order_gradient(const Problem& problem, const at::Tensor& the
   OuterPath outer(problem, theta, inner.steps);
   std::vector<at::Tensor> gradients;
   at::Tensor phi = problem.initial(theta);
+  outer.pass(0, phi);
   for (int64_t j = 0; j < inner.steps; ++j) {
     phi = inner_step(problem, theta, phi, inner, j, problem.learned_rates() > 0 ? &gradients : nullptr);
     outer.pass(j + 1, phi);

@@ -17,7 +17,8 @@ class Reptile final : public Estimator {
 
   TaskGradients estimate(const Problem& problem, const at::Tensor& theta, const ExactTasks&) const override {
     const at::Tensor phi = adapt(problem, theta, inner_, inner_.steps);
-    return {.gradient = (problem.initial(theta) - phi) / inner_.learning_rate,
+    const at::Tensor sum = (problem.initial(theta) - phi) / inner_.learning_rate;
+    return {.gradient = problem.initial_adjoint(theta, sum),
             .outer = problem.outer_value(theta, phi),
             .gradient_calls = problem.tasks() * inner_.steps};
   }

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include <ufo/base/error.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/config.h>
 
@@ -89,6 +90,10 @@ void print_readably(const Advice& advice) {
 
 int print_advice(const AdviseArguments& arguments) {
   const train::Workspace workspace(run::load_config(arguments.config, arguments.assignments));
+  if (workspace.options().inner.steps == 0) {
+    throw ConfigError(
+        "advise: need at least 1 inner step, got inner.steps 0: without one all estimators give the same gradient");
+  }
   const run::Checkpoint start = train::checkpoint_or_initial(workspace, arguments.checkpoint);
   const Advice advice = advise(workspace, start.parameters.to(workspace.device()), arguments.tasks);
   if (arguments.json) {

@@ -188,7 +188,9 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const auto costs = workspace.network().multiply_adds(workspace.input());
   const int64_t support = options.episode.ways * options.episode.shots,
                 query = options.episode.ways * options.episode.queries;
-  const bool together = workspace.network().batch_norm_mode() == nn::BatchNorm::support;
+  // Through the support statistics, or a prototype, the outer gradient passes the support images too.
+  const bool together = workspace.network().batch_norm_mode() == nn::BatchNorm::support ||
+                        workspace.learner().head == nn::Head::prototype;
   const auto base = bilevel::base_of(options.meta_gradient);
   const bool stops = base && base->second_order();
   const double operations = step_operations(
@@ -204,7 +206,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const auto facts =
       run::provenance_of_program(options.seed, workspace.device(), train::hardware_name(workspace.device()));
   return {
-      {"method", bilevel::method_name(options.meta_gradient, options.inner)},
+      {"method", bilevel::method_name(options.meta_gradient, options.inner, options.model.head)},
       {"steps", steps},
       {"milliseconds_per_step", median},
       {"milliseconds_min", times.front()},

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/safetensors.h>
 #include <ufo/nn/head.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/config.h>
@@ -38,20 +39,42 @@ at::Device prepare_device(const ClassifierSource& source, const run::RunOptions&
   return train::find_device(*device);
 }
 
+/// The layout of the run's theta.
+nn::Layout layout_of_training(const Classifier& classifier, const bilevel::Learner& learner) {
+  if (!learner.fixes_ways()) {
+    return learner.layout();
+  }
+  const run::RunOptions& options = classifier.adapted.options;
+  const auto trained =
+      run::make_network(options, static_cast<int64_t>(classifier.form.mean.size()), options.episode.ways);
+  return bilevel::Learner(*trained, options.inner, at::kFloat, options.model.head).layout();
+}
+
+/// The rows of the head of a classifier of all training classes, which is no part of what predicts; else 0.
+int64_t unused_rows(const run::RunOptions& options, const std::filesystem::path& checkpoint) {
+  if (!bilevel::trains_classifier(options.meta_gradient)) {
+    return 0;
+  }
+  const auto tensors = load_safetensors(checkpoint).tensors;
+  const auto bias = tensors.find("head.bias");
+  if (bias == tensors.end() || bias->second.dim() != 1) {
+    throw DataError(checkpoint.string() + ": need the head of a classifier as head.bias, found none");
+  }
+  return bias->second.size(0);
+}
+
 /// The run's parameters for `learner`, of the classifier's network, which are to take `steps` inner steps,
 /// and remarks on them.
 at::Tensor load_parameters(Classifier& classifier, const bilevel::Learner& learner,
                            const std::filesystem::path& checkpoint, int64_t steps) {
   const run::RunOptions& options = classifier.adapted.options;
   const auto ways = static_cast<int64_t>(classifier.adapted.class_names.size());
-  const auto trained =
-      run::make_network(options, static_cast<int64_t>(classifier.form.mean.size()), options.episode.ways);
-  const nn::Layout layout = bilevel::Learner(*trained, options.inner, at::kFloat).layout();
+  const nn::Layout layout = layout_of_training(classifier, learner);
   const auto loaded = run::load_checkpoint(checkpoint, layout);
   classifier.remarks.push_back("adapting the parameters of outer step " + std::to_string(loaded.step) +
                                " to " + std::to_string(ways) + " classes by " + std::to_string(steps) +
                                " inner steps");
-  if (ways == options.episode.ways) {
+  if (!learner.fixes_ways() || ways == options.episode.ways) {
     return loaded.parameters;
   }
   std::string remark = "the run was trained for " + std::to_string(options.episode.ways) +
@@ -80,10 +103,15 @@ Classifier adapt(const ClassifierSource& source) {
   adapted.support_pixels = support.images.pixels;
   classifier.remarks = lines_of_not_taken("--support", support.images);
   classifier.network = run::make_network(adapted);
-  const bilevel::Learner learner(*classifier.network, adapted.options.inner, device);
-  const int64_t steps = source.steps == 0 ? adapted.options.evaluation.inner_steps : source.steps;
-  const at::Tensor theta =
-      load_parameters(classifier, learner, run.find_checkpoint(source.checkpoint), steps);
+  const auto checkpoint = run.find_checkpoint(source.checkpoint);
+  const bilevel::Learner learner(*classifier.network, adapted.options.inner, device,
+                                 adapted.options.model.head, unused_rows(adapted.options, checkpoint));
+  const int64_t steps = source.steps.value_or(adapted.options.evaluation.inner_steps);
+  if (steps == 0 && learner.head != nn::Head::prototype) {
+    throw ConfigError("predict: --steps: need at least 1 where model.head is " + word_of(learner.head) +
+                      ", got 0");
+  }
+  const at::Tensor theta = load_parameters(classifier, learner, checkpoint, steps);
   classifier.predictor = std::make_unique<train::Predictor>(
       learner, theta.to(device), data::values_of(adapted.support_pixels, classifier.form), support.labels,
       bilevel::InnerOptions{.steps = steps, .learning_rate = adapted.options.inner.learning_rate},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,8 @@ namespace ufo::cli {
 /// Where a classifier comes from: a run and a support set, or a file of one that was adapted before.
 struct ClassifierSource {
   std::string run, support, checkpoint = "best", device;
-  std::string adapted;  ///< "": adapt `run` to `support`
-  int64_t steps = 0;    ///< inner steps; 0: as the config says
+  std::string adapted;           ///< "": adapt `run` to `support`
+  std::optional<int64_t> steps;  ///< inner steps; none: as the config says
   data::BadImages bad_images = data::BadImages::refuse;
 };
 

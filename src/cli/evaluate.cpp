@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
@@ -21,9 +22,10 @@ namespace ufo::cli {
 namespace {
 
 struct EvaluateArguments {
-  std::string program, run, checkpoint = "best", split = "test", device, data_root;
-  int64_t tasks = 0, steps = 0, queries = 0;  ///< 0: as the config says
-  int64_t ensemble = 0;                       ///< checkpoints evaluated together; 0: one alone
+  std::string program, run, checkpoint = "best", split = "test", device, data_root, head;
+  int64_t tasks = 0, ways = 0, queries = 0;  ///< 0: as the config says
+  std::optional<int64_t> steps;              ///< none: likewise
+  int64_t ensemble = 0;                      ///< checkpoints evaluated together; 0: one alone
   int64_t seed = run::kEvaluationSeed;
   bool changed_data = false;
 };
@@ -36,8 +38,15 @@ run::Config config_of(const EvaluateArguments& arguments, const run::RunDirector
   if (arguments.tasks != 0) {
     assign("evaluation.tasks", arguments.tasks);
   }
-  if (arguments.steps != 0) {
-    assign("evaluation.inner_steps", arguments.steps);
+  if (arguments.steps) {
+    assign("evaluation.inner_steps", *arguments.steps);
+  }
+  if (arguments.ways != 0) {
+    assign("evaluation.ways", arguments.ways);
+  }
+  if (!arguments.head.empty()) {
+    assign("evaluation.head", arguments.head);
+    assign("validation.every", 0);  // its inner steps are for the head of the training
   }
   if (arguments.queries != 0) {
     assign("evaluation.queries", arguments.queries);
@@ -82,16 +91,16 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
     steps.push_back(checkpoint.step);
   }
   const auto sampler = workspace.evaluation_sampler(static_cast<uint64_t>(arguments.seed));
+  const bilevel::Learner& learner = workspace.evaluation_learner();
   const train::EvaluationRequest request{
       .split = data::parse_split(arguments.split),
       .tasks = options.evaluation.tasks,
       .inner = {.steps = options.evaluation.inner_steps, .learning_rate = options.inner.learning_rate},
       .engine = workspace.engine(),
       .should_stop = [] { return train::SignalWatch::received() != 0; }};
-  auto result =
-      run::summarize(arguments.ensemble == 0
-                         ? train::evaluate_episodes(workspace.learner(), members.front(), sampler, request)
-                         : train::evaluate_ensemble(workspace.learner(), members, sampler, request));
+  auto result = run::summarize(arguments.ensemble == 0
+                                   ? train::evaluate_episodes(learner, members.front(), sampler, request)
+                                   : train::evaluate_ensemble(learner, members, sampler, request));
   result.split = arguments.split;
   result.estimator = options.meta_gradient.estimator;
   result.checkpoint = arguments.checkpoint;
@@ -102,12 +111,13 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
   }
   result.seed = static_cast<uint64_t>(arguments.seed);
   result.tasks = request.tasks;
-  result.ways = options.episode.ways;
+  result.ways = options.evaluation_ways();
   result.shots = options.episode.shots;
   result.queries = options.evaluation.queries;
   result.inner_steps = request.inner.steps;
   result.inner_learning_rate = request.inner.learning_rate;
   result.batch_norm = workspace.network().batch_norm_mode();
+  result.head = learner.head;
   result.notes = workspace.dataset().notes;
   return result;
 }
@@ -126,12 +136,11 @@ std::string subject_of(const run::EvaluationResult& result, const std::filesyste
 
 void print_result(const run::EvaluationResult& result, const run::RunOptions& options,
                   const std::filesystem::path& first) {
-  std::printf(
-      "%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
-      run::evaluated_name(bilevel::method_name(options.meta_gradient, options.inner), result.ensemble.size())
-          .c_str(),
-      static_cast<long long>(result.ways), static_cast<long long>(result.shots), options.dataset.name.c_str(),
-      result.split.c_str(), 100 * result.accuracy(), 100 * result.interval());
+  std::printf("%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
+              run::evaluated_name(run::method_of(options, result), result.ensemble.size()).c_str(),
+              static_cast<long long>(result.ways), static_cast<long long>(result.shots),
+              options.dataset.name.c_str(), result.split.c_str(), 100 * result.accuracy(),
+              100 * result.interval());
   using enum nn::BatchNorm;
   const std::map<nn::BatchNorm, const char*> modes = {
       {batch, "transductive (batch statistics of the query images)"},
@@ -174,7 +183,7 @@ int evaluate(const EvaluateArguments& arguments) {
   }
   print_result(result, workspace.options(), checkpoints.front());
   std::fflush(stdout);  // the result is shown even where it cannot be kept
-  const auto defaults = run::load_config(run.config_file()).options.evaluation;
+  const auto defaults = run::load_config(run.config_file()).options;
   const auto file = run.evaluation_file(split, run::settings_of(result, defaults));
   run.check_in_place();
   std::error_code ignored;  // the write itself tells what is wrong
@@ -211,7 +220,19 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->check(CLI::Range(2, 1 << 30));
   command
       ->add_option("--steps", arguments->steps, "inner steps (default: the config's evaluation.inner_steps)")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(CLI::Range(0, 1 << 20));
+  command
+      ->add_option(
+          "--ways", arguments->ways,
+          "classes of an episode (default: the config's evaluation.ways); others than those of training need "
+          "a model.head that is not linear")
+      ->check(CLI::Range(2, 1 << 20));
+  command
+      ->add_option(
+          "--head", arguments->head,
+          "what the head begins as: prototype (with --steps 0 the nearest class mean) or zero, in place of the "
+          "trained one (default: the config's evaluation.head)")
+      ->check(CLI::IsMember({"as_trained", "zero", "prototype"}));
   command
       ->add_option("--queries", arguments->queries,
                    "query images a class (default: the config's evaluation.queries)")

@@ -37,6 +37,7 @@ std::string list_of(const at::Tensor& numbers) {
 
 /// All that a reader needs to build the network and the estimate again, beside the tensors.
 std::map<std::string, std::string> describe_gradient(const run::RunOptions& options,
+                                                     const bilevel::Learner& learner,
                                                      const bilevel::Coins& coins,
                                                      const at::Tensor& outer_weights) {
   run::Json tossed = run::Json::array();
@@ -56,8 +57,10 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
       {"inner_rate_body", run::Json(options.inner.rates.body).dump()},
       {"inner_rate_head", run::Json(options.inner.rates.head).dump()},
       {"outer_weights", list_of(outer_weights)},
+      {"inner_weight_decay", run::Json(options.inner.weight_decay).dump()},
+      {"head", word_of(learner.head)},
       {"model", options.model.name},
-      {"ways", std::to_string(options.episode.ways)}};
+      {"ways", std::to_string(learner.ways())}};
   metadata.merge(nn::facts_of(options.model));
   return metadata;
 }
@@ -99,7 +102,7 @@ int gradient(const GradientArguments& arguments) {
                               {"support_labels", batch.support_labels},
                               {"query_images", batch.query_images.to(dtype)},
                               {"query_labels", batch.query_labels}},
-                  .metadata = describe_gradient(options, coins, weights)};
+                  .metadata = describe_gradient(options, workspace.learner(), coins, weights)};
   add_named(file, "theta.", layout, theta);
   add_named(file, "gradient.", layout, result.gradient);
   add_named(file, "task_gradient.", layout, result.task_gradients);

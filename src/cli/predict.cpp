@@ -186,7 +186,7 @@ void add_predict(CLI::App& app, Action& action) {
   CLI::Option* steps =
       command
           ->add_option("--steps", source.steps, "inner steps (default: the config's evaluation.inner_steps)")
-          ->check(CLI::Range(1, 1 << 20));
+          ->check(CLI::Range(0, 1 << 20));
   command
       ->add_option("--adapted", source.adapted,
                    "file that --save-adapted wrote, in place of RUN and --support: nothing is adapted again")

@@ -88,11 +88,11 @@ at::Tensor one_graph_gradient(const bilevel::Learner& learner, const episode::Ep
              query_labels = batch.query_labels.to(theta.device());
   const nn::Network& network = learner.network;
   const auto rates = learner.to(theta.options()).rates;
-  const at::Tensor start = learner.initialisation(leaf);
-  at::Tensor phi = start.unsqueeze(0).expand({support_images.size(0), start.size(0)});
+  at::Tensor phi = learner.start(leaf, support_images, support_labels);
   for (int64_t step = 0; step < inner.steps; ++step) {
     const auto loss = bilevel::cross_entropy(network.logits(phi, support_images), support_labels).sum();
-    const at::Tensor gradient = torch::autograd::grad({loss}, {phi}, {}, true, true)[0];
+    const at::Tensor gradient =
+        torch::autograd::grad({loss}, {phi}, {}, true, true)[0] + learner.weight_decay * phi;
     phi = phi - (rates->uniform() ? inner.learning_rate * gradient : rates->of_step(leaf, step) * gradient);
   }
   const at::Tensor logits = network.query_logits(phi, query_images, support_images);

@@ -60,7 +60,9 @@ std::string facts_table(const std::vector<run::RunRecord>& runs) {
   using Fact = std::function<std::string(const run::RunRecord&)>;
   const std::vector<std::pair<const char*, Fact>> facts = {
       {"method",
-       [](const auto& run) { return bilevel::method_name(run.options.meta_gradient, run.options.inner); }},
+       [](const auto& run) {
+         return bilevel::method_name(run.options.meta_gradient, run.options.inner, run.options.model.head);
+       }},
       {"setting", setting_text},
       {"query images a class", [](const auto& run) { return grouped(run.options.episode.queries); }},
       {"network", [](const auto& run) { return nn::title_of(run.options.model); }},

@@ -17,8 +17,9 @@ std::string heading(const std::vector<run::RunRecord>& runs) {
   });
   const std::string setting = one_setting ? setting_text(runs.front()) : "several settings";
   if (runs.size() == 1) {
-    return bilevel::method_name(runs.front().options.meta_gradient, runs.front().options.inner) + ", " +
-           setting;
+    return bilevel::method_name(runs.front().options.meta_gradient, runs.front().options.inner,
+                                runs.front().options.model.head) +
+           ", " + setting;
   }
   return std::to_string(runs.size()) + " runs, " + setting;
 }

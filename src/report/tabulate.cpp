@@ -78,7 +78,7 @@ TableRow make_row(const run::RunRecord& run) {
                .name = run.name,
                .settings = run.settings,
                .dataset = options.dataset.name + " (" + options.dataset.split + ")",
-               .method = bilevel::method_name(options.meta_gradient, options.inner),
+               .method = run::method_of(options, result),
                .ensemble = result.ensemble.size(),
                .ways = result.ways,
                .shots = result.shots,

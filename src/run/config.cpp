@@ -69,9 +69,59 @@ std::string dataset_name(const Json& json, const std::string& otherwise) {
   return name.is_string() ? name.get<std::string>() : otherwise;
 }
 
+/// Without an inner step only a prototype tells classes apart.
+void check_steps(const char* path, int64_t steps, nn::Head head) {
+  if (steps == 0 && head != nn::Head::prototype) {
+    throw ConfigError("config: " + std::string(path) + ": need at least 1 where the head is " +
+                      word_of(head) + ", got 0: only a prototype tells classes apart without an inner step");
+  }
+}
+
+/// A classifier of all training classes takes no inner step, and its head has no part in its evaluation.
+void check_classifier(const RunOptions& options) {
+  const auto refuse = [](const std::string& need, const std::string& got) {
+    throw ConfigError("config: " + need + " where meta_gradient.estimator is classifier, got " + got);
+  };
+  if (options.inner.steps != 0) {
+    refuse("inner.steps: need 0", std::to_string(options.inner.steps));
+  }
+  if (options.inner.rates.learned) {
+    refuse("inner.rates.learned: need false", "true");
+  }
+  if (options.model.head != nn::Head::prototype && options.model.head != nn::Head::zero) {
+    refuse("model.head: need prototype or zero", word_of(options.model.head));
+  }
+}
+
+void check_methods(const RunOptions& options) {
+  if (bilevel::trains_classifier(options.meta_gradient)) {
+    check_classifier(options);
+  } else {
+    check_steps("inner.steps", options.inner.steps, options.model.head);
+  }
+  if (options.validation.every > 0) {
+    check_steps("validation.inner_steps", options.validation.inner_steps, options.evaluation_head());
+  }
+  check_steps("evaluation.inner_steps", options.evaluation.inner_steps, options.evaluation_head());
+  if (options.evaluation.ways == 1) {
+    throw ConfigError("config: evaluation.ways: need 0 or at least 2, got 1");
+  }
+  if (options.inner.steps == 0 && options.outer.multi_step_loss > 0) {
+    throw ConfigError("config: outer.multi_step_loss: need 0 where inner.steps is 0, got " +
+                      std::to_string(options.outer.multi_step_loss));
+  }
+  if (options.model.head == nn::Head::prototype && !bilevel::has_outer_gradient(options.meta_gradient)) {
+    throw ConfigError(
+        "config: meta_gradient.estimator: need one with a gradient of the outer objective where model.head is "
+        "prototype, got " +
+        options.meta_gradient.estimator);
+  }
+}
+
 /// What concerns more than one option.
 void check_together(const RunOptions& options) {
   data::check_dataset_options(options.dataset, "config: dataset");
+  check_methods(options);
 }
 
 void collect_differences(const Json& before, const Json& now, const std::string& path,

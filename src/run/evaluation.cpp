@@ -46,7 +46,8 @@ EvaluationResult summarize(const EpisodeCurves& curves) {
   return result;
 }
 
-std::string settings_of(const EvaluationResult& result, const EvaluationOptions& defaults) {
+std::string settings_of(const EvaluationResult& result, const RunOptions& config) {
+  const EvaluationOptions& defaults = config.evaluation;
   std::string settings;
   const auto add = [&](const std::string& name) { settings += (settings.empty() ? "" : "_") + name; };
   const auto add_number = [&](const char* name, auto value, auto usual) {
@@ -57,6 +58,10 @@ std::string settings_of(const EvaluationResult& result, const EvaluationOptions&
   add_number("tasks", result.tasks, defaults.tasks);
   add_number("steps", result.inner_steps, defaults.inner_steps);
   add_number("queries", result.queries, defaults.queries);
+  add_number("ways", result.ways, config.evaluation_ways());
+  if (result.head != config.evaluation_head()) {
+    add(word_of(result.head));
+  }
   add_number("seed", result.seed, kEvaluationSeed);
   add_number("ensemble", result.ensemble.size(), size_t{0});
   if (result.ensemble.empty() && result.checkpoint == "last") {
@@ -68,6 +73,15 @@ std::string settings_of(const EvaluationResult& result, const EvaluationOptions&
     add("checkpoint" + checksum.text());
   }
   return settings;
+}
+
+std::string method_of(const RunOptions& config, const EvaluationResult& result) {
+  const nn::Head trained = config.model.head;
+  if (result.head == trained || bilevel::trains_classifier(config.meta_gradient)) {
+    return bilevel::method_name(config.meta_gradient, config.inner, result.head);
+  }
+  return bilevel::method_name(config.meta_gradient, config.inner, trained) + ", evaluated with a " +
+         word_of(result.head) + " head";
 }
 
 bool same_episodes(const EvaluationResult& a, const EvaluationResult& b) {

@@ -14,7 +14,7 @@ namespace ufo::run {
 namespace {
 
 /// Fields that older files lack; the default of each is what held for these.
-constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble"};
+constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble", "head"};
 
 /// Every field by its name in the file, with what it may be, for writing and for reading.
 template <class Result, class Visitor>
@@ -33,6 +33,7 @@ void visit(Result& result, Visitor&& field) {
   field("inner_steps", result.inner_steps, count);
   field("inner_learning_rate", result.inner_learning_rate, at_least(0));
   field("batch_norm", result.batch_norm, one_of_words<nn::BatchNorm>());
+  field("head", result.head, one_of_words<nn::Head>());
   field("accuracy_after_step", result.accuracy_after_step, share);
   field("interval_after_step", result.interval_after_step, at_least(0));
   field("loss_after_step", result.loss_after_step, at_least(0));

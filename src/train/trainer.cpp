@@ -187,8 +187,8 @@ class Run {
         }};
     run::EpisodeCurves curves;
     try {
-      curves = evaluate_episodes(parts_.learner, state_.parameters, parts_.validation_sampler, request,
-                                 parts_.communicator);
+      curves = evaluate_episodes(parts_.validation_learner ? *parts_.validation_learner : parts_.learner,
+                                 state_.parameters, parts_.validation_sampler, request, parts_.communicator);
     } catch (const EvaluationStopped&) {
       return false;
     }

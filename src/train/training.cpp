@@ -15,9 +15,12 @@ namespace {
 /// written.
 void check_parts(const Workspace& workspace, const TrainingRequest& request) {
   workspace.training_sampler().check(data::Split::train);
-  const auto validation = workspace.evaluation_sampler(run::kEvaluationSeed);
+  const auto evaluation = workspace.evaluation_sampler(run::kEvaluationSeed);
   if (workspace.options().validation.every > 0) {
-    validation.check(data::Split::validation);
+    evaluation.check(data::Split::validation);
+  }
+  if (!workspace.dataset().of(data::Split::test).empty()) {
+    evaluation.check(data::Split::test);
   }
   workspace.make_estimator();
   checkpoint_or_initial(workspace, request.initialise);
@@ -48,7 +51,8 @@ TrainingEnd run_training(OpenRun* run, const Workspace& workspace, Communicator&
                          },
                      .breaks_off_validation = [] { return SignalWatch::received() != 0; },
                      .communicator = communicator,
-                     .make_graph_pool = graph_pool_maker(workspace.device())};
+                     .make_graph_pool = graph_pool_maker(workspace.device()),
+                     .validation_learner = &workspace.evaluation_learner()};
   if (run != nullptr) {
     parts.sinks = {&run->metrics, &run->tensorboard, &run->progress};
     parts.last = run->directory.last_checkpoint();

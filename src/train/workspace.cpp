@@ -36,19 +36,50 @@ Workspace::Workspace(const run::Config& config, int64_t local_rank)
     : options_(config.options),
       device_(find_device(options_.device, local_rank)),
       dataset_(load(config)),
-      input_(input_shape(dataset_, options_.episode.ways)),
+      input_(input_shape(dataset_, training_classes())),
       network_(nn::make_network(options_.model, input_)),
-      learner_(*network_, options_.inner, device_) {
+      learner_(trains_classifier()
+                   ? bilevel::Learner(*network_)
+                   : bilevel::Learner(*network_, options_.inner, device_, options_.model.head)) {
   share_threads(device_);
   set_precision(options_.precision);
+  const bool as_in_training = options_.evaluation_ways() == options_.episode.ways &&
+                              options_.evaluation_head() == options_.model.head && !trains_classifier();
+  if (!as_in_training) {
+    make_evaluation_learner();
+  }
+}
+
+bool Workspace::trains_classifier() const { return bilevel::trains_classifier(options_.meta_gradient); }
+
+int64_t Workspace::training_classes() const {
+  return trains_classifier() ? static_cast<int64_t>(dataset_.of(data::Split::train).size())
+                             : options_.episode.ways;
+}
+
+void Workspace::make_evaluation_learner() {
+  nn::InputShape input = input_;
+  input.ways = options_.evaluation_ways();
+  evaluation_network_ = nn::make_network(options_.model, input);
+  evaluation_learner_.emplace(*evaluation_network_, options_.inner, device_, options_.evaluation_head(),
+                              learner_.head_rows());
+  if (input.ways != options_.episode.ways && evaluation_learner_->fixes_ways()) {
+    throw ConfigError(
+        "evaluation.ways: need the " + std::to_string(options_.episode.ways) + " of episode.ways where " +
+        (evaluation_learner_->head == nn::Head::linear ? "model.head is linear, with a learned row a class"
+                                                       : "inner.rates.per is parameter") +
+        ", got " + std::to_string(input.ways));
+  }
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {
-  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed), options_.augmentation};
+  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed), options_.augmentation,
+          trains_classifier() ? episode::Labels::of_split : episode::Labels::of_episode};
 }
 
 episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
   episode::EpisodeOptions episode = options_.episode;
+  episode.ways = options_.evaluation_ways();
   episode.queries = options_.evaluation.queries;
   return {dataset_, episode, seed};
 }

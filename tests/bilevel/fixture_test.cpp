@@ -50,6 +50,8 @@ class Fixture {
     read("batch_norm_eps", [&](const std::string& value) { model.batch_norm_eps = std::stod(value); });
     read("hidden", [&](const std::string& value) { model.hidden = numbers<int64_t>(value); });
     read("widths", [&](const std::string& value) { model.widths = numbers<int64_t>(value); });
+    read("head", [&](const std::string& value) { model.head = *value_of<nn::Head>(value); });
+    head = model.head;
     network = nn::make_network(model, {.channels = images.size(2),
                                        .height = images.size(3),
                                        .width = images.size(4),
@@ -65,11 +67,14 @@ class Fixture {
     if (const std::string adapt = optional("inner_adapt"); !adapt.empty()) {
       options.adapt = *value_of<Adapt>(adapt);
     }
+    if (const std::string decay = optional("inner_weight_decay"); !decay.empty()) {
+      options.weight_decay = std::stod(decay);
+    }
     return options;
   }
 
   ClassificationProblem problem(Engine engine, at::ScalarType dtype) const {
-    ClassificationProblem problem(Learner(*network, inner(), dtype), tensor("support_images").to(dtype),
+    ClassificationProblem problem(learner(dtype), tensor("support_images").to(dtype),
                                   tensor("support_labels"), tensor("query_images").to(dtype),
                                   tensor("query_labels"), engine);
     if (const auto weights = numbers<double>(optional("outer_weights")); !weights.empty()) {
@@ -88,7 +93,7 @@ class Fixture {
   /// "theta." or "gradient." or "task_gradient." tensors as one flat tensor.
   at::Tensor flat(const std::string& prefix) const {
     std::vector<at::Tensor> tensors;
-    const nn::Layout layout = Learner(*network, inner(), at::kDouble).layout();
+    const nn::Layout layout = learner(at::kDouble).layout();
     for (const auto& entry : layout.entries()) {
       tensors.push_back(tensor(prefix + entry.name));
     }
@@ -112,7 +117,10 @@ class Fixture {
   /// "" where the file lacks it.
   std::string optional(const std::string& key) const { return file_.metadata.contains(key) ? text(key) : ""; }
 
+  Learner learner(at::ScalarType dtype) const { return {*network, inner(), dtype, head}; }
+
   std::unique_ptr<nn::Network> network;
+  nn::Head head = nn::Head::linear;
 
  private:
   at::Tensor tensor(const std::string& name) const { return file_.tensors.at(name); }

@@ -1,3 +1,4 @@
+#include "central_difference.h"
 #include "random_problem.h"
 
 #include <gmock/gmock.h>
@@ -25,24 +26,6 @@ std::string name_of(const InnerOptions& inner) {
   return word_of(inner.rates.per) + " " + word_of(inner.adapt);
 }
 
-double objective(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner) {
-  return problem.outer_value(theta, adapt(problem, theta, inner, inner.steps)).loss.mean().item<double>();
-}
-
-/// The derivative along `direction` [S], by the better of two central differences: a rectifier may flip.
-double difference(const Problem& problem, const at::Tensor& theta, const at::Tensor& direction,
-                  const InnerOptions& inner, double expected) {
-  double best = std::numeric_limits<double>::infinity();
-  for (const double h : {1e-5, 1e-6}) {
-    const double rise =
-        objective(problem, theta + h * direction, inner) - objective(problem, theta - h * direction, inner);
-    if (std::abs(rise / (2 * h) - expected) < std::abs(best - expected)) {
-      best = rise / (2 * h);
-    }
-  }
-  return best;
-}
-
 TEST(InnerRates, HaveTheExactGradientOfCentralDifferences) {
   for (const auto& model : kModels) {
     for (const RatesPer per : kAllRates) {
@@ -60,7 +43,7 @@ TEST(InnerRates, HaveTheExactGradientOfCentralDifferences) {
         const at::Tensor along_all = random_normal(random.theta.sizes(), 8) / random.theta.norm();
         for (const at::Tensor& direction : {along_rates, along_all}) {
           const double expected = gradient.dot(direction).item<double>();
-          EXPECT_NEAR(difference(*random.problem, random.theta, direction, inner, expected), expected,
+          EXPECT_NEAR(central_difference(*random.problem, random.theta, direction, inner, expected), expected,
                       1e-6 * std::max(std::abs(expected), 0.01))
               << model.name << " " << name_of(inner);
         }

@@ -39,7 +39,7 @@ struct RandomProblem {
   explicit RandomProblem(const RandomProblemOptions& o) {
     network = nn::make_network(
         o.model, {.channels = o.channels, .height = o.height, .width = o.width, .ways = o.ways});
-    const Learner learner(*network, o.inner, o.dtype);
+    const Learner learner(*network, o.inner, o.dtype, o.model.head);
     // Noise on the initialisation moves the parameters of batch norm off 1 and 0, and learned rates apart.
     theta = learner.initial(1).to(at::kDouble);
     theta = (theta + 0.1 * random_normal(theta.sizes(), 2)).to(o.dtype);

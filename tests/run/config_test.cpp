@@ -82,8 +82,8 @@ TEST(Config, NamesNeedAndValueOfAWrongType) {
 }
 
 TEST(Config, NamesTheRangeOfAValueOutOfIt) {
-  EXPECT_EQ(refusal(R"({"inner": {"steps": 0}})"),
-            "config: inner.steps in FILE: need at least 1 and at most 1048576, got 0");
+  EXPECT_EQ(refusal(R"({"inner": {"steps": -1}})"),
+            "config: inner.steps in FILE: need at least 0 and at most 1048576, got -1");
   EXPECT_EQ(refusal(R"({"meta_gradient": {"q": 0}})"),
             "config: meta_gradient.q in FILE: need above 0 and at most 1, got 0");
   EXPECT_EQ(refusal(R"({"meta_gradient": {"q": 1.5}})"),
@@ -284,6 +284,31 @@ TEST(Config, EveryConfigOfTheRepositoryIsAcceptedAndFindsOmniglot) {
     }
   }
   EXPECT_GE(count, 29);
+}
+
+TEST(Config, TakesNoInnerStepsWhereTheHeadIsAPrototypeAlone) {
+  const std::string reason =
+      ": need at least 1 where the head is linear, got 0: only a prototype tells classes apart without an inner "
+      "step";
+  EXPECT_EQ(refusal(R"({"inner": {"steps": 0}})"), "config: inner.steps" + reason);
+  EXPECT_EQ(refusal(R"({"validation": {"inner_steps": 0}})"), "config: validation.inner_steps" + reason);
+  EXPECT_EQ(refusal(R"({"evaluation": {"inner_steps": 0}})"), "config: evaluation.inner_steps" + reason);
+  EXPECT_EQ(refusal(R"({"model": {"head": "prototype"}, "inner": {"steps": 0}})"), "");
+  EXPECT_EQ(refusal(R"({"evaluation": {"inner_steps": 0, "head": "prototype"}, "validation": {"every": 0}})"), "");
+  EXPECT_EQ(refusal(R"({"model": {"head": "prototype"}, "meta_gradient": {"estimator": "reptile"}})"),
+            "config: meta_gradient.estimator: need one with a gradient of the outer objective where model.head is "
+            "prototype, got reptile");
+  EXPECT_THAT(refusal(R"({"evaluation": {"ways": 1}})"), HasSubstr("evaluation.ways: need 0 or at least 2, got 1"));
+}
+
+TEST(Config, TakesAClassifierWithoutAnInnerLoop) {
+  EXPECT_EQ(refusal(R"({"meta_gradient": {"estimator": "classifier"}, "inner": {"steps": 0},
+                        "model": {"head": "prototype"}})"),
+            "");
+  EXPECT_EQ(refusal(R"({"meta_gradient": {"estimator": "classifier"}})"),
+            "config: inner.steps: need 0 where meta_gradient.estimator is classifier, got 1");
+  EXPECT_EQ(refusal(R"({"meta_gradient": {"estimator": "classifier"}, "inner": {"steps": 0}})"),
+            "config: model.head: need prototype or zero where meta_gradient.estimator is classifier, got linear");
 }
 
 TEST(Config, PassesOverCommentsInAnyObject) {

@@ -116,11 +116,12 @@ TEST(EvaluationFile, RefusesNumbersThatAnEvaluationCannotHave) {
 }
 
 TEST(Settings, NameWhatDiffersFromTheConfigs) {
-  const EvaluationOptions defaults;
+  const RunOptions defaults;
   EvaluationResult result;
-  result.tasks = defaults.tasks;
-  result.inner_steps = defaults.inner_steps;
-  result.queries = defaults.queries;
+  result.tasks = defaults.evaluation.tasks;
+  result.inner_steps = defaults.evaluation.inner_steps;
+  result.queries = defaults.evaluation.queries;
+  result.ways = defaults.episode.ways;
   result.checkpoint = "best";
   EXPECT_EQ(settings_of(result, defaults), "");
   result.inner_steps = 10;
@@ -137,6 +138,24 @@ TEST(Settings, NameWhatDiffersFromTheConfigs) {
   result.checkpoint = "b/best.safetensors";
   EXPECT_NE(settings_of(result, defaults), one);
   EXPECT_THAT(one, testing::MatchesRegex("steps10_queries1_seed7_checkpoint[0-9a-f]+"));
+  result.checkpoint = "best";
+  result.ways = 20;
+  result.head = nn::Head::prototype;
+  EXPECT_EQ(settings_of(result, defaults), "steps10_queries1_ways20_prototype_seed7");
+}
+
+TEST(MethodOf, NamesTheHeadThatAnEvaluationHadOfItsOwn) {
+  RunOptions config;
+  EvaluationResult result;
+  EXPECT_EQ(method_of(config, result), "MAML");
+  result.head = nn::Head::prototype;
+  EXPECT_EQ(method_of(config, result), "MAML, evaluated with a prototype head");
+  config.model.head = nn::Head::prototype;
+  EXPECT_EQ(method_of(config, result), "ProtoMAML");
+  config.meta_gradient.estimator = "classifier";
+  EXPECT_EQ(method_of(config, result), "Nearest class mean");
+  result.head = nn::Head::zero;
+  EXPECT_EQ(method_of(config, result), "Logistic regression");
 }
 
 TEST(PairedDifference, IsTakenEpisodeByEpisode) {

@@ -77,6 +77,34 @@ TEST(DeviceStep, LearnsInnerRatesAndCountsAllQueryLossesAsTheHostDoes) {
   }
 }
 
+TEST(DeviceStep, BeginsHeadsAsTheHostDoes) {
+  for (const nn::Head head : {nn::Head::zero, nn::Head::shared, nn::Head::prototype}) {
+    for (const auto adapts : {bilevel::Adapt::all, bilevel::Adapt::head}) {
+      SmallRun run("conv4");
+      run.options.model.head = head;
+      run.options.inner.adapt = adapts;
+      run.build();
+      SCOPED_TRACE(word_of(head) + " " + word_of(adapts));
+      expect_the_same(take_steps(run, StepKind::device, start(run), 0, 6),
+                      take_steps(run, StepKind::host, start(run), 0, 6));
+    }
+  }
+}
+
+TEST(DeviceStep, TrainsProtoNetAndAClassifierAsTheHostDoes) {
+  for (const char* estimator : {"first_order", "classifier"}) {
+    SmallRun run("conv4");
+    run.options.model.head = nn::Head::prototype;
+    run.options.inner.steps = 0;
+    run.options.meta_gradient.estimator = estimator;
+    run.build();
+    const auto found = take_steps(run, StepKind::device, start(run), 0, 40);
+    expect_the_same(found, take_steps(run, StepKind::host, start(run), 0, 40));
+    EXPECT_LT(found.results.back().estimate.loss, 0.9 * found.results.front().estimate.loss) << estimator;
+    EXPECT_EQ(found.results.back().estimate.gradient_calls, run.options.outer.meta_batch);
+  }
+}
+
 TEST(DeviceStep, ClipsAndAugmentsAsTheHostDoes) {
   for (const auto optimizer : {run::Optimizer::adam, run::Optimizer::sgd}) {
     SmallRun run("conv4");

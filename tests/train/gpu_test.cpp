@@ -154,6 +154,39 @@ TEST_F(Gpu, AReplayedGraphGivesTheBitsOfEagerWork) {
   }
 }
 
+TEST_F(Gpu, HeadsTrainAsOnTheCpuAndByReplayAsEagerly) {
+  for (const nn::Head head : {nn::Head::zero, nn::Head::shared, nn::Head::prototype}) {
+    for (const auto adapts : {bilevel::Adapt::all, bilevel::Adapt::head}) {
+      SmallRun run = small_run("conv4", "exact", adapts == bilevel::Adapt::all ? nn::Downsampling::stride : nn::Downsampling::max_pool, 2);
+      run.options.model.head = head;
+      run.options.inner.adapt = adapts;
+      run.build();
+      SCOPED_TRACE(word_of(head) + " " + word_of(adapts));
+      const at::Tensor theta = start(run, at::kDouble);
+      EXPECT_LT(largest_difference(take_steps(run, StepKind::device, theta, 0, 6).theta,
+                                   take_steps(run, StepKind::host, theta.cpu(), 0, 6).theta),
+                1e-8);
+      run.options.cuda_graph = true;
+      const at::Tensor replayed = take_steps(run, StepKind::device, start(run), 0, 12).theta;
+      run.options.cuda_graph = false;
+      EXPECT_TRUE(replayed.equal(take_steps(run, StepKind::device, start(run), 0, 12).theta));
+    }
+  }
+}
+
+TEST_F(Gpu, ProtoNetAndAClassifierTrainAsOnTheCpu) {
+  for (const char* estimator : {"first_order", "classifier"}) {
+    SmallRun run = small_run("conv4", estimator, nn::Downsampling::stride, 0);
+    run.options.model.head = nn::Head::prototype;
+    run.build();
+    const at::Tensor theta = start(run, at::kDouble);
+    EXPECT_LT(largest_difference(take_steps(run, StepKind::device, theta, 0, 12).theta,
+                                 take_steps(run, StepKind::host, theta.cpu(), 0, 12).theta),
+              1e-8)
+        << estimator;
+  }
+}
+
 TEST_F(Gpu, TrainsAsTheCpuDoesInFloat64) {
   for (const char* estimator : kEstimators) {
     SmallRun run = small_run("conv4", estimator, nn::Downsampling::stride, 2);

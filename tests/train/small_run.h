@@ -70,15 +70,21 @@ struct SmallRun {
 
   /// For a theta like `like`.
   bilevel::Learner learner(const at::TensorOptions& like = at::kFloat) const {
-    return {*network, options.inner, like};
+    return trains_classifier() ? bilevel::Learner(*network)
+                               : bilevel::Learner(*network, options.inner, like, options.model.head);
   }
+
+  bool trains_classifier() const { return bilevel::trains_classifier(options.meta_gradient); }
 
   /// Makes the parts anew after a change of the options.
   void build() {
-    network = nn::make_network(options.model,
-                               {.channels = 1, .height = 8, .width = 8, .ways = options.episode.ways});
+    const int64_t ways = trains_classifier() ? static_cast<int64_t>(dataset.of(data::Split::train).size())
+                                             : options.episode.ways;
+    network = nn::make_network(options.model, {.channels = 1, .height = 8, .width = 8, .ways = ways});
     const auto seed = static_cast<uint64_t>(options.seed);
-    sampler = std::make_unique<episode::EpisodeSampler>(dataset, options.episode, seed, options.augmentation);
+    sampler = std::make_unique<episode::EpisodeSampler>(
+        dataset, options.episode, seed, options.augmentation,
+        trains_classifier() ? episode::Labels::of_split : episode::Labels::of_episode);
     episode::EpisodeOptions validation = options.episode;
     validation.queries = 3;
     validation_sampler = std::make_unique<episode::EpisodeSampler>(dataset, validation, seed);

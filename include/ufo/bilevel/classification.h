@@ -29,11 +29,15 @@ struct ufo::Words<ufo::bilevel::Engine> {
 namespace ufo::bilevel {
 
 class FeatureCache;
+class Start;
 
 /// Few-shot classification: theta is the initialisation of a network, with the inner rates that are learned
 /// behind it; the inner objective is the mean cross-entropy on the support set, the outer objective that on
 /// the query set (Finn et al., arXiv 1703.03400). Where the network normalises query images by the support
 /// set's statistics, the outer gradient flows through these too.
+///
+/// phi_0's head is theta's, or what Learner::head makes of it or of the support set's features; the adjoint
+/// passes back through these.
 ///
 /// Where the head alone adapts (ANIL, arXiv 1909.09157) and the network gives its features, phi is the head's
 /// parameters, and the features of a theta are made once for all inner steps; their adjoint is taken once
@@ -72,14 +76,18 @@ class ClassificationProblem final : public Problem {
   at::Tensor query_logits(const at::Tensor& theta, const at::Tensor& phi) const;
 
  private:
-  bool head_alone() const { return support_features_ != nullptr; }
+  bool head_alone() const { return query_features_ != nullptr; }
   bool query_has_tape() const;
+  Start start() const;
+  std::unique_ptr<Linearization> linearize_loss(const at::Tensor& theta, const at::Tensor& phi,
+                                                Products products) const;
 
   Learner learner_;
   const nn::Network& network_;
   at::Tensor support_images_, support_labels_, query_images_, query_labels_, outer_weights_;
   Engine engine_;
-  std::shared_ptr<const FeatureCache> support_features_, query_features_;  ///< null where phi is all
+  std::shared_ptr<const FeatureCache> support_features_;  ///< null where nobody asks for them
+  std::shared_ptr<const FeatureCache> query_features_;    ///< null where phi is all
 };
 
 /// Mean cross-entropy [T] of logits [T, S, N] and labels [T, S].

@@ -14,6 +14,7 @@
 #include <ufo/bilevel/coin.h>
 #include <ufo/bilevel/inner_loop.h>
 #include <ufo/bilevel/problem.h>
+#include <ufo/nn/head.h>
 
 namespace ufo::bilevel {
 
@@ -122,8 +123,10 @@ std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const
 Coin make_coin(const EstimatorOptions& options, const Estimator& estimator);
 
 /// The name by which papers know the estimator with its inner loop: "MAML", "FOMAML", "UFO-MAML (q=0.1)",
-/// "Partial MAML (head + 2)", "ANIL", "First-order BOIL", "Meta-SGD", "MAML + LSLR".
-std::string method_name(const EstimatorOptions& options, const InnerOptions& inner = {});
+/// "Partial MAML (head + 2)", "ANIL", "First-order BOIL", "Meta-SGD", "MAML + LSLR", "ProtoNet", "ProtoMAML",
+/// "ANIL + shared head", "Nearest class mean".
+std::string method_name(const EstimatorOptions& options, const InnerOptions& inner = {},
+                        nn::Head head = nn::Head::linear);
 
 /// Whether the estimator tosses coins for its branches, and whether their q follows from earlier steps.
 bool tosses_coins(const EstimatorOptions& options);
@@ -131,6 +134,10 @@ bool adapts_q(const EstimatorOptions& options);
 
 /// Whether the estimate takes a gradient of the outer objective.
 bool has_outer_gradient(const EstimatorOptions& options);
+
+/// Whether what is learned is a classifier of all training classes, without an inner loop, whose features
+/// alone are evaluated.
+bool trains_classifier(const EstimatorOptions& options);
 
 /// The base of the estimator that `options` names; none where it has none.
 std::optional<Base> base_of(const EstimatorOptions& options);

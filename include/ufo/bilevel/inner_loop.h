@@ -67,15 +67,19 @@ struct InnerOptions {
   double learning_rate = 0.4;
   InnerRateOptions rates = {};
   Adapt adapt = Adapt::all;
+  double weight_decay = 0;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
-    field("steps", self.steps, between(1, kMostInnerSteps), "inner gradient steps in training (r)");
+    field("steps", self.steps, between(0, kMostInnerSteps),
+          "inner gradient steps in training (r); 0 where model.head is prototype (ProtoNet)");
     field("learning_rate", self.learning_rate, positive(),
           "inner step size for the mean cross-entropy (alpha)");
     field("rates", self.rates, anything(), "inner rates that differ or are learned");
     field("adapt", self.adapt, one_of_words<Adapt>(),
           "what the inner loop changes: all, the head alone (ANIL), or the body, all but the head (BOIL)");
+    field("weight_decay", self.weight_decay, at_least(0),
+          "L2: adds half of this times the squared norm of what adapts to the inner objective");
   }
 };
 

@@ -36,6 +36,9 @@ class InnerRates {
   /// R; 0 where the rates are not learned.
   int64_t size() const { return size_; }
 
+  /// Whether each parameter has a learned rate of its own.
+  bool one_a_parameter() const { return size_ > 0 && per_ == RatesPer::parameter; }
+
   /// Their start [R] float32.
   at::Tensor initial() const;
 

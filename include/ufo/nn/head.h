@@ -1,8 +1,27 @@
 #pragma once
 
+#include <utility>
+
 #include <ATen/core/Tensor.h>
 
+#include <ufo/base/options.h>
 #include <ufo/nn/layout.h>
+
+namespace ufo::nn {
+
+/// What the head of a network begins an inner loop as: learned rows, one a class; zeros; one learned row for
+/// all classes (UNICORN-MAML, arXiv 2106.16245); or the classes' prototypes, which are the means of their
+/// support features (arXiv 1703.05175; as a start of inner steps, arXiv 1903.03096).
+enum class Head { linear, zero, shared, prototype };
+
+}  // namespace ufo::nn
+
+template <>
+struct ufo::Words<ufo::nn::Head> {
+  using enum nn::Head;
+  static constexpr std::pair<nn::Head, const char*> table[] = {
+      {linear, "linear"}, {zero, "zero"}, {shared, "shared"}, {prototype, "prototype"}};
+};
 
 namespace ufo::nn {
 

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/base/options.h>
+#include <ufo/nn/head.h>
 #include <ufo/nn/layout.h>
 #include <ufo/nn/multiply_adds.h>
 
@@ -66,6 +67,7 @@ struct ModelOptions {
   double batch_norm_eps = 1e-5;
   std::vector<int64_t> hidden = {256, 128, 64, 64};
   std::vector<int64_t> widths = {64, 160, 320, 640};
+  Head head = Head::linear;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
@@ -89,6 +91,11 @@ struct ModelOptions {
     field("hidden", self.hidden, at_least(1), "mlp: sizes of the hidden layers");
     field("widths", self.widths, between(1, 4096),
           "resnet12: channels of each block; 64-160-320-640 is the wide form, 64-128-256-512 the narrow one");
+    field(
+        "head", self.head, one_of_words<Head>(),
+        "what the head begins the inner loop as: linear (learned rows, one a class), zero, shared (one learned row "
+        "for all classes, as in UNICORN-MAML), or prototype (from the means of the support features: ProtoNet with "
+        "0 inner steps, else ProtoMAML)");
   }
 };
 

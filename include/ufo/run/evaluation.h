@@ -44,6 +44,7 @@ struct EvaluationResult {
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
   double inner_learning_rate = 0;
   nn::BatchNorm batch_norm = nn::BatchNorm::batch;  ///< mode of the network
+  nn::Head head = nn::Head::linear;                 ///< that adapted
   std::vector<double> accuracy_after_step;          ///< [K + 1]
   std::vector<double> interval_after_step;          ///< [K + 1]
   std::vector<double> loss_after_step;              ///< [K + 1]
@@ -63,9 +64,12 @@ std::string evaluated_name(const std::string& name, size_t members);
 /// in.
 EvaluationResult summarize(const EpisodeCurves& curves);
 
-/// What sets an evaluation apart from the one that `defaults`, the evaluation options of the run's config,
-/// and the best checkpoint give: "steps10_last", fit for the name of a file; "" where nothing does.
-std::string settings_of(const EvaluationResult& result, const EvaluationOptions& defaults);
+/// What sets an evaluation apart from the one that the run's config and the best checkpoint give:
+/// "steps10_last", fit for the name of a file; "" where nothing does.
+std::string settings_of(const EvaluationResult& result, const RunOptions& config);
+
+/// What tables and reports call the method of the run `config` that `result` is of.
+std::string method_of(const RunOptions& config, const EvaluationResult& result);
 
 /// Whether two evaluations drew their episodes by the same split, seed, number and sizes: the same episodes,
 /// where their data sets are the same.

@@ -25,6 +25,9 @@ enum class LearningRateSchedule { constant, linear, cosine, step_decay };
 /// How CUDA devices multiply: in tf32 the factors have 10 bits of mantissa.
 enum class Precision { float32, tf32 };
 
+/// What the head begins an episode of validation or evaluation as.
+enum class EvaluationHead { as_trained, zero, prototype };
+
 }  // namespace ufo::run
 
 template <>
@@ -44,6 +47,13 @@ struct ufo::Words<ufo::run::LearningRateSchedule> {
   using enum run::LearningRateSchedule;
   static constexpr std::pair<run::LearningRateSchedule, const char*> table[] = {
       {constant, "constant"}, {linear, "linear"}, {cosine, "cosine"}, {step_decay, "step"}};
+};
+
+template <>
+struct ufo::Words<ufo::run::EvaluationHead> {
+  using enum run::EvaluationHead;
+  static constexpr std::pair<run::EvaluationHead, const char*> table[] = {
+      {as_trained, "as_trained"}, {zero, "zero"}, {prototype, "prototype"}};
 };
 
 namespace ufo::run {
@@ -130,7 +140,7 @@ struct ValidationOptions {
   static void describe(Self& self, Visitor&& field) {
     field("every", self.every, at_least(0), "outer steps between validations (0: none, and best is last)");
     field("tasks", self.tasks, between(1, kMostTasks), "validation episodes");
-    field("inner_steps", self.inner_steps, between(1, bilevel::kMostInnerSteps),
+    field("inner_steps", self.inner_steps, between(0, bilevel::kMostInnerSteps),
           "inner steps before the accuracy is taken");
     field(
         "keep", self.keep, between(1, 1000),
@@ -144,14 +154,24 @@ struct EvaluationOptions {
   int64_t tasks = 600;
   int64_t inner_steps = 3;
   int64_t queries = 15;
+  int64_t ways = 0;
+  EvaluationHead head = EvaluationHead::as_trained;
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {
     field("tasks", self.tasks, between(2, kMostTasks), "test episodes");
-    field("inner_steps", self.inner_steps, between(1, bilevel::kMostInnerSteps),
+    field("inner_steps", self.inner_steps, between(0, bilevel::kMostInnerSteps),
           "inner steps; the accuracy after each of 0 to this is kept");
     field("queries", self.queries, between(1, episode::kMostImages),
           "query images a class in validation and evaluation");
+    field(
+        "ways", self.ways, between(0, episode::kMostImages),
+        "classes of an episode in validation and evaluation (0: episode.ways); others than those of training need a "
+        "model.head that is not linear");
+    field(
+        "head", self.head, one_of_words<EvaluationHead>(),
+        "what the head begins as in validation and evaluation: as_trained, as model.head says, or zero or prototype, of "
+        "which the trained head is no part");
   }
 };
 
@@ -173,6 +193,14 @@ struct RunOptions {
   EvaluationOptions evaluation;
   int64_t log_every = 1;
   int64_t checkpoint_every = 500;
+
+  /// The classes of an episode in validation and evaluation, and what the head begins as there.
+  int64_t evaluation_ways() const { return evaluation.ways > 0 ? evaluation.ways : episode.ways; }
+  nn::Head evaluation_head() const {
+    return evaluation.head == EvaluationHead::as_trained ? model.head
+           : evaluation.head == EvaluationHead::zero     ? nn::Head::zero
+                                                         : nn::Head::prototype;
+  }
 
   template <class Self, class Visitor>
   static void describe(Self& self, Visitor&& field) {

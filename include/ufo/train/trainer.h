@@ -41,6 +41,7 @@ struct TrainerParts {
   std::function<void()> before_save = {};         ///< throws where no checkpoint may be written any more
   Communicator& communicator = single_process();  ///< of the processes that train together
   GraphPoolMaker make_graph_pool = {};            ///< of the device to train on
+  const bilevel::Learner* validation_learner = nullptr;  ///< of the same theta, where it is another one
 };
 
 enum class TrainingStatus { finished, interrupted };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -35,8 +36,13 @@ class Workspace {
   const nn::Network& network() const { return *network_; }
   const bilevel::Learner& learner() const { return learner_; }
 
-  /// Samplers of training episodes, and of those of validation and evaluation, which have queries of their
-  /// own. Throw ConfigError where the data set has too few classes or images.
+  /// That of validation and evaluation, for the same theta: it may have other ways, or another head.
+  const bilevel::Learner& evaluation_learner() const {
+    return evaluation_learner_ ? *evaluation_learner_ : learner_;
+  }
+
+  /// Samplers of training episodes, and of those of validation and evaluation, which have ways and queries of
+  /// their own. Throw ConfigError where the data set has too few classes or images.
   episode::EpisodeSampler training_sampler() const;
   episode::EpisodeSampler evaluation_sampler(uint64_t seed) const;
 
@@ -51,12 +57,18 @@ class Workspace {
   at::Tensor initial_parameters() const;
 
  private:
+  bool trains_classifier() const;
+  int64_t training_classes() const;
+  void make_evaluation_learner();
+
   run::RunOptions options_;
   at::Device device_;
   data::Dataset dataset_;
   nn::InputShape input_;
   std::unique_ptr<nn::Network> network_;
-  bilevel::Learner learner_;  ///< on the device
+  bilevel::Learner learner_;                            ///< on the device
+  std::unique_ptr<nn::Network> evaluation_network_;     ///< null where it is network_
+  std::optional<bilevel::Learner> evaluation_learner_;  ///< none where it is learner_
 };
 
 /// The checkpoint `file`, or one of the initialisation of the config's seed alone where it is empty, in
