@@ -11,6 +11,7 @@ constexpr const char* kMamlPlusPlus = "arXiv 1810.09502";
 constexpr const char* kAnil = "arXiv 1909.09157";
 constexpr const char* kBoil = "arXiv 2008.08882";
 constexpr const char* kMetaSgd = "arXiv 1707.09835";
+constexpr const char* kProtoNet = "arXiv 1703.05175";
 constexpr const char* kEnsemble = "ensemble of the best five checkpoints";
 
 // The first-order figures on Omniglot are those of the Reptile paper, which ran them. Neither paper states
@@ -51,6 +52,10 @@ constexpr PublishedResult kResults[] = {
     {"mini_imagenet", 5, 5, "ANIL", 61.5, 0.5, true, 0, kAnil, ""},
     {"mini_imagenet", 5, 1, "BOIL", 49.61, 0.16, true, 0, kBoil, ""},
     {"mini_imagenet", 5, 5, "BOIL", 66.45, 0.37, true, 0, kBoil, ""},
+    {"omniglot", 5, 1, "ProtoNet", 98.8, 0, false, 5, kProtoNet, ""},
+    {"omniglot", 5, 5, "ProtoNet", 99.7, 0, false, 5, kProtoNet, ""},
+    {"mini_imagenet", 5, 1, "ProtoNet", 49.42, 0.78, false, 15, kProtoNet, ""},
+    {"mini_imagenet", 5, 5, "ProtoNet", 68.20, 0.66, false, 15, kProtoNet, ""},
     {"omniglot", 5, 1, "Meta-SGD", 99.53, 0.26, true, 0, kMetaSgd, ""},
     {"omniglot", 5, 5, "Meta-SGD", 99.93, 0.09, true, 0, kMetaSgd, ""},
     {"omniglot", 20, 1, "Meta-SGD", 95.93, 0.38, true, 0, kMetaSgd, ""},
