@@ -28,15 +28,7 @@ void check_statistics(const run::Config& config) {
 /// The device to compute on, which is then ready.
 at::Device prepare_device(const ClassifierSource& source, const run::RunOptions& options) {
   train::set_precision(options.precision);
-  if (source.device.empty()) {
-    return train::find_device(options.device);
-  }
-  const auto device = parse_device(source.device);
-  if (!device) {
-    throw ConfigError(std::string("predict: --device: need ") + kDeviceWords + ", got \"" + source.device +
-                      "\"");
-  }
-  return train::find_device(*device);
+  return train::find_device(source.device.value_or(options.device));
 }
 
 /// The layout of the run's theta.

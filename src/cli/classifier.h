@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <ufo/base/device.h>
 #include <ufo/data/loose_images.h>
 #include <ufo/nn/network.h>
 #include <ufo/run/adapted.h>
@@ -14,9 +15,10 @@ namespace ufo::cli {
 
 /// Where a classifier comes from: a run and a support set, or a file of one that was adapted before.
 struct ClassifierSource {
-  std::string run, support, checkpoint = "best", device;
-  std::string adapted;           ///< "": adapt `run` to `support`
-  std::optional<int64_t> steps;  ///< inner steps; none: as the config says
+  std::string run, support, checkpoint = "best";
+  std::optional<DeviceChoice> device;  ///< none: the config's
+  std::string adapted;                 ///< "": adapt `run` to `support`
+  std::optional<int64_t> steps;        ///< inner steps; none: as the config says
   data::BadImages bad_images = data::BadImages::refuse;
 };
 

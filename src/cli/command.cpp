@@ -4,6 +4,9 @@
 
 #include <ATen/Parallel.h>
 
+#include <ufo/base/error.h>
+#include <ufo/base/text.h>
+
 namespace ufo::cli {
 
 std::string program_name(const CLI::App& app) {
@@ -29,6 +32,18 @@ void add_config_arguments(CLI::App& command, std::string& file, std::vector<std:
                   "change one option, e.g. --set meta_gradient.q=0.2; may be given several times")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
+}
+
+void add_device(CLI::App& command, std::optional<DeviceChoice>& device) {
+  command.add_option_function<std::string>(
+      "--device",
+      [&device](const std::string& word) {
+        device = parse_device(word);
+        if (!device) {
+          throw ConfigError(text("--device: need %s, got \"%s\"", kDeviceWords, word.c_str()));
+        }
+      },
+      std::string(kDeviceWords) + " (default: the config's)");
 }
 
 void add_threads(CLI::App& command) {

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+
+#include <ufo/base/device.h>
 
 namespace ufo::cli {
 
@@ -20,6 +23,9 @@ CLI::App* add_command(CLI::App& app, Action& action, const std::string& name, co
 
 /// Adds the positional CONFIG and --set PATH=VALUE.
 void add_config_arguments(CLI::App& command, std::string& file, std::vector<std::string>& assignments);
+
+/// Adds --device, in place of the config's. Reading it throws ConfigError for a word that names no device.
+void add_device(CLI::App& command, std::optional<DeviceChoice>& device);
 
 /// Adds --threads, which takes effect as it is read: as OMP_NUM_THREADS in the environment, before that.
 void add_threads(CLI::App& command);

@@ -22,7 +22,8 @@ namespace ufo::cli {
 namespace {
 
 struct EvaluateArguments {
-  std::string program, run, checkpoint = "best", split = "test", device, data_root, head;
+  std::string program, run, checkpoint = "best", split = "test", data_root, head;
+  std::optional<DeviceChoice> device;
   int64_t tasks = 0, ways = 0, queries = 0;  ///< 0: as the config says
   std::optional<int64_t> steps;              ///< none: likewise
   int64_t ensemble = 0;                      ///< checkpoints evaluated together; 0: one alone
@@ -51,8 +52,8 @@ run::Config config_of(const EvaluateArguments& arguments, const run::RunDirector
   if (arguments.queries != 0) {
     assign("evaluation.queries", arguments.queries);
   }
-  if (!arguments.device.empty()) {
-    assign("device", arguments.device);
+  if (arguments.device) {
+    assign("device", to_string(*arguments.device));
   }
   if (!arguments.data_root.empty()) {
     assign("dataset.root", printable(std::filesystem::absolute(arguments.data_root).string()));
@@ -242,7 +243,7 @@ void add_evaluate(CLI::App& app, Action& action) {
                    "seed of the episodes; runs compared with each other need the same")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--device", arguments->device, std::string(kDeviceWords) + " (default: the config's)");
+  add_device(*command, arguments->device);
   add_threads(*command);
   command->add_flag("--changed-data", arguments->changed_data,
                     "go on though classes or images changed, where no class changed its split");

@@ -8,7 +8,6 @@
 
 #include <ATen/ATen.h>
 
-#include <ufo/base/device.h>
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
@@ -194,7 +193,7 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_flag(
       "--skip-bad", arguments->skip_bad,
       "leave out images that cannot be decoded, and say how many, in place of an end with an error");
-  command->add_option("--device", source.device, std::string(kDeviceWords) + " (default: the config's)");
+  add_device(*command, source.device);
   add_threads(*command);
 }
 

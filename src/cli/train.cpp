@@ -18,8 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TrainArguments {
-  std::string program, config, run_directory, device, initialise, checkpoint = "last";
+  std::string program, config, run_directory, initialise, checkpoint = "last";
   std::vector<std::string> assignments;
+  std::optional<DeviceChoice> device;
   bool resume = false, changed_data = false;
 
   fs::path run_path() const {
@@ -33,7 +34,7 @@ struct TrainArguments {
     for (const std::string& assignment : assignments) {
       command += " --set " + shell_word(assignment);
     }
-    return command + (device.empty() ? "" : " --device " + shell_word(device));
+    return command + (device ? " --device " + to_string(*device) : "");
   }
 };
 
@@ -68,8 +69,8 @@ void print_coins(const bilevel::Coin& coin) {
 
 int train(const TrainArguments& arguments) {
   std::vector<std::string> assignments = arguments.assignments;
-  if (!arguments.device.empty()) {
-    assignments.push_back("device=\"" + arguments.device + "\"");
+  if (arguments.device) {
+    assignments.push_back("device=" + to_string(*arguments.device));
   }
   const run::Config config = run::load_config(arguments.config, assignments);
   const train::TrainingEnd end = train::train(config, {.run_directory = arguments.run_path(),
@@ -117,7 +118,7 @@ void add_train(CLI::App& app, Action& action) {
   command->add_option(
       "--initialise", arguments->initialise,
       "safetensors file, a checkpoint for example, whose weights the run begins with in place of random ones");
-  command->add_option("--device", arguments->device, std::string(kDeviceWords) + " (default: the config's)");
+  add_device(*command, arguments->device);
   add_threads(*command);
 }
 
