@@ -3,10 +3,11 @@
 Tensors: theta.<name>, support_images [T,S,C,H,W], support_labels [T,S], query_images, query_labels,
 gradient.<name> (mean over the T tasks), task_gradient.<name> [T,...].
 Metadata: estimator, base, q, inner_steps, inner_learning_rate, batch_norm_eps, stride, coins; also batch_norm (batch, which
-is meant where it is absent, or support), and model, filters, blocks, kernel, pool, ways, which are read from the shapes
-where absent (a network of stride 1 pools unless `pool` says false); and inner_adapt, inner_rate_body, inner_rate_head
-(0: inner_learning_rate), outer_weights, inner_weight_decay and head (linear, zero, shared, prototype; the last three need
-ways), where absent all, 0, 0, [], 0 and linear. Learned rates are theta.inner.rates.<name>.
+is meant where it is absent, support or per_step), negative_slope (0 where absent), and model, filters, blocks, kernel,
+pool, ways, which are read from the shapes where absent (a network of stride 1 pools unless `pool` says false); and
+inner_adapt, inner_norm, inner_rate_body, inner_rate_head (0: inner_learning_rate), outer_weights, inner_weight_decay and
+head (linear, zero, shared, prototype; the last three need ways), where absent all, true, 0, 0, [], 0 and linear. Learned
+rates are theta.inner.rates.<name>, batch norm's parameters of inner step j > 0 theta.inner.norm.<j>.<name>.
 Networks other than conv4 have no stride.
 """
 
@@ -75,7 +76,7 @@ class Dump:
             return ResNet12(*norm)
         stride = int(self.metadata["stride"])
         pool = self.metadata.get("pool", "true" if stride == 1 else "false") in ("true", "1")
-        return Conv4(stride, pool, *norm)
+        return Conv4(stride, pool, *norm, negative_slope=float(self.metadata.get("negative_slope") or 0))
 
     def to(self, dtype):
         """theta and the images in another dtype; the recorded gradients stay as they were written."""

@@ -17,6 +17,7 @@ def beside(support, images):
 @dataclass(frozen=True)
 class Conv4:
     """MAML's convolutional network: `blocks` times (convolution, batch norm, ReLU, optional 2x2 max-pool), linear head.
+    ReLU may have a slope below zero.
 
     Batch norm uses the statistics of the batch at hand (biased variance) or, with `support_statistics`, for query images
     those of the support images, which pass through the network beside them. The features are the spatial mean of the
@@ -28,6 +29,7 @@ class Conv4:
     pool: bool = False
     batch_norm_eps: float = 1e-5
     support_statistics: bool = False
+    negative_slope: float = 0.0
 
     def __call__(self, parameters, images, support=None):
         """Logits [S, N] of images [S, C, H, W]; where these are query images, `support` are the support images."""
@@ -45,7 +47,8 @@ class Conv4:
     def block(self, x, support, weight, bias, scale, shift):
         """Of x, whose first `support` images give batch norm its statistics, or all where that is 0."""
         x = F.conv2d(x, weight, bias, stride=self.stride, padding=weight.shape[-1] // 2)
-        x = F.relu(batch_norm(x, support, scale, shift, self.batch_norm_eps))
+        x = batch_norm(x, support, scale, shift, self.batch_norm_eps)
+        x = F.leaky_relu(x, self.negative_slope) if self.negative_slope else F.relu(x)
         return F.max_pool2d(x, 2) if self.pool else x
 
     def width(self, size, filters, blocks):

@@ -33,7 +33,8 @@ ConvNet::ConvNet(const ModelOptions& options, const InputShape& input) : options
     const std::string prefix = "blocks." + std::to_string(i);
     auto layers = chain(conv2d(prefix + ".conv", channels, filters,
                                {.kernel = kernel, .stride = stride(), .bias = Bias::cancelled}),
-                        batch_norm(prefix + ".norm", filters, options.batch_norm_eps), relu());
+                        batch_norm(prefix + ".norm", filters, options.batch_norm_eps),
+                        options.negative_slope > 0 ? leaky_relu(options.negative_slope) : relu());
     if (pooled()) {
       layers->add(max_pool());
     }
@@ -65,6 +66,7 @@ std::map<std::string, std::string> ConvNet::facts(const ModelOptions& options) {
           {"stride", pooled ? "1" : "2"},
           {"pool", pooled ? "true" : "false"},
           {"features", word_of(options.features)},
+          {"negative_slope", exact_text(options.negative_slope)},
           {"filters", std::to_string(options.filters)},
           {"blocks", std::to_string(options.blocks)},
           {"kernel", std::to_string(options.kernel)}};

@@ -47,6 +47,7 @@ class Fixture {
     });
     read("batch_norm",
          [&](const std::string& value) { model.batch_norm = value_of<nn::BatchNorm>(value).value(); });
+    read("negative_slope", [&](const std::string& value) { model.negative_slope = std::stod(value); });
     read("batch_norm_eps", [&](const std::string& value) { model.batch_norm_eps = std::stod(value); });
     read("hidden", [&](const std::string& value) { model.hidden = numbers<int64_t>(value); });
     read("widths", [&](const std::string& value) { model.widths = numbers<int64_t>(value); });

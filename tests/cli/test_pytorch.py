@@ -23,6 +23,7 @@ MODELS = {
     "strided_support": {"batch_norm": "support"},
     "flat": {"features": "flatten", "kernel": 5, "blocks": 2},
     "pooled": {"downsampling": "max_pool", "batch_norm_eps": 0.001},
+    "leaky": {"downsampling": "max_pool", "negative_slope": 0.1},
     "pooled_support": {"downsampling": "max_pool", "batch_norm": "support"},
     "mlp": {"name": "mlp", "hidden": [7, 5]},
 }

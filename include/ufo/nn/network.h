@@ -70,6 +70,7 @@ struct ModelOptions {
   Head head = Head::linear;
 
   template <class Self, class Visitor>
+  double negative_slope = 0;
   static void describe(Self& self, Visitor&& field) {
     field("name", self.name, one_of(network_names()),
           "network: conv4 (blocks of convolution, batch norm, ReLU), mlp, or resnet12 (residual blocks)");
@@ -95,6 +96,8 @@ struct ModelOptions {
         "head", self.head, one_of_words<Head>(),
         "what the head begins the inner loop as: linear (learned rows, one a class), zero, shared (one learned row "
         "for all classes, as in UNICORN-MAML), or prototype (from the means of the support features: ProtoNet with "
+    field("negative_slope", self.negative_slope, between(0, 1),
+          "conv4: slope of its rectifiers below zero (0: ReLU; MAML++'s code has 0.01)");
         "0 inner steps, else ProtoMAML)");
   }
 };

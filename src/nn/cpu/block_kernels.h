@@ -7,18 +7,18 @@
 namespace ufo::nn::cpu {
 inline namespace UFO_INSTRUCTION_SET {
 
-/// Batch norm, ReLU and pooling for a panel of `vectors` vectors of channels beginning at `column`. The
+/// Batch norm, rectifier and pooling for a panel of `vectors` vectors of channels beginning at `column`. The
 /// equations (M = images x height x width, all means and sums over these):
-///   h = (u - mean) scale,  z = gamma h + beta,  y = pool(max(0, z))
-///   dz = dy where its element won, else 0
+///   h = (u - mean) scale,  z = gamma h + beta,  y = pool(max(s z, z)), where s = 0 unless `leaky`
+///   dz = dy where its element won and z > 0, s dy where it won and z <= 0, else 0
 ///   du = gamma scale (dz - m1 - h m2),  m1 = sum(dz) / M,  m2 = sum(dz h) / M
 /// and their tangents:
 ///   h_t = scale (u_t - mean(u_t) - h mean(h u_t)),  scale_t = -scale^2 mean(h u_t)
 ///   z_t = gamma_t h + gamma h_t + beta_t
 ///   du_t = (gamma_t scale + gamma scale_t) (dz - m1 - h m2) + gamma scale (dz_t - m1_t - h_t m2 - h m2_t)
-/// with m1_t = sum(dz_t) / M and m2_t = sum(dz_t h + dz h_t) / M. ReLU and pooling have no second derivative:
-/// the tangents pass where the values passed.
-template <class T, bool pooled, int vectors>
+/// with m1_t = sum(dz_t) / M and m2_t = sum(dz_t h + dz h_t) / M. Rectifier and pooling have no second
+/// derivative: the tangents pass where the values passed, and as much of them.
+template <class T, bool pooled, bool leaky, int vectors>
 class BlockPanel {
   using V = Vector<T>;
   using M = Mask<T>;
@@ -39,7 +39,7 @@ class BlockPanel {
   void value() const {
     sweep(0, n_.images, [&](const Window& w) UFO_FORCE {
       for (int v = 0; v < vectors; ++v) {
-        V best = {}, best_h = {};
+        V best = leaky ? V{} - static_cast<T>(__builtin_inf()) : V{}, best_h = {};
         M winner = M{} + 4;
         for (int k = 0; k < w.pixels; ++k) {
           const V h = normalised(w.u[k], v), z = h * gamma_[v] + beta_[v];
@@ -51,7 +51,7 @@ class BlockPanel {
           }
         }
         if (w.inside) {
-          store(b_.y + w.y + at(v), best);
+          store(b_.y + w.y + at(v), leaky ? rectified(best, best) : best);
           if constexpr (pooled) {
             store(b_.winner_h + w.out + at(v), best_h);
             store_bytes<T>(b_.winner + w.out + at(v), winner);
@@ -70,7 +70,7 @@ class BlockPanel {
             return;
           }
           for (int v = 0; v < vectors; ++v) {
-            const V dz = passed(w, v) ? load(b_.dy + w.out + at(v)) : V{};
+            const V dz = passed(w, v) ? before_rectifier(w, v, b_.dy) : V{};
             dz_sum.part[v] += dz;
             dzh_sum.part[v] += dz * winning_h(w, v);
           }
@@ -89,7 +89,7 @@ class BlockPanel {
     sweep(begin, end, [&](const Window& w) UFO_FORCE {
       for (int v = 0; v < vectors; ++v) {
         const M winner = winners(w, v);
-        const V dy = w.inside ? load(b_.dy + w.out + at(v)) : V{};
+        const V dy = w.inside ? before_rectifier(w, v, b_.dy) : V{};
         for (int k = 0; k < w.pixels; ++k) {
           const V dz = winner == k ? dy : V{};
           const V centred = load(b_.u + w.u[k] + at(v)) - mean_[v];
@@ -131,7 +131,7 @@ class BlockPanel {
           y_t = winner == k ? gamma_t[v] * h + gamma_[v] * h_t + beta_t[v] : y_t;
         }
         if (w.inside) {
-          store(b_.y_t + w.y + at(v), y_t);
+          store(b_.y_t + w.y + at(v), leaky ? rectified(load(b_.y + w.y + at(v)), y_t) : y_t);
         }
       }
     });
@@ -152,8 +152,8 @@ class BlockPanel {
               h_t = winner == k ? load(b_.u_t + w.u[k] + at(v)) : h_t;
             }
             const M pass = passed(w, v);
-            const V dz = pass ? load(b_.dy + w.out + at(v)) : V{},
-                    dz_t = pass ? load(b_.dy_t + w.out + at(v)) : V{};
+            const V dz = pass ? before_rectifier(w, v, b_.dy) : V{},
+                    dz_t = pass ? before_rectifier(w, v, b_.dy_t) : V{};
             dz_sum.part[v] += dz_t;
             dzh_sum.part[v] += dz_t * winning_h(w, v) + dz * h_t;
           }
@@ -175,8 +175,8 @@ class BlockPanel {
     sweep(begin, end, [&](const Window& w) UFO_FORCE {
       for (int v = 0; v < vectors; ++v) {
         const M winner = winners(w, v);
-        const V dy = w.inside ? load(b_.dy + w.out + at(v)) : V{};
-        const V dy_t = w.inside ? load(b_.dy_t + w.out + at(v)) : V{};
+        const V dy = w.inside ? before_rectifier(w, v, b_.dy) : V{};
+        const V dy_t = w.inside ? before_rectifier(w, v, b_.dy_t) : V{};
         for (int k = 0; k < w.pixels; ++k) {
           const V dz = winner == k ? dy : V{}, dz_t = winner == k ? dy_t : V{};
           const V h = normalised(w.u[k], v), h_t = load(b_.u_t + w.u[k] + at(v));
@@ -231,6 +231,13 @@ class BlockPanel {
   UFO_INLINE V normalised(int64_t offset, int v) const {
     return (load(b_.u + offset + at(v)) - mean_[v]) * scale_[v];
   }
+  /// x where y > 0, s x where not.
+  UFO_INLINE V rectified(V y, V x) const { return y > V{} ? x : x * static_cast<T>(n_.negative_slope); }
+  /// The adjoint of the window's z, of that of its y in `dy`.
+  UFO_INLINE V before_rectifier(const Window& w, int v, const T* dy) const {
+    const V passing = load(dy + w.out + at(v));
+    return leaky ? rectified(load(b_.y + w.y + at(v)), passing) : passing;
+  }
   /// The winning pixel of each channel; 4 where ReLU cut it off or no output covers the window.
   UFO_INLINE M winners(const Window& w, int v) const {
     if (!w.inside) {
@@ -238,6 +245,8 @@ class BlockPanel {
     }
     if constexpr (pooled) {
       return load_bytes<T>(b_.winner + w.out + at(v));
+    } else if constexpr (leaky) {
+      return M{};
     } else {
       return load(b_.y + w.y + at(v)) > V{} ? M{} : M{} + 4;
     }

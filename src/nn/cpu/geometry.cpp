@@ -242,7 +242,8 @@ std::vector<BlockGeometry> make_geometry(const ConvNet& net, int64_t images, int
                .channels = whole_vectors(shape.out_channels),
                .out_padding = last ? 0 : padding,
                .gradient_padding = padding,
-               .pooled = net.pooled()};
+               .pooled = net.pooled(),
+               .negative_slope = net.options().negative_slope};
     g.chunk = std::clamp<int64_t>(kChunkBytes / (g.conv_image() * bytes), 1, images);
     if (i > 0) {
       plan_tiles(g, bytes);

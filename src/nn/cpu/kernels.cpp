@@ -80,10 +80,15 @@ void statistics(const T* u, int64_t pixels, int64_t channels, int64_t seen, T* m
 template <class T, class Pass>
 UFO_INLINE void for_block_panels(const BlockSizes& sizes, const BlockBuffers<T>& buffers, Pass&& pass) {
   for_panels<T, kBlockVectors>(sizes.channels, [&]<int vectors>(int64_t column) {
-    if (sizes.pooled) {
-      pass(BlockPanel<T, true, vectors>(sizes, buffers, column));
+    const bool leaky = sizes.negative_slope > 0;
+    if (sizes.pooled && leaky) {
+      pass(BlockPanel<T, true, true, vectors>(sizes, buffers, column));
+    } else if (sizes.pooled) {
+      pass(BlockPanel<T, true, false, vectors>(sizes, buffers, column));
+    } else if (leaky) {
+      pass(BlockPanel<T, false, true, vectors>(sizes, buffers, column));
     } else {
-      pass(BlockPanel<T, false, vectors>(sizes, buffers, column));
+      pass(BlockPanel<T, false, false, vectors>(sizes, buffers, column));
     }
   });
 }

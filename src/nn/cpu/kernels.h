@@ -81,16 +81,17 @@ struct BlockSizes {
   int64_t out_padding;       ///< zero pixels around y and its tangent
   int64_t gradient_padding;  ///< zero pixels around du and its tangent
   bool pooled;               ///< 2x2 max-pool, else out = conv sizes
+  double negative_slope;     ///< s, of the rectifier below zero
 };
 
 /// The buffers of one block. With h = (u - mean) * scale, scale = 1 / sqrt(variance + eps), z = gamma h +
-/// beta, the block's value is y = max(0, z), or the largest of 0 and each 2x2 window's z. A trailing _t is a
+/// beta, the block's value is y = max(s z, z), or the largest of these in each 2x2 window. A trailing _t is a
 /// tangent: the derivative along the direction in which the parameters move.
 template <class T>
 struct BlockBuffers {
   T* u;
   T* y;
-  uint8_t* winner;  ///< pooled: which of its window's four each output took, 4 where ReLU cut it off
+  uint8_t* winner;  ///< pooled: which of its window's four each output took, 4 where s = 0 cut it off
   T* winner_h;      ///< pooled: h there
   T* mean;
   T* scale;
