@@ -22,7 +22,8 @@ namespace ufo::cli {
 namespace {
 
 struct EvaluateArguments {
-  std::string program, run, checkpoint = "best", split = "test", data_root, head;
+  std::string program, run, checkpoint = "best", split = "test", ensemble_mean = "probabilities", data_root,
+                            head;
   std::optional<DeviceChoice> device;
   int64_t tasks = 0, ways = 0, queries = 0;  ///< 0: as the config says
   std::optional<int64_t> steps;              ///< none: likewise
@@ -98,6 +99,7 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
       .tasks = options.evaluation.tasks,
       .inner = {.steps = options.evaluation.inner_steps, .learning_rate = options.inner.learning_rate},
       .engine = workspace.engine(),
+      .ensemble_mean = *value_of<run::EnsembleMean>(arguments.ensemble_mean),
       .should_stop = [] { return train::SignalWatch::received() != 0; }};
   auto result = run::summarize(arguments.ensemble == 0
                                    ? train::evaluate_episodes(learner, members.front(), sampler, request)
@@ -109,6 +111,7 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
   if (arguments.ensemble > 0) {
     result.checkpoint = "ensemble";
     result.ensemble = steps;
+    result.ensemble_mean = request.ensemble_mean;
   }
   result.seed = static_cast<uint64_t>(arguments.seed);
   result.tasks = request.tasks;
@@ -137,11 +140,12 @@ std::string subject_of(const run::EvaluationResult& result, const std::filesyste
 
 void print_result(const run::EvaluationResult& result, const run::RunOptions& options,
                   const std::filesystem::path& first) {
-  std::printf("%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
-              run::evaluated_name(run::method_of(options, result), result.ensemble.size()).c_str(),
-              static_cast<long long>(result.ways), static_cast<long long>(result.shots),
-              options.dataset.name.c_str(), result.split.c_str(), 100 * result.accuracy(),
-              100 * result.interval());
+  std::printf(
+      "%s, %lld-way %lld-shot %s, %s split: %.2f%% ± %.2f%% (95%% interval)\n",
+      run::evaluated_name(run::method_of(options, result), result.ensemble.size(), result.ensemble_mean)
+          .c_str(),
+      static_cast<long long>(result.ways), static_cast<long long>(result.shots), options.dataset.name.c_str(),
+      result.split.c_str(), 100 * result.accuracy(), 100 * result.interval());
   using enum nn::BatchNorm;
   const std::map<nn::BatchNorm, const char*> modes = {
       {batch, "transductive (batch statistics of the query images)"},
@@ -209,13 +213,17 @@ void add_evaluate(CLI::App& app, Action& action) {
   CLI::Option* checkpoint =
       command->add_option("--checkpoint", arguments->checkpoint, "best, last or a checkpoint file")
           ->capture_default_str();
+  CLI::Option* ensemble = command->add_option(
+      "--ensemble", arguments->ensemble,
+      "evaluate so many checkpoints with the best validations as an ensemble (default: off); the run "
+      "must have kept them (validation.keep)");
+  ensemble->check(CLI::Range(2, 1000))->excludes(checkpoint);
   command
-      ->add_option(
-          "--ensemble", arguments->ensemble,
-          "evaluate so many checkpoints with the best validations as an ensemble (default: off); the run "
-          "must have kept them (validation.keep)")
-      ->check(CLI::Range(2, 1000))
-      ->excludes(checkpoint);
+      ->add_option("--ensemble-mean", arguments->ensemble_mean,
+                   "what the ensemble takes the mean of: probabilities, or logits as MAML++'s code does")
+      ->capture_default_str()
+      ->check(CLI::IsMember(one_of_words<run::EnsembleMean>().words))
+      ->needs(ensemble);
   command->add_option("--split", arguments->split, "train, validation or test")->capture_default_str();
   command->add_option("--tasks", arguments->tasks, "episodes (default: the config's evaluation.tasks)")
       ->check(CLI::Range(2, 1 << 30));

@@ -66,7 +66,8 @@ std::vector<Column> columns_of(const Table& table) {
   add_setting("data set", [](const Row& row) { return row.dataset; });
   add_setting("ways", [](const Row& row) { return std::to_string(row.ways); });
   add_setting("shots", [](const Row& row) { return std::to_string(row.shots); });
-  add("method", [](const Row& row) { return run::evaluated_name(row.method, row.ensemble); });
+  add("method",
+      [](const Row& row) { return run::evaluated_name(row.method, row.ensemble, row.ensemble_mean); });
   for (size_t i = 0; i < table.options.size(); ++i) {
     add(table.options[i], [i](const Row& row) { return plain(row.options.at(i)); });
   }

@@ -27,6 +27,7 @@ struct TableRow {
   std::string dataset;        ///< with its split scheme, e.g. "omniglot (maml)"
   std::string method;
   size_t ensemble = 0;  ///< members of the ensemble that was evaluated; 0: one checkpoint alone
+  run::EnsembleMean ensemble_mean = run::EnsembleMean::probabilities;
   std::vector<std::string> options = {};  ///< values of Table::options, as JSON
   int64_t ways = 0, shots = 0;
   double accuracy = 0;

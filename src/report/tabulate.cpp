@@ -80,6 +80,7 @@ TableRow make_row(const run::RunRecord& run) {
                .dataset = options.dataset.name + " (" + options.dataset.split + ")",
                .method = run::method_of(options, result),
                .ensemble = result.ensemble.size(),
+               .ensemble_mean = result.ensemble_mean,
                .ways = result.ways,
                .shots = result.shots,
                .accuracy = 100 * result.accuracy(),

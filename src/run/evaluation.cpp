@@ -28,8 +28,12 @@ MeanWithInterval mean_with_interval(const std::vector<double>& values) {
   return {.mean = mean, .interval = 1.96 * std::sqrt(squares / (count - 1)) / std::sqrt(count)};
 }
 
-std::string evaluated_name(const std::string& name, size_t members) {
-  return members == 0 ? name : name + ", ensemble of " + std::to_string(members);
+std::string evaluated_name(const std::string& name, size_t members, EnsembleMean mean) {
+  if (members == 0) {
+    return name;
+  }
+  return name + ", ensemble of " + std::to_string(members) +
+         (mean == EnsembleMean::logits ? " by logits" : "");
 }
 
 EvaluationResult summarize(const EpisodeCurves& curves) {
@@ -65,6 +69,9 @@ std::string settings_of(const EvaluationResult& result, const RunOptions& config
   add_number("seed", result.seed, kEvaluationSeed);
   add_number("ensemble", result.ensemble.size(), size_t{0});
   if (result.ensemble.empty() && result.checkpoint == "last") {
+  if (!result.ensemble.empty() && result.ensemble_mean != EnsembleMean::probabilities) {
+    add(word_of(result.ensemble_mean));
+  }
     add("last");
   } else if (result.ensemble.empty() && result.checkpoint != "best") {
     const std::string path = std::filesystem::absolute(result.checkpoint).lexically_normal().string();

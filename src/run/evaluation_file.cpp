@@ -14,7 +14,7 @@ namespace ufo::run {
 namespace {
 
 /// Fields that older files lack; the default of each is what held for these.
-constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble", "head"};
+constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble", "ensemble_mean", "head"};
 
 /// Every field by its name in the file, with what it may be, for writing and for reading.
 template <class Result, class Visitor>
@@ -25,6 +25,7 @@ void visit(Result& result, Visitor&& field) {
   field("checkpoint", result.checkpoint, anything());
   field("checkpoint_step", result.checkpoint_step, count);
   field("ensemble", result.ensemble, count);
+  field("ensemble_mean", result.ensemble_mean, one_of_words<EnsembleMean>());
   field("seed", result.seed, anything());
   field("tasks", result.tasks, between(2, kMostTasks));
   field("ways", result.ways, between(0, episode::kMostImages));

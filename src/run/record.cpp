@@ -91,7 +91,8 @@ std::string name_of(const fs::path& path) {
 
 std::string RunRecord::evaluated() const {
   const bool told = !settings.empty();  // they name an ensemble too
-  return evaluated_name(name, evaluation && !told ? evaluation->ensemble.size() : 0);
+  return evaluation && !told ? evaluated_name(name, evaluation->ensemble.size(), evaluation->ensemble_mean)
+                             : name;
 }
 
 TrainingRecord parse_metrics(const std::string& text, std::vector<std::string>& notes) {

@@ -104,30 +104,36 @@ run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
   return curves;
 }
 
-/// The logarithm of the members' summed probabilities takes the place of the logits: the softmax behind makes
-/// their mean of it, and no probability is lost to underflow.
+/// Adds the logits of one of so many members to `sum` (at first undefined). The logarithm of summed
+/// probabilities takes the place of logits: the softmax behind makes their mean of it, and no probability is
+/// lost to underflow.
+void add_member(const at::Tensor& logits, run::EnsembleMean mean, size_t members, at::Tensor& sum) {
+  if (mean == run::EnsembleMean::logits) {
+    const at::Tensor share = logits / static_cast<double>(members);
+    sum = sum.defined() ? sum + share : share;
+    return;
+  }
+  const at::Tensor log_probability = logits.log_softmax(-1);
+  sum = sum.defined() ? at::logaddexp(sum, log_probability) : log_probability;
+}
+
+/// The outer objective by the means over `thetas`.
 StepValues ensemble_values(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
                            const episode::EpisodeBatch& batch, const EvaluationRequest& request) {
-  std::vector<at::Tensor> log_sums;  // one an inner step, [T, R, N]
+  std::vector<at::Tensor> sums(static_cast<size_t>(request.inner.steps) + 1);  // [T, R, N] each
   for (const at::Tensor& theta : thetas) {
     const auto problem = make_problem(learner, batch, theta, request.engine);
     size_t step = 0;
     bilevel::visit_descent(problem, theta, request.inner, [&](const at::Tensor& phi) {
       const at::Tensor seen = bilevel::zero_or_nan(phi).unsqueeze(-1).unsqueeze(-1);
-      const at::Tensor log_probability = problem.query_logits(theta, phi).log_softmax(-1) + seen;
-      if (step == log_sums.size()) {
-        log_sums.push_back(log_probability);
-      } else {
-        log_sums[step] = at::logaddexp(log_sums[step], log_probability);
-      }
-      ++step;
+      add_member(problem.query_logits(theta, phi) + seen, request.ensemble_mean, thetas.size(), sums[step++]);
     });
   }
   const at::Tensor labels = batch.query_labels.to(thetas.front().device());
   StepValues values;
-  for (const at::Tensor& log_sum : log_sums) {
+  for (const at::Tensor& sum : sums) {
     values.push_back(
-        {.loss = bilevel::cross_entropy(log_sum, labels), .accuracy = bilevel::accuracy(log_sum, labels)});
+        {.loss = bilevel::cross_entropy(sum, labels), .accuracy = bilevel::accuracy(sum, labels)});
   }
   return values;
 }

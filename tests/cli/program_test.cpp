@@ -145,6 +145,11 @@ TEST_F(Program, EvaluatesTheBestCheckpointsTogetherWhereTheyAreKept) {
   EXPECT_EQ(run::Json::parse(run({"table", "run", "--format", "json"})).at("rows").at(0).at("ensemble_size"),
             2);
 
+  EXPECT_THAT(run({"evaluate", "run", "--ensemble", "2", "--ensemble-mean", "logits"}),
+              HasSubstr("UFO-MAML (q=0.5), ensemble of 2 by logits, 5-way"));
+  EXPECT_TRUE(fs::exists(folder / "run/evaluation/test_ensemble2_logits.json"));
+  EXPECT_EQ(run_program({"evaluate", "run", "--ensemble-mean", "logits"}, folder.path()).exit_code, 2);
+
   const std::string before = read_file(folder / "run/evaluation/test_ensemble2.json");
   for (const auto& [number, complaint] :
        {std::pair("3",

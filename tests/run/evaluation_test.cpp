@@ -37,6 +37,7 @@ TEST(EvaluationFile, RoundTrip) {
   result.split = "test";
   result.estimator = "ufo";
   result.ensemble = {400, 200};
+  result.ensemble_mean = EnsembleMean::logits;
   result.notes = {"cut to 3 classes"};
   EXPECT_EQ(result.tasks, 2);
   EXPECT_EQ(result.inner_steps, 1);
@@ -46,6 +47,7 @@ TEST(EvaluationFile, RoundTrip) {
   EXPECT_EQ(to_json(back), to_json(result));
   EXPECT_EQ(back.task_accuracies, result.task_accuracies);
   EXPECT_EQ(back.ensemble, result.ensemble);
+  EXPECT_EQ(back.ensemble_mean, EnsembleMean::logits);
   EXPECT_TRUE(std::isnan(back.loss_after_step[1]));
   const auto json = nlohmann::json::parse(to_json(result));
   EXPECT_EQ(json["accuracy"], result.accuracy());
@@ -57,8 +59,10 @@ TEST(EvaluationFile, WithoutAnEnsembleIsOfOneCheckpoint) {
   const TemporaryFolder folder;
   auto json = nlohmann::json::parse(to_json(summarize({.accuracy = {{0.2, 0.4}}, .loss = {{1, 2}}})));
   json.erase("ensemble");
+  json.erase("ensemble_mean");
   write_file_atomically(folder.path() / "test.json", json.dump());
   EXPECT_TRUE(load_evaluation(folder.path() / "test.json").ensemble.empty());
+  EXPECT_EQ(load_evaluation(folder.path() / "test.json").ensemble_mean, EnsembleMean::probabilities);
 }
 
 TEST(EvaluationFile, KeepsTheModeOfBatchNorm) {
@@ -132,6 +136,8 @@ TEST(Settings, NameWhatDiffersFromTheConfigs) {
   result.checkpoint = "ensemble";
   result.ensemble = {4, 2};
   EXPECT_EQ(settings_of(result, defaults), "steps10_queries1_seed7_ensemble2");
+  result.ensemble_mean = EnsembleMean::logits;
+  EXPECT_EQ(settings_of(result, defaults), "steps10_queries1_seed7_ensemble2_logits");
   result.ensemble.clear();
   result.checkpoint = "a/best.safetensors";
   const std::string one = settings_of(result, defaults);

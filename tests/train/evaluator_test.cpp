@@ -86,7 +86,10 @@ TEST(Evaluator, StopsWhereItIsAskedTo) {
       EvaluationStopped);
 }
 
-TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
+class EnsembleBy : public testing::TestWithParam<run::EnsembleMean> {};
+
+TEST_P(EnsembleBy, AveragesWhatItsMembersGive) {
+  const bool by_logits = GetParam() == run::EnsembleMean::logits;
   for (const auto batch_norm : {nn::BatchNorm::batch, nn::BatchNorm::support}) {
     SmallRun run("conv4");
     run.options.model.batch_norm = batch_norm;
@@ -94,7 +97,8 @@ TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
     const std::vector<at::Tensor> members = {run.network->initial_parameters(1),
                                              run.network->initial_parameters(2),
                                              run.network->initial_parameters(3)};
-    const EvaluationRequest request = small_request();
+    EvaluationRequest request = small_request();
+    request.ensemble_mean = GetParam();
     const auto curves = evaluate_ensemble(*run.network, members, *run.validation_sampler, request);
     for (int64_t task = 0; task < request.tasks; ++task) {
       const auto episode = run.validation_sampler->batch(data::Split::test, static_cast<uint64_t>(task), 1);
@@ -106,8 +110,11 @@ TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
           inner.steps = step;
           const Predictor predictor(*run.network, member, episode.support_images[0],
                                     episode.support_labels[0], inner, bilevel::Engine::autograd);
-          mean += predictor.probabilities(episode.query_images[0]) / 3;
+          const at::Tensor probabilities = predictor.probabilities(episode.query_images[0]);
+          mean +=
+              (by_logits ? probabilities.log() : probabilities) / 3;  // logits but for a constant each image
         }
+        mean = by_logits ? mean.softmax(1) : mean;
         const double loss = -mean.gather(1, labels.unsqueeze(1)).log().mean().item<double>();
         const double accuracy = mean.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
         const auto row = static_cast<size_t>(step), column = static_cast<size_t>(task);
@@ -117,6 +124,10 @@ TEST(Ensemble, AveragesTheProbabilitiesOfItsMembers) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(EitherMean, EnsembleBy,
+                         testing::Values(run::EnsembleMean::probabilities, run::EnsembleMean::logits),
+                         [](const auto& info) { return word_of(info.param); });
 
 TEST(Ensemble, OfOneIsItsMember) {
   const SmallRun run("conv4");

@@ -32,6 +32,21 @@ struct EpisodeCurves {
   std::vector<std::vector<double>> loss;      ///< [K + 1][N] mean cross-entropy of the query images
 };
 
+/// What an ensemble takes the mean of: the members' class probabilities (Lakshminarayanan et al., arXiv
+/// 1612.01474, section 2.4), or their logits, as MAML++'s code does (arXiv 1810.09502).
+enum class EnsembleMean { probabilities, logits };
+
+}  // namespace ufo::run
+
+template <>
+struct ufo::Words<ufo::run::EnsembleMean> {
+  using enum run::EnsembleMean;
+  static constexpr std::pair<run::EnsembleMean, const char*> table[] = {{probabilities, "probabilities"},
+                                                                        {logits, "logits"}};
+};
+
+namespace ufo::run {
+
 /// An evaluation as it is kept in a file of RunDirectory::evaluation_file. Accuracies are shares, not per
 /// cent.
 struct EvaluationResult {
@@ -40,6 +55,7 @@ struct EvaluationResult {
   std::string checkpoint;         ///< "best", "last", a path or "ensemble"
   int64_t checkpoint_step = 0;    ///< outer steps before it; of an ensemble, before its best member
   std::vector<int64_t> ensemble;  ///< outer steps of the members, the best first; empty: one checkpoint
+  EnsembleMean ensemble_mean = EnsembleMean::probabilities;
   uint64_t seed = kEvaluationSeed;
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
   double inner_learning_rate = 0;
@@ -57,8 +73,8 @@ struct EvaluationResult {
 };
 
 /// `name`, of a method or a run, or "MAML, ensemble of 5" where an ensemble of `members` checkpoints was
-/// evaluated; 0: there was none.
-std::string evaluated_name(const std::string& name, size_t members);
+/// evaluated, "MAML, ensemble of 5 by logits" by their mean; 0: there was none.
+std::string evaluated_name(const std::string& name, size_t members, EnsembleMean mean);
 
 /// The means of `curves`; what they do not say (estimator, seed, ways, ...) is left for the caller to fill
 /// in.
@@ -84,7 +100,7 @@ std::string to_json(const EvaluationResult& result);
 
 /// Reads such a file. Throws UserError where it is missing, damaged, lacks a field or has one out of range;
 /// one without `batch_norm` is older than the modes and was made in that of "batch", one without `ensemble`
-/// is of one checkpoint.
+/// is of one checkpoint, and an ensemble without `ensemble_mean` by probabilities.
 EvaluationResult load_evaluation(const std::filesystem::path& path);
 
 }  // namespace ufo::run

@@ -25,6 +25,7 @@ struct EvaluationRequest {
   int64_t first = 0;
   bilevel::InnerOptions inner;  ///< its `steps` is K
   bilevel::Engine engine = bilevel::Engine::hand_written;
+  run::EnsembleMean ensemble_mean = run::EnsembleMean::probabilities;
   const episode::DeviceImages* images = nullptr;  ///< of the sampler's data set, where theta lies on a device
                                                   ///< and they are there already
   std::function<bool()> should_stop = {};  ///< asked before each episode, by several threads; true breaks off
@@ -45,8 +46,8 @@ run::EpisodeCurves evaluate_episodes(const bilevel::Learner& learner, const at::
                                      const EvaluationRequest& request);
 
 /// As evaluate_episodes, of an ensemble: each of `thetas` [P] is adapted to an episode, and the class
-/// probabilities of the query images are the means of those that the members give after as many inner steps
-/// (Lakshminarayanan et al., arXiv 1612.01474, section 2.4).
+/// probabilities of the query images, or their logits (EvaluationRequest::ensemble_mean), are the means of
+/// those that the members give after as many inner steps.
 run::EpisodeCurves evaluate_ensemble(const bilevel::Learner& learner, const std::vector<at::Tensor>& thetas,
                                      const episode::EpisodeSampler& sampler,
                                      const EvaluationRequest& request);
