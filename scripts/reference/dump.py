@@ -44,11 +44,12 @@ class Dump:
     @property
     def inner(self):
         weights = self.metadata.get("outer_weights") or "[]"
+        norm = self.metadata.get("inner_norm", "true") == "true" and self.metadata.get("batch_norm") != "per_step"
         return Inner(int(self.metadata["inner_steps"]), float(self.metadata["inner_learning_rate"]),
                      self.metadata.get("inner_adapt") or "all", float(self.metadata.get("inner_rate_body") or 0),
                      float(self.metadata.get("inner_rate_head") or 0), tuple(json.loads(weights)),
                      STARTS[self.metadata.get("head") or "linear"](self.network, int(self.metadata.get("ways") or 0)),
-                     float(self.metadata.get("inner_weight_decay") or 0))
+                     float(self.metadata.get("inner_weight_decay") or 0), norm)
 
     @property
     def q(self):
@@ -69,8 +70,8 @@ class Dump:
         if network_of(self.theta) is Mlp:
             return Mlp()
         mode = self.metadata.get("batch_norm", "batch")
-        if mode not in ("batch", "support"):
-            raise ValueError(f"need batch_norm of batch or support, got {mode}")
+        if mode not in ("batch", "support", "per_step"):
+            raise ValueError(f"need batch_norm of batch, support or per_step, got {mode}")
         norm = float(self.metadata["batch_norm_eps"]), mode == "support"
         if network_of(self.theta) is ResNet12:
             return ResNet12(*norm)

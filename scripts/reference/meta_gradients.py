@@ -2,7 +2,9 @@
 
 Inner problem: phi_0 = theta or what Inner.start makes of it and of the task, phi_{j+1} = phi_j - a_j * grad L_support(phi_j) for j < r. Outer objective: L_query(phi_r), or
 the sum of w_j L_query(phi_j) over j = 1, ..., r. theta may hold learned rates a_j besides the network's parameters, as
-"inner.rates." and the name of a parameter, of a layer, or "all", "body" or "head"; a number, or one an inner step.
+"inner.rates." and the name of a parameter, of a layer, or "all", "body" or "head"; a number, or one an inner step. It may
+also hold batch norm's parameters of inner step j > 0, as "inner.norm.<j>." and their names in the network, whose own are
+those of step 0: step j and the query set after it take set j, and no step changes one.
 """
 
 import math
@@ -16,17 +18,42 @@ from torch.func import grad, jvp, vjp
 Task = namedtuple("Task", "support_images support_labels query_images query_labels")
 """[S, C, H, W], [S], [S', C, H, W], [S'] of one task, or the same with a leading axis of T tasks."""
 
-Inner = namedtuple("Inner", "steps learning_rate adapt body head weights start decay",
-                   defaults=("all", 0, 0, (), lambda theta, task: theta, 0))
+Inner = namedtuple("Inner", "steps learning_rate adapt body head weights start decay norm",
+                   defaults=("all", 0, 0, (), lambda theta, task: theta, 0, True))
 """r and a; which part adapts: all, body or head; a of these where it is another one (not 0); w_1, ..., w_r, or nothing;
-phi_0 as a function of theta without the rates and of the task; b, where L_support has b |phi|^2 / 2 more."""
+phi_0 as a function of theta without what belongs to the steps and of the task; b, where L_support has b |phi|^2 / 2 more;
+whether batch norm's own parameters adapt."""
 
 RATES = "inner.rates."
+SETS = "inner.norm."
+NORM = re.compile(r"(^|\.)(norm|bn\d+|downsample\.1)\.(weight|bias)$")
 
 
 def parameters(theta):
-    """theta without the rates."""
-    return {name: value for name, value in theta.items() if not name.startswith(RATES)}
+    """theta without what belongs to the inner steps."""
+    return {name: value for name, value in theta.items() if not name.startswith((RATES, SETS))}
+
+
+def sets(theta):
+    return {name: value for name, value in theta.items() if name.startswith(SETS)}
+
+
+def set_prefix(theta, step):
+    """Of the names of the set that inner step `step` takes; there are none such for step 0."""
+    last = max((int(name.removeprefix(SETS).split(".")[0]) for name in sets(theta)), default=0)
+    return f"{SETS}{min(step, last)}."
+
+
+def enter(theta, phi, step):
+    """phi with batch norm's parameters those of `step`."""
+    prefix = set_prefix(theta, step)
+    return phi | {name.removeprefix(prefix): value for name, value in theta.items() if name.startswith(prefix)}
+
+
+def adapts(inner, name):
+    """Whether inner steps change the parameter `name`."""
+    part = "head" if name.startswith("head.") else "body"
+    return inner.adapt in ("all", part) and (inner.norm or not NORM.search(name))
 
 
 def rate_name(theta, name):
@@ -38,12 +65,11 @@ def rate_name(theta, name):
 
 def rate(inner, theta, name, step):
     """a_step of the parameter `name`."""
-    part = "head" if name.startswith("head.") else "body"
-    if inner.adapt not in ("all", part):
+    if not adapts(inner, name):
         return 0.0
     learned = rate_name(theta, name)
     if learned is None:
-        return getattr(inner, part) or inner.learning_rate
+        return getattr(inner, "head" if name.startswith("head.") else "body") or inner.learning_rate
     value = theta[learned]
     return value[min(step, len(value) - 1)] if per_step(theta, learned) else value
 
@@ -60,13 +86,14 @@ def support_gradient(loss, inner, phi, task):
 
 
 def descent(loss, inner, theta, task):
-    """[(phi_0, grad L_support(phi_0)), ..., (phi_r, None)]"""
+    """[(phi_0, where step 0 begins, grad L_support there), ..., (phi_r, None, None)]"""
     phi, path = inner.start(parameters(theta), task), []
     for step in range(inner.steps):
-        gradient = support_gradient(loss, inner, phi, task)
-        path.append((phi, gradient))
-        phi = {name: phi[name] - rate(inner, theta, name, step) * gradient[name] for name in phi}
-    return path + [(phi, None)]
+        start = enter(theta, phi, step)
+        gradient = support_gradient(loss, inner, start, task)
+        path.append((phi, start, gradient))
+        phi = {name: start[name] - rate(inner, theta, name, step) * gradient[name] for name in start}
+    return path + [(phi, None, None)]
 
 
 def adapt(loss, inner, theta, task):
@@ -84,16 +111,16 @@ def query_gradient(loss, inner, phi, step, task):
 
 
 def way_back(loss, inner, theta, task, product):
-    """(d phi_0 / d theta)^T v_0 and the rates' gradient of v_r = w_r grad L_query(phi_r) and
-    v_j = v_{j+1} - product(phi_j, a_j v_{j+1}) + w_j grad L_query(phi_j)."""
+    """(d phi_0 / d theta)^T v_0 and the gradient by what belongs to the steps, of v_r = w_r grad L_query(phi_r) and
+    v_j = v_{j+1} - product(phi_j, a_j v_{j+1}) + w_j grad L_query(phi_j), of whose first two terms set j gets its part."""
     path = descent(loss, inner, theta, task)
     v = query_gradient(loss, inner, path[-1][0], inner.steps, task)
     rates = {name: torch.zeros_like(value) for name, value in theta.items() if name.startswith(RATES)}
-    for step, (phi, gradient) in reversed(list(enumerate(path[:-1]))):
+    own = {name: torch.zeros_like(value) for name, value in sets(theta).items()}
+    for step, (phi, start, gradient) in reversed(list(enumerate(path[:-1]))):
         for name in v:
             learned = rate_name(theta, name)
-            part = "head" if name.startswith("head.") else "body"
-            if learned is None or inner.adapt not in ("all", part):
+            if learned is None or not adapts(inner, name):
                 continue
             change = -gradient[name] * v[name]
             if per_step(theta, learned):
@@ -101,12 +128,17 @@ def way_back(loss, inner, theta, task, product):
             else:
                 rates[learned] += change if learned == RATES + name else change.sum()
         weighed = {name: rate(inner, theta, name, step) * value for name, value in v.items()}
-        change = product(phi, weighed)
+        change = product(start, weighed)
         v = {name: v[name] - change[name] for name in v} if change is not None else v
+        for name in own:
+            if name.startswith(set_prefix(theta, step)):
+                parameter = name.removeprefix(set_prefix(theta, step))
+                own[name] = own[name] + v[parameter]
+                v = v | {parameter: torch.zeros_like(v[parameter])}
         here = query_gradient(loss, inner, phi, step, task)
         v = {name: v[name] + here[name] for name in v} if here is not None else v
     _, through_start = vjp(lambda theta: inner.start(theta, task), parameters(theta))
-    return through_start(v)[0] | rates
+    return through_start(v)[0] | own | rates
 
 
 def first_order(loss, inner, theta, task):
@@ -121,7 +153,7 @@ def exact(loss, inner, theta, task):
         query = lambda phi: loss(phi, task.query_images, task.query_labels, task.support_images)
         if not inner.weights:
             return query(path[-1][0])
-        return sum(weight * query(phi) for weight, (phi, _) in zip(inner.weights, path[1:]))
+        return sum(weight * query(phi) for weight, (phi, *_) in zip(inner.weights, path[1:]))
     return grad(objective)(theta)
 
 

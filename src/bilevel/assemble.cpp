@@ -26,9 +26,16 @@ void OuterPath::pass(int64_t j, const at::Tensor& phi) {
 at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Parts& parts) {
   at::Tensor sum = plus(plus(problem.initial_adjoint(theta, parts.v), parts.partial), parts.mixed);
   if (!sum.defined()) {
-    sum = at::zeros({problem.tasks(), theta.size(0) - problem.learned_rates()}, theta.options());
+    const int64_t of_steps = problem.step_values() + problem.learned_rates();
+    sum = at::zeros({problem.tasks(), theta.size(0) - of_steps}, theta.options());
   }
-  return parts.rates.defined() ? at::cat({sum, parts.rates}, 1) : sum;
+  std::vector<at::Tensor> all = {sum};
+  for (const at::Tensor* part : {&parts.steps, &parts.rates}) {
+    if (part->defined()) {
+      all.push_back(*part);
+    }
+  }
+  return all.size() == 1 ? sum : at::cat(all, 1);
 }
 
 void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Tensor& v, int64_t j,
@@ -38,16 +45,25 @@ void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Ten
   }
 }
 
+void leave_entry(const Problem& problem, int64_t j, at::Tensor& v, at::Tensor& sum) {
+  if (problem.step_values() > 0) {
+    add(problem.entry_adjoint(v, j), sum);
+  }
+}
+
 at::Tensor assemble_first_order(const Problem& problem, const at::Tensor& theta, const OuterPath& outer,
                                 const std::vector<at::Tensor>& gradients, int64_t steps) {
-  at::Tensor v, rates;
+  at::Tensor v, own, rates;
   for (int64_t j = steps; j >= 0; --j) {
     v = plus(v, outer.gradient(j));
     if (j > 0 && !gradients.empty()) {
       add_rates(problem, gradients[static_cast<size_t>(j - 1)], v, j - 1, rates);
     }
+    if (j > 0) {
+      leave_entry(problem, j - 1, v, own);
+    }
   }
-  return assemble(problem, theta, {.v = v, .partial = outer.partial(), .rates = rates});
+  return assemble(problem, theta, {.v = v, .partial = outer.partial(), .steps = own, .rates = rates});
 }
 
 }  // namespace ufo::bilevel

@@ -25,7 +25,7 @@ class OuterPath {
   /// That by phi_r.
   const at::Tensor& end() const { return phi_.back(); }
 
-  /// Likewise by theta with all phi held, [T, S - R]; may be undefined.
+  /// Likewise by theta with all phi held, [T, S - N - R]; may be undefined.
   const at::Tensor& partial() const { return partial_; }
 
   /// At phi_r.
@@ -45,18 +45,24 @@ class OuterPath {
 /// The parts of a meta-gradient.
 struct Parts {
   at::Tensor v;        ///< [T, P] the adjoint of phi_0
-  at::Tensor partial;  ///< [T, S - R] dL_outer/dtheta with phi held; may be undefined
-  at::Tensor mixed;    ///< [T, S - R] through the inner objective's own dependence on theta; likewise
+  at::Tensor partial;  ///< [T, S - N - R] dL_outer/dtheta with phi held; may be undefined
+  at::Tensor mixed;    ///< [T, S - N - R] through the inner objective's own dependence on theta; likewise
+  at::Tensor steps;    ///< [T, N] by the steps' own values of inner variables; undefined where there are none
   at::Tensor rates;    ///< [T, R] by the learned rates; undefined where R = 0
 };
 
-/// partial + (dphi_0/dtheta)^T v + mixed, any of whose terms may be absent, and behind it the rates: [T, S].
+/// partial + (dphi_0/dtheta)^T v + mixed, any of whose terms may be absent, and behind it the steps' own
+/// values and the rates: [T, S].
 at::Tensor assemble(const Problem& problem, const at::Tensor& theta, const Parts& parts);
 
 /// dL_outer/dalpha of step j, -(dalpha_j/dtheta)^T (g_j v_{j+1}), added to `sum` [T, R] (at first undefined).
 /// Nothing where no rate is learned.
 void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Tensor& v, int64_t j,
                at::Tensor& sum);
+
+/// Takes the adjoint v of where step j begins back to phi_j, as Problem::entry_adjoint does, and adds what
+/// falls to the steps' own values to `sum` [T, N] (at first undefined).
+void leave_entry(const Problem& problem, int64_t j, at::Tensor& v, at::Tensor& sum);
 
 /// The first-order meta-gradient [T, S]: every Hessian is left out. `gradients` are g_0, ..., g_{r-1} [T, P]
 /// where rates are learned, else none.

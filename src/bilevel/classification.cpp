@@ -265,7 +265,7 @@ OuterGradient ClassificationProblem::outer_gradient(const at::Tensor& theta, con
                 .accuracy = accuracy(logits.detach(), query_labels_)};
       },
       theta, phi);
-  if (outer.theta.defined()) {  // less the rates
+  if (outer.theta.defined()) {  // less what belongs to the steps
     outer.theta = outer.theta.narrow(1, 0, learner_.size());
   }
   return outer;

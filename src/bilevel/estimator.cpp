@@ -102,6 +102,11 @@ std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const
     throw ConfigError("inner.rates.learned: need an estimator with a gradient of the outer objective, got " +
                       options.estimator);
   }
+  if (!kind_of(options).outer_gradient && (inner.adapt != Adapt::all || !inner.norm)) {
+    const std::string found = inner.norm ? "inner.adapt: need all, got " + word_of(inner.adapt)
+                                         : std::string("inner.norm: need true, got false");
+    throw ConfigError(found + ": " + options.estimator + " learns nothing that the inner loop leaves alone");
+  }
   return kind_of(options).make(options, inner, products);
 }
 

@@ -26,6 +26,7 @@ class Trajectory {
     phi_ = problem.initial(theta);
     outer_.pass(0, phi_);
     for (int64_t j = 0; j < inner.steps; ++j) {
+      phi_ = problem.enter(theta, phi_, j);
       auto linearization = problem.linearize(theta, phi_, kept);
       if (back.memory == Memory::store_parameters) {
         stored_.push_back(phi_.narrow(0, 0, returning->tasks()));
@@ -44,7 +45,7 @@ class Trajectory {
 
   const OuterPath& outer() const { return outer_; }
 
-  /// The linearization at phi_j, to be asked for once each, from the last to the first.
+  /// The linearization where step j begins, to be asked for once each, from the last to the first.
   std::unique_ptr<Linearization> take(int64_t j) {
     if (back_.memory == Memory::store_linearizations) {
       return std::move(linearizations_[j]);
@@ -53,7 +54,7 @@ class Trajectory {
     if (back_.memory == Memory::store_parameters) {
       phi = std::move(stored_[j]);
     } else {
-      phi = adapt(*returning_, theta_, inner_, j);
+      phi = returning_->enter(theta_, adapt(*returning_, theta_, inner_, j), j);
       gradient_calls_ += returning_->tasks() * j;
     }
     gradient_calls_ += returning_->tasks();
@@ -78,15 +79,15 @@ class Trajectory {
   int64_t gradient_calls_ = 0;
 };
 
-/// An adjoint on its way from phi_r back to phi_0: that of G, or of a base that sees the Hessians' block of the
-/// last `blocks` blocks alone.
+/// An adjoint on its way from phi_r back to phi_0: that of G, or of a base that sees the Hessians' block of
+/// the last `blocks` blocks alone.
 class Adjoint {
  public:
   Adjoint(const Problem& problem, const at::Tensor& theta, const OuterPath& outer,
           std::optional<int64_t> blocks = std::nullopt)
       : problem_(problem), theta_(theta), outer_(outer), blocks_(blocks), v_(rows(outer.end())) {}
 
-  /// From phi_{j+1} to phi_j, where `linearization` is.
+  /// From phi_{j+1} to phi_j; `linearization` is where step j begins.
   void pass(int64_t j, Linearization& linearization, const StepRate& rate, double clip) {
     if (problem_.learned_rates() > 0) {
       add_rates(problem_, rows(linearization.gradient()), v_, j, rates_);
@@ -98,13 +99,13 @@ class Adjoint {
         mixed_ = mixed_.defined() ? at::sub(mixed_, cross, rate.common()) : cross * -rate.common();
       }
     }
-    v_ = descend(v_,
-                 blocks_ ? linearization.block_product(weighed, *blocks_)
-                         : linearization.hessian_product(weighed),
-                 rate.common());
+    v_ = descend(
+        v_, blocks_ ? linearization.block_product(weighed, *blocks_) : linearization.hessian_product(weighed),
+        rate.common());
     if (clip > 0) {
       v_.clamp_(-clip, clip);
     }
+    leave_entry(problem_, j, v_, own_);
     if (outer_.gradient(j).defined()) {
       v_ = v_ + rows(outer_.gradient(j));
     }
@@ -116,6 +117,7 @@ class Adjoint {
                     {.v = v_,
                      .partial = rows(outer_.partial()),
                      .mixed = mixed_.defined() ? problem_.mixed_adjoint(theta_, mixed_) : mixed_,
+                     .steps = own_,
                      .rates = rates_});
   }
 
@@ -129,11 +131,11 @@ class Adjoint {
   const at::Tensor& theta_;
   const OuterPath& outer_;
   std::optional<int64_t> blocks_;
-  at::Tensor v_, mixed_, rates_;
+  at::Tensor v_, mixed_, own_, rates_;
 };
 
-/// G of the tasks that return, from the trajectory that all of them walked down, and their G_B beside it where
-/// `base` has blocks: [K, S] each.
+/// G of the tasks that return, from the trajectory that all of them walked down, and their G_B beside it
+/// where `base` has blocks: [K, S] each.
 struct WalkedBack {
   at::Tensor exact, base;
 };

@@ -11,11 +11,12 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
 at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
                       const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients) {
   const StepRate rate(problem, theta, inner, j);
-  const at::Tensor gradient = problem.linearize(theta, phi, Products::none)->gradient();
+  const at::Tensor start = problem.enter(theta, phi, j);
+  const at::Tensor gradient = problem.linearize(theta, start, Products::none)->gradient();
   if (gradients != nullptr) {
     gradients->push_back(gradient);
   }
-  return descend(phi, rate.weigh(gradient), rate.common());
+  return descend(start, rate.weigh(gradient), rate.common());
 }
 
 at::Tensor zero_or_nan(const at::Tensor& phi) { return (phi * 0).sum(-1); }

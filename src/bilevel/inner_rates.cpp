@@ -16,13 +16,19 @@ int64_t head_start_of(const nn::Layout& layout) {
   return layout.has_head() ? layout.start_of_last(0) : layout.size();
 }
 
+bool has_norm(const nn::Layout& layout) {
+  return std::any_of(layout.entries().begin(), layout.entries().end(),
+                     [](const nn::ParameterEntry& entry) { return entry.norm; });
+}
+
 }  // namespace
 
-InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
+InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout, NormAdapts norm) {
   const InnerRateOptions& options = inner.rates;
   const double body = options.body > 0 ? options.body : inner.learning_rate,
                head = options.head > 0 ? options.head : inner.learning_rate;
-  if (!options.learned && inner.adapt == Adapt::all && body == inner.learning_rate && body == head) {
+  const bool all = inner.adapt == Adapt::all && (norm == NormAdapts::yes || !has_norm(layout));
+  if (!options.learned && all && body == inner.learning_rate && body == head) {
     return;
   }
   if (inner.adapt != Adapt::all && (!layout.has_head() || layout.start_of_last(0) == 0)) {
@@ -41,6 +47,11 @@ InnerRates::InnerRates(const InnerOptions& inner, const nn::Layout& layout) {
     adapts_.narrow(0, 0, head_start).zero_();
   } else if (inner.adapt == Adapt::body) {
     adapts_.narrow(0, head_start, parameters - head_start).zero_();
+  }
+  for (const nn::ParameterEntry& entry : entries_) {
+    if (entry.norm && norm == NormAdapts::no) {
+      adapts_.narrow(0, entry.offset, entry.size).zero_();
+    }
   }
   start_.mul_(adapts_);
   if (options.learned) {
@@ -62,7 +73,7 @@ void InnerRates::group_layers(const nn::Layout& layout) {
       groups_.push_back({name, entry.offset, 0, start_[entry.offset].item<double>()});
     }
     if (adapts) {
-      groups_.back().size += entry.size;
+      groups_.back().size = entry.offset + entry.size - groups_.back().first;
     }
     group_of_.narrow(0, entry.offset, entry.size).fill_(adapts ? groups() - 1 : -1);
   }
@@ -74,7 +85,7 @@ at::Tensor InnerRates::initial() const {
     return at::empty({0}, at::kFloat);
   }
   if (per_ == RatesPer::parameter) {
-    return start_.to(at::kFloat);
+    return start_.to(at::kCPU, at::kFloat);
   }
   std::vector<at::Tensor> rates;
   for (const Group& group : groups_) {
@@ -124,12 +135,13 @@ at::Tensor InnerRates::of_step(const at::Tensor& theta, int64_t j) const {
 }
 
 at::Tensor InnerRates::adjoint(const at::Tensor& w, int64_t j) const {
+  const at::Tensor adapting = w * adapts_;
   if (per_ == RatesPer::parameter) {
-    return w * adapts_;
+    return adapting;
   }
   std::vector<at::Tensor> sums;
   for (const Group& group : groups_) {
-    sums.push_back(w.narrow(1, group.first, group.size).sum(1));
+    sums.push_back(adapting.narrow(1, group.first, group.size).sum(1));
   }
   const at::Tensor of_groups = at::stack(sums, 1).unsqueeze(-1);  // [T, groups, 1]
   const int64_t before = std::min(j, steps_ - 1);

@@ -24,6 +24,10 @@ nn::Head checked(nn::Head head, const nn::Network& network, const at::TensorOpti
   return head;
 }
 
+NormAdapts norm_adapts(const InnerOptions& inner, const nn::Network& network) {
+  return inner.norm && !network.norm_per_step() ? NormAdapts::yes : NormAdapts::no;
+}
+
 at::TensorOptions floating(const at::TensorOptions& like) {
   return like.has_dtype() ? like : like.dtype(at::kFloat);
 }
@@ -31,19 +35,26 @@ at::TensorOptions floating(const at::TensorOptions& like) {
 }  // namespace
 
 Learner::Learner(const nn::Network& network)
-    : network(network), rates(std::make_shared<const InnerRates>()), own(own_layout(network, head, 0)) {}
+    : network(network),
+      rates(std::make_shared<const InnerRates>()),
+      own(own_layout(network, head, 0)),
+      norms(std::make_shared<const StepNorms>()) {}
 
 Learner::Learner(const nn::Network& network, const InnerOptions& inner, const at::TensorOptions& like,
                  nn::Head head, int64_t rows)
     : network(network),
-      rates(std::make_shared<const InnerRates>(InnerRates(inner, network.layout()).to(floating(like)))),
+      rates(std::make_shared<const InnerRates>(
+          InnerRates(inner, network.layout(), norm_adapts(inner, network)).to(floating(like)))),
       head(checked(head, network, floating(like))),
       weight_decay(inner.weight_decay),
-      own(own_layout(network, head, rows)) {}
+      own(own_layout(network, head, rows)),
+      norms(std::make_shared<const StepNorms>(
+          network.norm_per_step() ? StepNorms(inner.steps, *own).to(like.device()) : StepNorms())) {}
 
 Learner Learner::to(const at::TensorOptions& like) const {
   Learner moved = *this;
   moved.rates = std::make_shared<const InnerRates>(rates->to(like));
+  moved.norms = std::make_shared<const StepNorms>(norms->to(like.device()));
   return moved;
 }
 
@@ -84,13 +95,14 @@ at::Tensor Learner::start(const at::Tensor& theta, const at::Tensor& support_ima
 
 nn::Layout Learner::layout() const {
   nn::Layout layout = *own;
+  norms->declare(layout);
   rates->declare(layout);
   return layout;
 }
 
 at::Tensor Learner::initial(uint64_t seed) const {
   const at::Tensor start = nn::initial_parameters(*own, seed);
-  return rates->size() > 0 ? at::cat({start, rates->initial()}) : start;
+  return at::cat({start, norms->initial(start), rates->initial()});
 }
 
 }  // namespace ufo::bilevel

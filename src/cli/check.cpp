@@ -8,6 +8,7 @@
 
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/train/device.h>
+#include <ufo/train/schedule.h>
 #include <ufo/train/workspace.h>
 
 namespace ufo::cli {
@@ -52,9 +53,19 @@ bool has_own_derivatives(const train::Workspace& workspace, const episode::Episo
                                   nn::Derivatives::hessian_products) != nullptr;
 }
 
+/// The problem of `batch`, with the outer objective of the first step.
+bilevel::ClassificationProblem first_problem(const train::Workspace& workspace,
+                                             const episode::EpisodeBatch& batch, const at::Tensor& theta,
+                                             const bilevel::InnerOptions& inner, bilevel::Engine engine) {
+  auto problem = train::make_problem(workspace.learner(), batch, theta, engine);
+  const at::Tensor weights = train::outer_weights(workspace.options().outer, inner.steps, 0);
+  problem.weigh_outer(weights.defined() ? weights.to(theta.options()) : weights);
+  return problem;
+}
+
 void check_exact(Report& report, const train::Workspace& workspace, const episode::EpisodeBatch& batch,
                  const at::Tensor& theta, const bilevel::InnerOptions& inner) {
-  const auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
+  const auto problem = first_problem(workspace, batch, theta, inner, workspace.engine());
   const auto mean = [&](bilevel::Memory memory) {
     return bilevel::exact_gradient(problem, theta, inner, memory).gradient.mean(0);
   };
@@ -64,15 +75,15 @@ void check_exact(Report& report, const train::Workspace& workspace, const episod
       central_difference_error(problem, theta, exact, inner, static_cast<uint64_t>(workspace.options().seed)),
       kDifferenceBound);
   report.compare("exact against one autograd graph through all steps",
-                 relative_error(exact, one_graph_gradient(workspace.learner(), batch, theta, inner)),
+                 relative_error(exact, one_graph_gradient(workspace.learner(), batch, theta, inner,
+                                                          problem.outer_weights())),
                  kRoundingBound);
   report.compare("exact keeping parameters against keeping linearizations",
                  relative_error(mean(bilevel::Memory::store_parameters), exact), kRoundingBound);
   report.compare("exact recomputing against keeping linearizations",
                  relative_error(mean(bilevel::Memory::recompute), exact), kRoundingBound);
   if (workspace.engine() != bilevel::Engine::autograd && has_own_derivatives(workspace, batch, theta)) {
-    const auto by_autograd =
-        train::make_problem(workspace.learner(), batch, theta, bilevel::Engine::autograd);
+    const auto by_autograd = first_problem(workspace, batch, theta, inner, bilevel::Engine::autograd);
     const auto expected =
         bilevel::exact_gradient(by_autograd, theta, inner, bilevel::Memory::store_linearizations)
             .gradient.mean(0);
@@ -88,7 +99,7 @@ void check_bias(Report& report, const train::Workspace& workspace, const episode
   const auto& estimator = workspace.options().meta_gradient;
   const bool fixed = bilevel::tosses_coins(estimator) && !estimator.q.adaptive && !estimator.q.to;
   const double q = fixed && estimator.q.value < 1 ? estimator.q.value : 0.2;
-  const auto problem = train::make_problem(workspace.learner(), batch, theta, workspace.engine());
+  const auto problem = first_problem(workspace, batch, theta, inner, workspace.engine());
   const auto bias = measure_bias(problem, theta, inner, workspace.learner().layout(), q, kDraws,
                                  static_cast<uint64_t>(workspace.options().seed));
   char what[128];

@@ -54,6 +54,7 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
       {"inner_steps", std::to_string(options.inner.steps)},
       {"inner_learning_rate", run::Json(options.inner.learning_rate).dump()},
       {"inner_adapt", word_of(options.inner.adapt)},
+      {"inner_norm", options.inner.norm ? "true" : "false"},
       {"inner_rate_body", run::Json(options.inner.rates.body).dump()},
       {"inner_rate_head", run::Json(options.inner.rates.head).dump()},
       {"outer_weights", list_of(outer_weights)},

@@ -17,11 +17,24 @@ namespace {
 constexpr int kRandomDirections = 4;
 constexpr double kStepSizes[] = {1e-3, 1e-4, 1e-5, 1e-6, 1e-7};
 
+/// How much the outer objective after j inner steps counts.
+double weight_of(const at::Tensor& weights, int64_t j, int64_t steps) {
+  if (!weights.defined()) {
+    return j == steps ? 1 : 0;
+  }
+  return j > 0 ? weights[j - 1].item<double>() : 0;
+}
+
 /// M(theta).
 double objective(const bilevel::Problem& problem, const at::Tensor& theta,
                  const bilevel::InnerOptions& inner) {
-  const at::Tensor phi = bilevel::adapt(problem, theta, inner, inner.steps);
-  return problem.outer_value(theta, phi).loss.mean().item<double>();
+  double sum = 0;
+  int64_t j = 0;
+  bilevel::visit_descent(problem, theta, inner, [&](const at::Tensor& phi) {
+    const double weight = weight_of(problem.outer_weights(), j++, inner.steps);
+    sum += weight == 0 ? 0 : weight * problem.outer_value(theta, phi).loss.mean().item<double>();
+  });
+  return sum;
 }
 
 at::Tensor random_direction(const at::Tensor& theta, uint64_t seed, uint64_t index) {
@@ -79,7 +92,8 @@ double central_difference_error(const bilevel::Problem& problem, const at::Tenso
 }
 
 at::Tensor one_graph_gradient(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
-                              const at::Tensor& theta, const bilevel::InnerOptions& inner) {
+                              const at::Tensor& theta, const bilevel::InnerOptions& inner,
+                              const at::Tensor& weights) {
   c10::AutoGradMode enable(true);
   const at::Tensor leaf = theta.detach().clone().requires_grad_();
   const auto support_images = batch.support_images.to(theta.options()),
@@ -87,16 +101,25 @@ at::Tensor one_graph_gradient(const bilevel::Learner& learner, const episode::Ep
   const auto support_labels = batch.support_labels.to(theta.device()),
              query_labels = batch.query_labels.to(theta.device());
   const nn::Network& network = learner.network;
-  const auto rates = learner.to(theta.options()).rates;
+  const bilevel::Learner own = learner.to(theta.options());
+  const auto rates = own.rates;
   at::Tensor phi = learner.start(leaf, support_images, support_labels);
+  at::Tensor outer = at::zeros({}, theta.options());
+  const auto add_outer = [&](int64_t j) {
+    if (const double weight = weight_of(weights, j, inner.steps); weight > 0) {
+      const at::Tensor logits = network.query_logits(phi, query_images, support_images);
+      outer = outer + weight * bilevel::cross_entropy(logits, query_labels).mean();
+    }
+  };
+  add_outer(0);
   for (int64_t step = 0; step < inner.steps; ++step) {
+    phi = own.norms->enter(leaf, phi, step);
     const auto loss = bilevel::cross_entropy(network.logits(phi, support_images), support_labels).sum();
     const at::Tensor gradient =
         torch::autograd::grad({loss}, {phi}, {}, true, true)[0] + learner.weight_decay * phi;
     phi = phi - (rates->uniform() ? inner.learning_rate * gradient : rates->of_step(leaf, step) * gradient);
+    add_outer(step + 1);
   }
-  const at::Tensor logits = network.query_logits(phi, query_images, support_images);
-  const auto outer = bilevel::cross_entropy(logits, query_labels).mean();
   return torch::autograd::grad({outer}, {leaf})[0];
 }
 

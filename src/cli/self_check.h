@@ -26,8 +26,10 @@ double central_difference_error(const bilevel::Problem& problem, const at::Tenso
                                 uint64_t seed);
 
 /// dM/dtheta [P] by plain autograd: one graph through all inner steps, sharing nothing with the estimators.
+/// `weights` [r] of the outer objective after each step, as Problem::outer_weights.
 at::Tensor one_graph_gradient(const bilevel::Learner& learner, const episode::EpisodeBatch& batch,
-                              const at::Tensor& theta, const bilevel::InnerOptions& inner);
+                              const at::Tensor& theta, const bilevel::InnerOptions& inner,
+                              const at::Tensor& weights = {});
 
 /// ||a - b|| / ||b||.
 double relative_error(const at::Tensor& a, const at::Tensor& b);

@@ -38,7 +38,8 @@ class ConvNet final : public Sequential {
   std::unique_ptr<FeatureTape> features(const at::Tensor& parameters,
                                         const at::Tensor& images) const override;
 
-  BatchNorm batch_norm_mode() const override { return options_.batch_norm; }
+  BatchNorm batch_norm_mode() const override { return mode_of(options_.batch_norm); }
+  bool norm_per_step() const override { return options_.batch_norm == BatchNorm::per_step; }
   int64_t activations() const override;
 
   const ModelOptions& options() const { return options_; }

@@ -74,6 +74,14 @@ void Layout::add(std::string name, std::vector<int64_t> shape, Start start, Memo
   size_ += size;
 }
 
+void Layout::add_norm(const std::string& name, int64_t channels) {
+  add(name + ".weight", {channels}, Start::ones);
+  add(name + ".bias", {channels}, Start::zeros);
+  for (size_t i = entries_.size() - 2; i < entries_.size(); ++i) {
+    entries_[i].norm = true;
+  }
+}
+
 void Layout::begin_block() {
   if (head_start_) {
     throw std::logic_error("layout: need every block before the head, got one behind it");
@@ -108,6 +116,7 @@ Layout Layout::with_head_rows(int64_t rows) const {
     }
     if (entry.offset < head || rows > 0) {
       result.add(entry.name, entry.shape, entry.start, entry.order);
+      result.entries_.back().norm = entry.norm;
     }
   }
   return result;

@@ -18,7 +18,7 @@ std::unique_ptr<Layer> convolution(const std::string& name, int64_t in, int64_t 
 
 }  // namespace
 
-ResNet12::ResNet12(const ModelOptions& options, const InputShape& input) : mode_(options.batch_norm) {
+ResNet12::ResNet12(const ModelOptions& options, const InputShape& input) : norm_(options.batch_norm) {
   const auto norm = [&](const std::string& name, int64_t width) {
     return batch_norm(name, width, options.batch_norm_eps);
   };

@@ -22,11 +22,12 @@ class ResNet12 final : public Sequential {
   static std::string title(const ModelOptions& options);
   static std::map<std::string, std::string> facts(const ModelOptions& options);
 
-  BatchNorm batch_norm_mode() const override { return mode_; }
+  BatchNorm batch_norm_mode() const override { return mode_of(norm_); }
+  bool norm_per_step() const override { return norm_ == BatchNorm::per_step; }
   int64_t activations() const override;
 
  private:
-  BatchNorm mode_;
+  BatchNorm norm_;
   int64_t largest_map_ = 0;  ///< numbers of the largest map of an image
 };
 

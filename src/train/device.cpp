@@ -66,12 +66,8 @@ bilevel::ClassificationProblem make_problem(const bilevel::Learner& learner,
     return tensor.to(theta.device(), theta.scalar_type());
   };
   const auto labels = [&](const at::Tensor& tensor) { return tensor.to(theta.device()); };
-  return {learner.rates->uniform() ? learner : learner.to(theta.options()),
-          images(batch.support_images),
-          labels(batch.support_labels),
-          images(batch.query_images),
-          labels(batch.query_labels),
-          engine};
+  return {learner.to(theta.options()), images(batch.support_images), labels(batch.support_labels),
+          images(batch.query_images),  labels(batch.query_labels),   engine};
 }
 
 }  // namespace ufo::train

@@ -99,6 +99,10 @@ std::unique_ptr<bilevel::Estimator> Workspace::make_estimator(
           options.estimator);
     }
   }
+  if (learner_.norms->size() > 0 && !bilevel::has_outer_gradient(options)) {
+    throw ConfigError("model.batch_norm: need batch or support for " + options.estimator +
+                      ", which learns nothing that the inner loop leaves alone, got per_step");
+  }
   const auto base = bilevel::base_of(options);
   if (learner_.body() > 0 && base && base->blocks() > 0) {
     throw ConfigError("meta_gradient.base: need \"head\" or \"first_order\" where inner.adapt is head, got " +

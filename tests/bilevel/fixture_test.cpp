@@ -71,6 +71,7 @@ class Fixture {
     if (const std::string decay = optional("inner_weight_decay"); !decay.empty()) {
       options.weight_decay = std::stod(decay);
     }
+    options.norm = optional("inner_norm") != "false";
     return options;
   }
 

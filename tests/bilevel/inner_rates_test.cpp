@@ -147,9 +147,9 @@ TEST(InnerRates, OfStepsBeyondThoseOfTrainingAreTheLastOnes) {
 TEST(InnerRates, StayAtZeroOrAboveUnlessTheyMayNot) {
   const RandomProblem random({.model = kModels[0]});
   InnerOptions inner = learned(RatesPer::layer);
-  const InnerRates rates(inner, random.network->layout());
+  const InnerRates rates(inner, random.network->layout(), NormAdapts::yes);
   inner.rates.below_zero = true;
-  const InnerRates free(inner, random.network->layout());
+  const InnerRates free(inner, random.network->layout(), NormAdapts::yes);
   at::Tensor theta = at::full({random.network->layout().size() + rates.size()}, -1.0);
   free.project(theta);
   EXPECT_EQ(theta.max().item<double>(), -1);

@@ -42,6 +42,24 @@ TEST_F(SelfCheck, AcceptsTheExactGradientAndRefusesTheFirstOrderOne) {
   EXPECT_GT(relative_error(first, expected), 1e-2);
 }
 
+TEST_F(SelfCheck, AcceptsTheExactGradientOfMamlPlusPlus) {
+  const nn::InputShape input{.channels = 1, .height = 9, .width = 9, .ways = 3};
+  network = nn::make_network(
+      {.filters = 4, .blocks = 2, .batch_norm = nn::BatchNorm::per_step, .negative_slope = 0.1}, input);
+  bilevel::InnerOptions inner = kInner;
+  inner.rates = {.per = bilevel::RatesPer::layer_and_step, .learned = true};
+  const bilevel::Learner learner(*network, inner, at::kDouble);
+  theta = learner.initial(1).to(at::kDouble);
+  auto problem = train::make_problem(learner, batch, theta, bilevel::Engine::hand_written);
+  const at::Tensor weights = at::tensor({0.4, 0.6}, at::kDouble);
+  problem.weigh_outer(weights);
+  const auto exact =
+      bilevel::exact_gradient(problem, theta, inner, bilevel::Memory::recompute).gradient.mean(0);
+  EXPECT_LT(central_difference_error(problem, theta, exact, inner, 1), 1e-5);
+  EXPECT_LT(relative_error(exact, one_graph_gradient(learner, batch, theta, inner, weights)), 1e-10);
+  EXPECT_GT(relative_error(exact, one_graph_gradient(learner, batch, theta, inner)), 1e-2);
+}
+
 TEST_F(SelfCheck, SeesTheBiasOfFirstOrderAndNoneOfUfo) {
   const auto problem = train::make_problem(*network, batch, theta, bilevel::Engine::autograd);
   const auto bias = measure_bias(problem, theta, kInner, network->layout(), 0.2, 4000, 3);

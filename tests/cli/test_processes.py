@@ -79,6 +79,15 @@ class Processes(TrainingProcesses):
         self.train("three", 3, *options)
         self.assert_same_training("one", "three")
 
+    def test_mamlpp_trains_the_same_bytes(self):
+        options = ["--set", 'model={"name": "conv4", "filters": 4, "blocks": 2, "batch_norm": "per_step"}', "--set",
+                   'inner={"steps": 2, "rates": {"per": "layer_and_step", "learned": true}}', "--set", "outer.steps=6",
+                   "--set", "outer.schedule=cosine", "--set", "outer.multi_step_loss=4"]
+        self.train("one", 1, *options)
+        self.train("two", 2, *options)
+        self.assert_same_training("one", "two")
+        self.assertEqual(self.checkpoint("one"), self.checkpoint("two"))
+
     def test_resumes_with_another_number_of_processes_which_need_no_common_folder(self):
         self.train("whole", 2)
         self.train("part", 2, "--set", "outer.steps=10")

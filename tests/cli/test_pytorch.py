@@ -9,13 +9,12 @@ import json
 import math
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import unittest
 import zipfile
 
-from training_run import TrainingRun, small_config
+from training_run import TrainingRun, python_with_torch, small_config
 
 PROGRAM, SOURCE = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 MODELS = {
@@ -23,8 +22,8 @@ MODELS = {
     "strided_support": {"batch_norm": "support"},
     "flat": {"features": "flatten", "kernel": 5, "blocks": 2},
     "pooled": {"downsampling": "max_pool", "batch_norm_eps": 0.001},
-    "leaky": {"downsampling": "max_pool", "negative_slope": 0.1},
     "pooled_support": {"downsampling": "max_pool", "batch_norm": "support"},
+    "leaky": {"downsampling": "max_pool", "negative_slope": 0.1},
     "mlp": {"name": "mlp", "hidden": [7, 5]},
 }
 LEARNED_RATES = {"steps": 2, "learning_rate": 0.4, "rates": {"per": "layer", "learned": True}}
@@ -53,15 +52,6 @@ for run in sys.argv[1:]:
         found[run] = [one(query, images).log_softmax(1).tolist() for one in (network, load(run + ".safetensors")[0])]
 print(json.dumps(found))
 """
-
-
-def python_with_torch():
-    """A Python that has torch and safetensors, or None."""
-    has_both = "from importlib.util import find_spec as has; exit(not (has('torch') and has('safetensors')))"
-    for python in (sys.executable, SOURCE / ".deps/peers/bin/python", shutil.which("python3")):
-        if python and pathlib.Path(python).exists() and subprocess.run([python, "-c", has_both]).returncode == 0:
-            return python
-    return None
 
 
 def code_of_the_page():
@@ -114,17 +104,19 @@ class PyTorch(TrainingRun):
         for name, model in MODELS.items():
             expected[name] = self.probabilities(name, model={**self.CONFIG["model"], **model})
         expected["learned_rates"] = self.probabilities("learned_rates", inner=LEARNED_RATES)
+        by_step = {**self.CONFIG["model"], "batch_norm": "per_step"}
+        expected["by_step"] = self.probabilities("by_step", model=by_step, inner=LEARNED_RATES)
         self.call(PROGRAM, "predict", "strided", "--support", "query", "--save-adapted", "query.safetensors")
-        found = json.loads(self.call(python_with_torch(), "driver.py", *expected))
+        found = json.loads(self.call(python_with_torch(SOURCE), "driver.py", *expected))
         for name, (adapted_here, adapted_before) in found.items():
             with self.subTest(name):
                 self.compare(expected[name], adapted_before)
-                if name in MODELS:  # the page's inner loop has one rate
+                if name in MODELS:  # the page's inner loop has one rate and one batch norm
                     self.compare(expected[name], adapted_here)
 
 
 if __name__ == "__main__":
-    if python_with_torch() is None:
+    if python_with_torch(SOURCE) is None:
         print("skipped: there is no Python with torch and safetensors here")
         sys.exit(77)
     unittest.main(argv=sys.argv[:1])

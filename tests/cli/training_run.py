@@ -2,7 +2,9 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -19,6 +21,15 @@ def small_config(source):
         "evaluation": {"queries": 2},
         "checkpoint_every": 5,
     }
+
+
+def python_with_torch(source):
+    """A Python that has torch and safetensors, or None."""
+    has_both = "from importlib.util import find_spec as has; exit(not (has('torch') and has('safetensors')))"
+    for python in (sys.executable, source / ".deps/peers/bin/python", shutil.which("python3")):
+        if python and pathlib.Path(python).exists() and subprocess.run([python, "-c", has_both]).returncode == 0:
+            return python
+    return None
 
 
 class TrainingRun(unittest.TestCase):

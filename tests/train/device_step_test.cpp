@@ -105,6 +105,16 @@ TEST(DeviceStep, TrainsProtoNetAndAClassifierAsTheHostDoes) {
   }
 }
 
+TEST(DeviceStep, TakesBatchNormByStepAsTheHostDoes) {
+  SmallRun run("conv4");
+  run.options.model.batch_norm = nn::BatchNorm::per_step;
+  run.options.inner.rates = {.per = bilevel::RatesPer::layer_and_step, .learned = true};
+  run.options.outer.multi_step_loss = 5;
+  run.build();
+  expect_the_same(take_steps(run, StepKind::device, start(run), 0, 8),
+                  take_steps(run, StepKind::host, start(run), 0, 8));
+}
+
 TEST(DeviceStep, ClipsAndAugmentsAsTheHostDoes) {
   for (const auto optimizer : {run::Optimizer::adam, run::Optimizer::sgd}) {
     SmallRun run("conv4");

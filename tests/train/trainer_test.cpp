@@ -183,6 +183,24 @@ TEST_F(Training, WithLearnedRatesResumesInTheSameBytesAndLogsThem) {
   EXPECT_NE(rates["head"][0], 0.1) << "the start";
 }
 
+TEST_F(Training, OfMamlPlusPlusResumesInTheSameBytes) {
+  SmallRun run("conv4");
+  run.options.model.batch_norm = nn::BatchNorm::per_step;
+  run.options.model.negative_slope = 0.01;
+  run.options.inner.rates = {.per = bilevel::RatesPer::layer_and_step, .learned = true};
+  run.options.outer.multi_step_loss = 7;
+  run.options.outer.schedule = run::LearningRateSchedule::cosine;
+  run.build();
+  const TrainingResult whole = train(run, "whole");
+  train(run, "stopped", 5);
+  train(run, "stopped");
+  EXPECT_EQ(last("stopped"), last("whole"));
+  EXPECT_EQ(metrics("stopped"), metrics("whole"));
+  const auto& set = run.learner().layout().entry("inner.norm.1.blocks.0.norm.weight");
+  EXPECT_FALSE(whole.checkpoint.parameters.narrow(0, set.offset, set.size).eq(1).any().item<bool>())
+      << "the start";
+}
+
 TEST_F(Training, AValidationThatIsBrokenOffIsMadeUpFor) {
   SmallRun run;
   train(run, "whole");

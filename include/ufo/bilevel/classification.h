@@ -31,10 +31,10 @@ namespace ufo::bilevel {
 class FeatureCache;
 class Start;
 
-/// Few-shot classification: theta is the initialisation of a network, with the inner rates that are learned
-/// behind it; the inner objective is the mean cross-entropy on the support set, the outer objective that on
-/// the query set (Finn et al., arXiv 1703.03400). Where the network normalises query images by the support
-/// set's statistics, the outer gradient flows through these too.
+/// Few-shot classification: theta is the initialisation of a network, with what is learned for the steps of
+/// the inner loop behind it; the inner objective is the mean cross-entropy on the support set, the outer
+/// objective that on the query set (Finn et al., arXiv 1703.03400). Where the network normalises query images
+/// by the support set's statistics, the outer gradient flows through these too.
 ///
 /// phi_0's head is theta's, or what Learner::head makes of it or of the support set's features; the adjoint
 /// passes back through these.
@@ -56,6 +56,13 @@ class ClassificationProblem final : public Problem {
   at::Tensor initial(const at::Tensor& theta) const override;
   at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const override;
   at::Tensor mixed_adjoint(const at::Tensor& theta, const at::Tensor& w) const override;
+  at::Tensor enter(const at::Tensor& theta, const at::Tensor& phi, int64_t j) const override {
+    return learner_.norms->enter(theta, phi, j);
+  }
+  int64_t step_values() const override { return learner_.norms->size(); }
+  at::Tensor entry_adjoint(at::Tensor& w, int64_t j) const override {
+    return learner_.norms->entry_adjoint(w, j);
+  }
   at::Tensor rates(const at::Tensor& theta, int64_t j) const override;
   int64_t learned_rates() const override { return learner_.rates->size(); }
   at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const override;

@@ -156,8 +156,9 @@ struct WayBack {
 
 /// G, the gradient of M itself: v_r = dL_outer/dphi(phi_r), v_j = v_{j+1} - alpha H_j v_{j+1}, and
 /// G = dL_outer/dtheta + (dphi_0/dtheta)^T v_0 - alpha sum_j (d^2 L_inner/dtheta dphi(phi_j))^T v_{j+1}
-/// (arXiv 2006.03631). With `products` of fewer than all inner variables every H_j is
-/// that block of the Hessian: the gradient of `partial`.
+/// (arXiv 2006.03631). Where steps have values of their own (Problem::enter), v_j's part by these goes there.
+/// With `products` of fewer than all inner variables every H_j is that block of the Hessian: the gradient of
+/// `partial`.
 TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
                              const WayBack& back);
 inline TaskGradients exact_gradient(const Problem& problem, const at::Tensor& theta,

@@ -67,6 +67,7 @@ struct InnerOptions {
   double learning_rate = 0.4;
   InnerRateOptions rates = {};
   Adapt adapt = Adapt::all;
+  bool norm = true;
   double weight_decay = 0;
 
   template <class Self, class Visitor>
@@ -78,6 +79,9 @@ struct InnerOptions {
     field("rates", self.rates, anything(), "inner rates that differ or are learned");
     field("adapt", self.adapt, one_of_words<Adapt>(),
           "what the inner loop changes: all, the head alone (ANIL), or the body, all but the head (BOIL)");
+    field("norm", self.norm, anything(),
+          "whether the inner loop changes batch norm's own weights and biases too (those of "
+          "model.batch_norm=per_step never)");
     field("weight_decay", self.weight_decay, at_least(0),
           "L2: adds half of this times the squared norm of what adapts to the inner objective");
   }

@@ -15,18 +15,23 @@ namespace ufo::bilevel {
 
 // P parameters of the network, R learned rates; theta [P + R] holds the initialisation and, behind it, them.
 
+/// Whether the inner loop changes batch norm's own weights and biases.
+enum class NormAdapts { no, yes };
+
 /// The rates of the inner loop, phi_{j+1} = phi_j - alpha_j dL_inner/dphi(phi_j) element by element, of which
 /// outer variables can be a part: a rate a layer and step is LSLR (arXiv 1810.09502), one a parameter is
 /// Meta-SGD (arXiv 1707.09835); the head alone adapts in ANIL (arXiv 1909.09157), the body alone in BOIL
-/// (arXiv 2008.08882). What does not adapt has the rate 0.
+/// (arXiv 2008.08882), and batch norm's own parameters may stay out of it (MAML++). What does not adapt has
+/// the rate 0.
 class InnerRates {
  public:
   /// The same rate InnerOptions::learning_rate for all parameters and steps.
   InnerRates() = default;
 
-  /// Those of `inner` for a network of this `layout`, whose head is its last block. Throws ConfigError where
-  /// only the head or the body shall adapt and the network does not say which it is.
-  InnerRates(const InnerOptions& inner, const nn::Layout& layout);
+  /// Those of `inner` for a network of this `layout`, whose head is its last block; batch norm's own
+  /// parameters adapt where `norm` says so. Throws ConfigError where only the head or the body shall adapt
+  /// and the network does not say which it is.
+  InnerRates(const InnerOptions& inner, const nn::Layout& layout, NormAdapts norm);
 
   /// Whether InnerOptions::learning_rate is the rate of all parameters and steps.
   bool uniform() const { return !start_.defined(); }
@@ -62,7 +67,8 @@ class InnerRates {
   void project(at::Tensor& theta) const;
 
  private:
-  /// Parameters in a row that share a rate, or as many rates as there are steps.
+  /// Parameters in a row that share a rate, or as many rates as there are steps; some between them may not
+  /// adapt.
   struct Group {
     std::string name;
     int64_t first, size;

@@ -6,19 +6,22 @@
 #include <ATen/core/Tensor.h>
 
 #include <ufo/bilevel/inner_rates.h>
+#include <ufo/bilevel/step_norms.h>
 #include <ufo/nn/network.h>
 
 namespace ufo::bilevel {
 
 /// What is learned, theta [S]: the body of a network's initialisation, what its head begins as, and behind it
-/// the learned rates of its inner loop. The head's part has a row a class where it is linear, one where it is
+/// what belongs to the steps of the inner loop: batch norm's weights and biases of the later ones, where each
+/// has its own, then the learned rates. The head's part has a row a class where it is linear, one where it is
 /// shared, else none. Cheap to copy.
 struct Learner {
   const nn::Network& network;               ///< must outlive the learner
   std::shared_ptr<const InnerRates> rates;  ///< never null
   nn::Head head = nn::Head::linear;
-  double weight_decay = 0;                ///< InnerOptions::weight_decay
-  std::shared_ptr<const nn::Layout> own;  ///< of theta without the rates; never null
+  double weight_decay = 0;                 ///< InnerOptions::weight_decay
+  std::shared_ptr<const nn::Layout> own;   ///< of theta without what belongs to the steps; never null
+  std::shared_ptr<const StepNorms> norms;  ///< never null
 
   /// A linear head, with the rate InnerOptions::learning_rate for all parameters.
   Learner(const nn::Network& network);  // NOLINT: such a network is a learner
@@ -33,10 +36,13 @@ struct Learner {
   /// The same for a theta like `like`.
   Learner to(const at::TensorOptions& like) const;
 
-  /// Where the head alone adapts: the number of parameters below it, which are the body's; else 0.
-  int64_t body() const { return rates->adapts() == Adapt::head ? network.layout().start_of_last(0) : 0; }
+  /// Where the head alone adapts and sees the same features in every step: the number of parameters below it,
+  /// which are the body's; else 0.
+  int64_t body() const {
+    return rates->adapts() == Adapt::head && norms->size() == 0 ? network.layout().start_of_last(0) : 0;
+  }
 
-  /// S - R: how much of theta is no inner rate.
+  /// S - N - R: how much of theta belongs to no inner step.
   int64_t size() const { return own->size(); }
 
   /// N, the classes that the network tells apart; not for a network without a head.

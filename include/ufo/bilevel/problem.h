@@ -55,13 +55,14 @@ class Linearization {
   /// last time.
   virtual at::Tensor hessian_product(const at::Tensor& v) = 0;
 
-  /// P times the product of P v, for P of Products::of_last(blocks), likewise: what another adjoint takes that
-  /// passes by. Only where products of no fewer blocks were asked for. By default throws
+  /// P times the product of P v, for P of Products::of_last(blocks), likewise: what another adjoint takes
+  /// that passes by. Only where products of no fewer blocks were asked for. By default throws
   /// std::invalid_argument, as is right for problems without blocks.
   virtual at::Tensor block_product(const at::Tensor& v, int64_t blocks);
 
-  /// (d^2 L_inner / d theta d phi)^T v for v [T', P], likewise: [T', S - R], or what Problem::mixed_adjoint
-  /// makes that of; an undefined tensor where the inner objective does not depend on theta, as in MAML.
+  /// (d^2 L_inner / d theta d phi)^T v for v [T', P], likewise: [T', S - N - R], or what
+  /// Problem::mixed_adjoint makes that of; an undefined tensor where the inner objective does not depend on
+  /// theta, as in MAML.
   virtual at::Tensor mixed_product(const at::Tensor& v) { return {}; }
 };
 
@@ -85,9 +86,10 @@ enum class Schedule { whole_batch, task_by_task };
 /// T bilevel problems with common outer variables theta (arXiv 2006.03631):
 ///   minimise over theta the mean of L_outer(theta, phi_r), where phi_0 = initial(theta) and
 ///   phi_{j+1} = phi_j - alpha dL_inner/dphi(theta, phi_j).
-/// Of theta the last R variables may be rates of the inner loop (learned_rates()); derivatives by theta are
-/// then by the others, S - R, but for rates_adjoint. All functions are pure; different threads may call them
-/// at once.
+/// Of theta the last variables may belong to the steps of the inner loop: N that steps set their own inner
+/// variables to (step_values()), and behind them R rates (learned_rates()). Derivatives by theta are then by
+/// the others, S - N - R, but for entry_adjoint and rates_adjoint. All functions are pure; different threads
+/// may call them at once.
 class Problem {
  public:
   virtual ~Problem() = default;
@@ -108,9 +110,21 @@ class Problem {
   virtual at::Tensor initial_adjoint(const at::Tensor& theta, const at::Tensor& v) const { return v; }
 
   /// Where theta enters the inner objective through values m(theta) that no inner step changes, mixed_product
-  /// may stop at them: this makes (d m / d theta)^T w [T, S - R] of w [T, M], once for the sum of all steps.
-  /// By default m is theta.
+  /// may stop at them: this makes (d m / d theta)^T w [T, S - N - R] of w [T, M], once for the sum of all
+  /// steps. By default m is theta.
   virtual at::Tensor mixed_adjoint(const at::Tensor& theta, const at::Tensor& w) const { return w; }
+
+  /// Where inner step j begins: at phi_j [T, P], of which the variables that no step changes, but each has
+  /// values of its own for (batch norm's in MAML++, arXiv 1810.09502), are set to those of step j. By default
+  /// phi_j itself.
+  virtual at::Tensor enter(const at::Tensor& theta, const at::Tensor& phi, int64_t j) const { return phi; }
+
+  /// N, how many outer variables are such values, of the steps after the first.
+  virtual int64_t step_values() const { return 0; }
+
+  /// The adjoint of `enter`: of w [T, P] leaves in place what goes on to phi_j, and gives that by those N
+  /// alone, [T, N]. Only where N > 0.
+  virtual at::Tensor entry_adjoint(at::Tensor& w, int64_t j) const { return {}; }
 
   /// The rates alpha_j [P] of inner step j, one an inner variable; undefined where
   /// InnerOptions::learning_rate is that of all.

@@ -28,6 +28,7 @@ struct ParameterEntry {
   std::vector<int64_t> shape;  ///< PyTorch's, e.g. [filters, channels, kernel, kernel]
   Start start = Start::zeros;
   MemoryOrder order;
+  bool norm = false;  ///< batch norm's own
   int64_t offset = 0;
   int64_t size = 0;
 };
@@ -43,6 +44,9 @@ class Layout {
  public:
   /// Appends a parameter.
   void add(std::string name, std::vector<int64_t> shape, Start start, MemoryOrder order = {});
+
+  /// Appends batch norm's own, `name`.weight of ones and `name`.bias of zeros.
+  void add_norm(const std::string& name, int64_t channels);
 
   /// The parameters added from here on belong to a new block. Throws std::logic_error after begin_head().
   void begin_block();

@@ -27,8 +27,9 @@ enum class Downsampling { stride, max_pool };
 enum class Features { automatic, spatial_mean, flatten };
 
 /// Whose statistics batch norm takes where a network classifies query images: there is no batch norm, those
-/// of the query images as a batch (transductive), or those of the support images.
-enum class BatchNorm { none, batch, support };
+/// of the query images as a batch (transductive), or those of the support images. The option per_step asks
+/// for those of the batch, and for weights and biases of each inner step's own (Network::norm_per_step).
+enum class BatchNorm { none, batch, support, per_step };
 
 }  // namespace ufo::nn
 
@@ -50,10 +51,15 @@ template <>
 struct ufo::Words<ufo::nn::BatchNorm> {
   using enum nn::BatchNorm;
   static constexpr std::pair<nn::BatchNorm, const char*> table[] = {
-      {none, "none"}, {batch, "batch"}, {support, "support"}};
+      {none, "none"}, {batch, "batch"}, {support, "support"}, {per_step, "per_step"}};
 };
 
 namespace ufo::nn {
+
+/// The mode of a network whose option is `option`.
+inline BatchNorm mode_of(BatchNorm option) {
+  return option == BatchNorm::per_step ? BatchNorm::batch : option;
+}
 
 /// Which network, and how large.
 struct ModelOptions {
@@ -64,13 +70,13 @@ struct ModelOptions {
   Downsampling downsampling = Downsampling::stride;
   Features features = Features::automatic;
   BatchNorm batch_norm = BatchNorm::batch;
+  double negative_slope = 0;
   double batch_norm_eps = 1e-5;
   std::vector<int64_t> hidden = {256, 128, 64, 64};
   std::vector<int64_t> widths = {64, 160, 320, 640};
   Head head = Head::linear;
 
   template <class Self, class Visitor>
-  double negative_slope = 0;
   static void describe(Self& self, Visitor&& field) {
     field("name", self.name, one_of(network_names()),
           "network: conv4 (blocks of convolution, batch norm, ReLU), mlp, or resnet12 (residual blocks)");
@@ -84,11 +90,14 @@ struct ModelOptions {
         "conv4: what of the last block's map the head sees, its mean over the pixels or all of it; auto: the mean "
         "with stride, all with max_pool, as in the MAML paper");
     field(
-        "batch_norm", self.batch_norm, one_of({word_of(BatchNorm::batch), word_of(BatchNorm::support)}),
+        "batch_norm", self.batch_norm,
+        one_of({word_of(BatchNorm::batch), word_of(BatchNorm::support), word_of(BatchNorm::per_step)}),
         "conv4, resnet12: statistics for query images: batch (those of the query images together, as in the MAML "
         "paper: transductive) or support (those of the support images, so that each query image is "
-        "classified by itself)");
+        "classified by itself); per_step: as batch, with a set of weights and biases for each inner step (MAML++)");
     field("batch_norm_eps", self.batch_norm_eps, positive_up_to(1), "conv4, resnet12: added to the variance");
+    field("negative_slope", self.negative_slope, between(0, 1),
+          "conv4: slope of its rectifiers below zero (0: ReLU; MAML++'s code has 0.01)");
     field("hidden", self.hidden, at_least(1), "mlp: sizes of the hidden layers");
     field("widths", self.widths, between(1, 4096),
           "resnet12: channels of each block; 64-160-320-640 is the wide form, 64-128-256-512 the narrow one");
@@ -96,8 +105,6 @@ struct ModelOptions {
         "head", self.head, one_of_words<Head>(),
         "what the head begins the inner loop as: linear (learned rows, one a class), zero, shared (one learned row "
         "for all classes, as in UNICORN-MAML), or prototype (from the means of the support features: ProtoNet with "
-    field("negative_slope", self.negative_slope, between(0, 1),
-          "conv4: slope of its rectifiers below zero (0: ReLU; MAML++'s code has 0.01)");
         "0 inner steps, else ProtoMAML)");
   }
 };
@@ -184,6 +191,10 @@ class Network {
 
   /// Whose statistics query_logits takes. A network that does not say so is taken to be transductive.
   virtual BatchNorm batch_norm_mode() const { return BatchNorm::batch; }
+
+  /// Whether each inner step has weights and biases of batch norm of its own (MAML++), of which layout() has
+  /// those of the first one.
+  virtual bool norm_per_step() const { return false; }
 
   /// Logits [T, R, N] of query images [T, R, C, H, W] beside the support images [T, S, C, H, W];
   /// differentiable as `logits` is. With BatchNorm::support every layer normalises by the mean and variance

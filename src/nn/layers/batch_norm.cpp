@@ -104,10 +104,7 @@ class BatchNorm final : public Layer {
   BatchNorm(std::string name, int64_t channels, double eps)
       : name_(std::move(name)), channels_(channels), eps_(eps) {}
 
-  void declare(Layout& layout) const override {
-    layout.add(name_ + ".weight", {channels_}, Start::ones);
-    layout.add(name_ + ".bias", {channels_}, Start::zeros);
-  }
+  void declare(Layout& layout) const override { layout.add_norm(name_, channels_); }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
     const at::Tensor flat = channels(x), gamma = p[0].reshape(-1);
