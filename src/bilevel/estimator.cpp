@@ -119,7 +119,8 @@ Coin make_coin(const EstimatorOptions& options, const Estimator& estimator) {
   return {options.q, options.q_minimum, BranchStatistics(costs, options.q_cost, options.q_decay)};
 }
 
-std::string method_name(const EstimatorOptions& options, const InnerOptions& inner, nn::Head head) {
+std::string method_name(const EstimatorOptions& options, const InnerOptions& inner, nn::Head head,
+                        std::string_view known_as) {
   const EstimatorKind& kind = kind_of(options);
   if (kind.classifier) {
     return head == nn::Head::zero ? "Logistic regression" : "Nearest class mean";
@@ -128,21 +129,22 @@ std::string method_name(const EstimatorOptions& options, const InnerOptions& inn
     return "ProtoNet";
   }
   const bool sgd = inner.rates.learned && inner.rates.per == RatesPer::parameter;
-  const char* own = inner.adapt == Adapt::head    ? "ANIL"
-                    : inner.adapt == Adapt::body  ? "BOIL"
-                    : sgd                         ? "Meta-SGD"
-                    : head == nn::Head::prototype ? "ProtoMAML"
-                                                  : "";
+  const std::string own(!known_as.empty()             ? known_as
+                        : inner.adapt == Adapt::head  ? "ANIL"
+                        : inner.adapt == Adapt::body  ? "BOIL"
+                        : sgd                         ? "Meta-SGD"
+                        : head == nn::Head::prototype ? "ProtoMAML"
+                                                      : "");
   std::string name = kind.title(options);
-  if (*own != '\0') {
+  if (!own.empty()) {
     name = kind.branch == Branch::exact         ? own
-           : options.estimator == "first_order" ? std::string("First-order ") + own
+           : options.estimator == "first_order" ? "First-order " + own
                                                 : name + ", " + own;
   }
-  if (inner.rates.learned && !sgd) {
+  if (inner.rates.learned && !sgd && known_as.empty()) {
     name += inner.rates.per == RatesPer::layer_and_step ? " + LSLR" : " + learned rates";
   }
-  const bool said = head == nn::Head::linear || own == std::string_view("ProtoMAML");
+  const bool said = head == nn::Head::linear || own == "ProtoMAML";
   return said ? name : name + " + " + word_of(head) + " head";
 }
 

@@ -15,8 +15,8 @@
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/parallel.h>
-#include <ufo/bilevel/estimator.h>
 #include <ufo/nn/profile.h>
+#include <ufo/run/method_name.h>
 #include <ufo/run/provenance.h>
 #include <ufo/train/device.h>
 #include <ufo/train/trainer.h>
@@ -206,7 +206,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const auto facts =
       run::provenance_of_program(options.seed, workspace.device(), train::hardware_name(workspace.device()));
   return {
-      {"method", bilevel::method_name(options.meta_gradient, options.inner, options.model.head)},
+      {"method", run::method_name(options)},
       {"steps", steps},
       {"milliseconds_per_step", median},
       {"milliseconds_min", times.front()},

@@ -10,9 +10,9 @@
 #include <ufo/base/files.h>
 #include <ufo/base/logging.h>
 #include <ufo/base/printable.h>
-#include <ufo/bilevel/estimator.h>
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/class_file.h>
+#include <ufo/run/method_name.h>
 #include <ufo/run/run_directory.h>
 #include <ufo/train/evaluator.h>
 #include <ufo/train/signals.h>

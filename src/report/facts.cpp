@@ -7,7 +7,7 @@
 #include <functional>
 
 #include <ufo/base/text.h>
-#include <ufo/bilevel/estimator.h>
+#include <ufo/run/method_name.h>
 
 namespace ufo::report {
 namespace {
@@ -59,10 +59,7 @@ std::string setting_text(const run::RunRecord& run) {
 std::string facts_table(const std::vector<run::RunRecord>& runs) {
   using Fact = std::function<std::string(const run::RunRecord&)>;
   const std::vector<std::pair<const char*, Fact>> facts = {
-      {"method",
-       [](const auto& run) {
-         return bilevel::method_name(run.options.meta_gradient, run.options.inner, run.options.model.head);
-       }},
+      {"method", [](const auto& run) { return run::method_name(run.options); }},
       {"setting", setting_text},
       {"query images a class", [](const auto& run) { return grouped(run.options.episode.queries); }},
       {"network", [](const auto& run) { return nn::title_of(run.options.model); }},

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include <ufo/bilevel/estimator.h>
+#include <ufo/run/method_name.h>
 
 namespace ufo::report {
 namespace {
@@ -17,9 +17,7 @@ std::string heading(const std::vector<run::RunRecord>& runs) {
   });
   const std::string setting = one_setting ? setting_text(runs.front()) : "several settings";
   if (runs.size() == 1) {
-    return bilevel::method_name(runs.front().options.meta_gradient, runs.front().options.inner,
-                                runs.front().options.model.head) +
-           ", " + setting;
+    return run::method_name(runs.front().options) + ", " + setting;
   }
   return std::to_string(runs.size()) + " runs, " + setting;
 }

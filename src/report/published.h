@@ -11,13 +11,14 @@ struct PublishedResult {
   const char* dataset;  ///< as in dataset.name
   int ways;
   int shots;
-  const char* method;  ///< as bilevel::method_name() gives it, or a name of its own
+  const char* method;  ///< as run::method_name() gives it, or a name of its own
   double accuracy;
   double interval;    ///< half the 95% interval; 0 where the paper gives none
   bool transductive;  ///< whether batch norm saw all query images together
   int queries;        ///< query images a class in its test episodes; 0 where that is not known
   const char* source;
-  const char* remark;  ///< what a reader must know to compare, or ""
+  const char* remark;   ///< what a reader must know to compare, or ""
+  int64_t members = 0;  ///< checkpoints of the ensemble that was evaluated; 0: one checkpoint alone
 };
 
 /// The published results of one setting.

@@ -12,10 +12,15 @@ bool same_queries(const TableRow& row) {
   return !result.transductive || result.queries == 0 || result.queries == row.queries;
 }
 
+/// Whether as many checkpoints were evaluated together.
+bool same_members(const TableRow& row) {
+  return row.published->members == static_cast<int64_t>(row.ensemble);
+}
+
 }  // namespace
 
 bool comparable(const TableRow& row) {
-  return row.published->transductive == row.transductive() && same_queries(row) && row.ensemble == 0;
+  return row.published->transductive == row.transductive() && same_queries(row) && same_members(row);
 }
 
 std::string published_source(const TableRow& row) {
@@ -25,8 +30,9 @@ std::string published_source(const TableRow& row) {
     remark = result.transductive ? "; transductive, not comparable" : "; not transductive, not comparable";
   } else if (!same_queries(row)) {
     remark = "; with queries = " + std::to_string(result.queries) + ", not comparable";
-  } else if (row.ensemble > 0) {
-    remark = "; no ensemble, not comparable";
+  } else if (!same_members(row)) {
+    remark = (result.members > 0 ? "; ensemble of " + std::to_string(result.members) : "; no ensemble") +
+             ", not comparable";
   }
   return result.source + remark;
 }

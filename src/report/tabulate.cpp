@@ -9,8 +9,8 @@
 #include <type_traits>
 
 #include <ufo/base/error.h>
-#include <ufo/bilevel/estimator.h>
 #include <ufo/run/config.h>
+#include <ufo/run/method_name.h>
 
 namespace ufo::report {
 namespace {

@@ -7,6 +7,7 @@
 #include <ufo/base/checksum.h>
 #include <ufo/base/error.h>
 #include <ufo/run/evaluation.h>
+#include <ufo/run/method_name.h>
 
 namespace ufo::run {
 
@@ -68,10 +69,10 @@ std::string settings_of(const EvaluationResult& result, const RunOptions& config
   }
   add_number("seed", result.seed, kEvaluationSeed);
   add_number("ensemble", result.ensemble.size(), size_t{0});
-  if (result.ensemble.empty() && result.checkpoint == "last") {
   if (!result.ensemble.empty() && result.ensemble_mean != EnsembleMean::probabilities) {
     add(word_of(result.ensemble_mean));
   }
+  if (result.ensemble.empty() && result.checkpoint == "last") {
     add("last");
   } else if (result.ensemble.empty() && result.checkpoint != "best") {
     const std::string path = std::filesystem::absolute(result.checkpoint).lexically_normal().string();
@@ -83,12 +84,14 @@ std::string settings_of(const EvaluationResult& result, const RunOptions& config
 }
 
 std::string method_of(const RunOptions& config, const EvaluationResult& result) {
-  const nn::Head trained = config.model.head;
-  if (result.head == trained || bilevel::trains_classifier(config.meta_gradient)) {
-    return bilevel::method_name(config.meta_gradient, config.inner, result.head);
+  if (bilevel::trains_classifier(config.meta_gradient)) {
+    RunOptions evaluated = config;
+    evaluated.model.head = result.head;
+    return method_name(evaluated);
   }
-  return bilevel::method_name(config.meta_gradient, config.inner, trained) + ", evaluated with a " +
-         word_of(result.head) + " head";
+  const std::string name = method_name(config);
+  return result.head == config.model.head ? name
+                                          : name + ", evaluated with a " + word_of(result.head) + " head";
 }
 
 bool same_episodes(const EvaluationResult& a, const EvaluationResult& b) {

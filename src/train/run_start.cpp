@@ -9,6 +9,7 @@
 #include <ufo/base/logging.h>
 #include <ufo/base/printable.h>
 #include <ufo/run/class_file.h>
+#include <ufo/run/method_name.h>
 #include <ufo/train/device.h>
 
 namespace ufo::train {
@@ -88,10 +89,10 @@ run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
 std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
   const auto& options = workspace.options();
   std::ostringstream text;
-  text << run << ": " << bilevel::method_name(options.meta_gradient, options.inner, options.model.head)
-       << ", " << options.episode.ways << "-way " << options.episode.shots << "-shot " << options.dataset.name
-       << " on " << workspace.device().str() << ", " << workspace.learner().layout().size() << " parameters, "
-       << options.outer.steps << " outer steps of " << options.outer.meta_batch << " tasks";
+  text << run << ": " << run::method_name(options) << ", " << options.episode.ways << "-way "
+       << options.episode.shots << "-shot " << options.dataset.name << " on " << workspace.device().str()
+       << ", " << workspace.learner().layout().size() << " parameters, " << options.outer.steps
+       << " outer steps of " << options.outer.meta_batch << " tasks";
   if (processes > 1) {
     text << " in " << processes << " processes";
   }

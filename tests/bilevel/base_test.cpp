@@ -185,5 +185,14 @@ TEST(MethodNames, SayWhatAdaptsAndWhichRatesAreLearned) {
   EXPECT_EQ(name("exact", Adapt::head, {.per = RatesPer::layer, .learned = true}), "ANIL + learned rates");
 }
 
+TEST(MethodNames, OfAKnownRecipeTakeThePlaceOfItsParts) {
+  const InnerOptions inner{.rates = {.per = RatesPer::layer_and_step, .learned = true}};
+  EXPECT_EQ(method_name({.estimator = "exact"}, inner, nn::Head::linear, "MAML++"), "MAML++");
+  EXPECT_EQ(method_name({.estimator = "first_order"}, inner, nn::Head::linear, "MAML++"),
+            "First-order MAML++");
+  EXPECT_EQ(method_name({.estimator = "ufo", .q = {.value = 0, .to = 1}}, inner, nn::Head::linear, "MAML++"),
+            "UFO-MAML (q=0 to 1), MAML++");
+}
+
 }  // namespace
 }  // namespace ufo::bilevel

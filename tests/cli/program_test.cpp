@@ -261,6 +261,30 @@ TEST_F(Program, GoesOnFromTheBestCheckpointWhereTheLastIsDamaged) {
   EXPECT_TRUE(read_file(folder / "run/checkpoints/last.safetensors") == whole);
 }
 
+TEST_F(Program, TakesMamlPlusPlusInEverySubcommand) {
+  const std::vector<std::string> pieces = {
+      "--set", "model.batch_norm=per_step", "--set", "inner.steps=2",
+      "--set", "outer.schedule=cosine",     "--set", "outer.multi_step_loss=4",
+      "--set", "inner.rates.learned=true"};
+  const auto with_pieces = [&](std::vector<std::string> words) {
+    words.insert(words.end(), pieces.begin(), pieces.end());
+    words.insert(words.end(), {"--set", "inner.rates.per=layer_and_step"});
+    return words;
+  };
+  run(with_pieces({"train", "tiny.json", "--run-dir", "run"}));
+  EXPECT_THAT(run({"evaluate", "run", "--steps", "4"}), HasSubstr("UFO-MAML (q=0.5), MAML++, 5-way"));
+  EXPECT_THAT(run({"table", "run"}), HasSubstr("UFO-MAML (q=0.5), MAML++"));
+  EXPECT_THAT(run(with_pieces({"check", "tiny.json"})), testing::Not(HasSubstr("FAIL")));
+  run(with_pieces({"gradient", "tiny.json", "--output", "g.safetensors"}));
+  const TensorFile file = load_safetensors(folder / "g.safetensors");
+  EXPECT_EQ(file.metadata.at("batch_norm"), "per_step");
+  EXPECT_TRUE(file.tensors.contains("gradient.inner.norm.1.blocks.0.norm.weight"));
+  const Outcome reptile = run_program(
+      with_pieces({"train", "tiny.json", "--run-dir", "reptile", "--set", "meta_gradient.estimator=reptile"}),
+      folder.path());
+  EXPECT_EQ(reptile.exit_code, 2) << reptile.errors;
+}
+
 TEST_F(Program, NormalisesByTheSupportSetInEverySubcommand) {
   const std::string mode = "model.batch_norm=support";
   run({"train", "tiny.json", "--run-dir", "run", "--set", mode});

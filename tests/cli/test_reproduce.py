@@ -75,6 +75,17 @@ class Reproduce(unittest.TestCase):
         (self.runs / f"{CELL}_maml/evaluation/test.json").write_text("{")
         self.assertEqual(self.reproduce(CELL).stdout, outcome.stdout, "a damaged evaluation was taken")
 
+    def test_evaluates_the_kept_checkpoints_of_mamlpp_together(self):
+        outcome = self.reproduce(f"mamlpp/{CELL}")
+        self.assertEqual(outcome.returncode, 0, outcome.stderr)
+        (row,) = self.rows(outcome)
+        self.assertEqual((row[1], row[5]), ("MAML++, ensemble of 2 by logits", "99.47"))
+        evaluation = json.loads((self.runs / f"{CELL}_mamlpp/evaluation/test_ensemble2_logits.json").read_text())
+        self.assertEqual(row[2].split(" ")[0], f"{100 * evaluation['accuracy']:.2f}")
+        times = self.times()
+        self.assertEqual(self.reproduce(f"mamlpp/{CELL}").stdout, outcome.stdout)
+        self.assertEqual(self.times(), times, "a finished run was touched")
+
     def test_goes_on_with_what_is_not_finished(self):
         self.assertEqual(self.reproduce(CELL).returncode, 0)
         (self.runs / f"{CELL}_maml/evaluation/test.json").unlink()

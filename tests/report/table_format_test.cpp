@@ -186,6 +186,24 @@ TEST(TableFormat, NamesAnEnsembleAndComparesItWithNoSingleModel) {
   EXPECT_TRUE(row.at("verdict").is_null());
 }
 
+TEST(TableFormat, ComparesAPublishedEnsembleWithOneOfAsManyCheckpoints) {
+  Table table = example();
+  TableRow& row = table.rows[0];
+  row.method = "MAML++";
+  row.ensemble_mean = run::EnsembleMean::logits;
+  const auto published = published_results("mini_imagenet", 5, 1);
+  row.published = *std::find_if(published.begin(), published.end(), [](const PublishedResult& result) {
+    return std::string(result.method) == "MAML++";
+  });
+  row.queries = 15;
+  row.accuracy = 52;
+  EXPECT_THAT(to_markdown(table),
+              testing::HasSubstr("52.15 ± 0.26 (arXiv 1810.09502; ensemble of 5, not comparable) | –"));
+  row.ensemble = 5;
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("| MAML++, ensemble of 5 by logits |"));
+  EXPECT_THAT(to_markdown(table), testing::HasSubstr("52.15 ± 0.26 (arXiv 1810.09502) | within"));
+}
+
 TEST(TableFormat, MarksPublishedFiguresOfOtherQueriesWhereTheyAreTransductive) {
   Table table = example();
   table.rows[0].queries = 15;

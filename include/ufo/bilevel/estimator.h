@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -124,9 +125,10 @@ Coin make_coin(const EstimatorOptions& options, const Estimator& estimator);
 
 /// The name by which papers know the estimator with its inner loop: "MAML", "FOMAML", "UFO-MAML (q=0.1)",
 /// "Partial MAML (head + 2)", "ANIL", "First-order BOIL", "Meta-SGD", "MAML + LSLR", "ProtoNet", "ProtoMAML",
-/// "ANIL + shared head", "Nearest class mean".
+/// "ANIL + shared head", "Nearest class mean". `known_as` is the name of a recipe that these options are a
+/// part of: "MAML++", "First-order MAML++".
 std::string method_name(const EstimatorOptions& options, const InnerOptions& inner = {},
-                        nn::Head head = nn::Head::linear);
+                        nn::Head head = nn::Head::linear, std::string_view known_as = {});
 
 /// Whether the estimator tosses coins for its branches, and whether their q follows from earlier steps.
 bool tosses_coins(const EstimatorOptions& options);
