@@ -38,7 +38,8 @@ std::vector<std::pair<std::string, std::vector<int64_t>>> parameters(const Image
 ImageNetwork::ImageNetwork(const py::dict& options, const nn::InputShape& input)
     : input(input),
       head(model_options(options).head),
-      network(nn::make_network(model_options(options), input)) {}
+      network(nn::make_network(model_options(options), input)),
+      facts(nn::facts_of(model_options(options))) {}
 
 void bind_network(py::module_& module) {
   const auto release = py::call_guard<py::gil_scoped_release>();
@@ -51,6 +52,7 @@ void bind_network(py::module_& module) {
       .def_property_readonly("size", [](const ImageNetwork& self) { return self.network->layout().size(); })
       .def_property_readonly("blocks",
                              [](const ImageNetwork& self) { return self.network->layout().depth(); })
+      .def_readonly("facts", &ImageNetwork::facts)
       .def("parameters", parameters)
       .def_property_readonly(
           "batch_norm", [](const ImageNetwork& self) { return word_of(self.network->batch_norm_mode()); })

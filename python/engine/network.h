@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct ImageNetwork {
   nn::InputShape input;
   nn::Head head;
   std::unique_ptr<nn::Network> network;
+  std::map<std::string, std::string> facts;  ///< nn::facts_of
 };
 
 void bind_network(pybind11::module_& module);

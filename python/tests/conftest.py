@@ -9,7 +9,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from reference.networks import Conv4, Mlp  # noqa: E402
+from reference.networks import Conv4, Mlp, ResNet12  # noqa: E402
 
 import ufo_maml  # noqa: E402
 
@@ -40,6 +40,7 @@ CASES = {
     "pooled": lambda **more: Case(Conv4(stride=1, pool=True), filters=6, blocks=2, downsampling="max_pool", **more),
     "support": lambda **more: Case(Conv4(stride=2, pool=False, support_statistics=True), filters=4, blocks=2,
                                    batch_norm="support", **more),
+    "resnet12": lambda **more: Case(ResNet12(), "resnet12", widths=[4, 6], **more),
     "mlp": lambda **more: Case(Mlp(), "mlp", hidden=[12, 8], **more),
 }
 
@@ -55,4 +56,4 @@ def strided():
 
 
 def relative_error(found, expected):
-    return float((found - expected).norm() / expected.norm())
+    return float((found - expected).detach().norm() / expected.detach().norm())

@@ -26,6 +26,7 @@ CONFIG = {
 RUNS = {  # what a run has in place of CONFIG's groups
     "plain": {},
     "support": {"model": {"filters": 4, "batch_norm": "support", "downsampling": "max_pool"}},
+    "resnet12": {"model": {"name": "resnet12", "widths": [3, 4]}},
     "rates": {"inner": {"steps": 2, "learning_rate": 0.4, "rates": {"per": "layer_and_step", "learned": True}}},
 }
 pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason="needs the program: UFO_PROGRAM")

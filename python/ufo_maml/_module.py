@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ._portable import portable
+
 if TYPE_CHECKING:
     from ._network import Network
 
@@ -43,3 +45,13 @@ class Classifier(nn.Module):
         support = None if support_images is None else support_images.unsqueeze(0)
         parameters = self.theta[: self.network.size].unsqueeze(0)
         return self.network.logits(parameters, images.unsqueeze(0), support).squeeze(0)
+
+    def portable(self, support_images: Tensor | None = None) -> nn.Module:
+        """The same network in PyTorch's own operations alone, with copies of the parameters, from images [R, C, H, W] to
+        logits [R, N], for torch.onnx.export and its like. Batch norm takes the statistics of these images or, in a network
+        with batch_norm="support", holds those of the support images [S, C, H, W], which it needs then."""
+        if (self.network.batch_norm == "support") != (support_images is not None):
+            needed = "support images, whose statistics batch norm takes" if support_images is None else "no support images"
+            raise ValueError(f"portable: need {needed}, in {self.network}")
+        parameters = self.network.unpack(self.theta.detach()[: self.network.size])
+        return portable(self.network.name, self.network.shapes, self.network.facts, parameters, support_images)

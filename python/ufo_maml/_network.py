@@ -13,10 +13,10 @@ from ._module import Classifier
 class Network:
     """A classifier of images as a function of its P parameters, which lie in one flat vector.
 
-    name: "conv4" or "mlp". ways: the number of classes N. image: C, H and W of an image. options: as the group `model` of
-    a config has them: filters, blocks, kernel, downsampling ("stride", "max_pool"), features ("auto", "spatial_mean",
-    "flatten"), batch_norm ("batch": the statistics of the query images together; "support": those of the support images),
-    batch_norm_eps, hidden. Raises ValueError for one that there is not, or that is out of its range.
+    name: "conv4", "mlp" or "resnet12". ways: the number of classes N. image: C, H and W of an image. options: as the group
+    `model` of a config has them: filters, blocks, downsampling ("stride", "max_pool"), hidden of an mlp, widths of a
+    resnet12, batch_norm ("batch": the statistics of the query images together; "support": those of the support images) and
+    so on. Raises ValueError for one that there is not, or that is out of its range.
     """
 
     def __init__(self, name: str = "conv4", *, ways: int = 5, image: tuple[int, int, int] = (1, 28, 28), **options: Any):
@@ -46,6 +46,11 @@ class Network:
     def batch_norm(self) -> str:
         """Whose statistics batch norm takes for query images: "none" (there is no batch norm), "batch" or "support"."""
         return self._engine.batch_norm
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What one must know, beside the name and the shapes, to compute the same network elsewhere: "stride": "2"."""
+        return self._engine.facts
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
