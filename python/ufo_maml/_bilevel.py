@@ -35,7 +35,7 @@ class Structure:
 
     def unpack(self, flat: Tensor) -> Variables:
         """The inverse: views of `flat`."""
-        parts = flat.split([shape.numel() for shape in self.shapes.values()])
+        parts = torch.split(flat, [shape.numel() for shape in self.shapes.values()])
         tensors = {key: part.reshape(shape) for (key, shape), part in zip(self.shapes.items(), parts)}
         return tensors[""] if self.single else tensors
 

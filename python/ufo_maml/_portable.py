@@ -59,7 +59,8 @@ class Conv4(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.blocks(images)
-        return self.head(x.mean((2, 3)) if self.averaged else x.flatten(1))
+        logits: Tensor = self.head(x.mean((2, 3)) if self.averaged else x.flatten(1))
+        return logits
 
 
 class Mlp(nn.Module):
@@ -76,7 +77,8 @@ class Mlp(nn.Module):
         x = images.flatten(1)
         for layer in self.layers:
             x = layer(x).relu()
-        return self.head(x)
+        logits: Tensor = self.head(x)
+        return logits
 
 
 class ResidualBlock(nn.Module):
@@ -112,7 +114,8 @@ class ResNet12(nn.Module):
         x = images
         for i in range(1, self.blocks + 1):
             x = self.get_submodule(f"layer{i}")(x)
-        return self.head(x.mean((2, 3)))
+        logits: Tensor = self.head(x.mean((2, 3)))
+        return logits
 
 
 NETWORKS: dict[str, Any] = {"conv4": Conv4, "mlp": Mlp, "resnet12": ResNet12}
