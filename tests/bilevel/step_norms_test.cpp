@@ -185,8 +185,9 @@ TEST(StepNorms, AreThoseOfTheStepBeforeForTheQuerySetAndTheLastOnesBeyondTheTrai
 TEST(StepNorms, StandInCheckpointsUnderTheNumberOfTheirStep) {
   const auto network = nn::make_network(kModels[0], {});
   const Learner learner(*network, three_steps(true), at::kFloat);
+  const nn::Layout layout = learner.layout();
   std::vector<std::string> names;
-  for (const auto& entry : learner.layout().entries()) {
+  for (const auto& entry : layout.entries()) {
     if (entry.name.starts_with("inner.norm.")) {
       names.push_back(entry.name.substr(11));
     }
@@ -195,9 +196,9 @@ TEST(StepNorms, StandInCheckpointsUnderTheNumberOfTheirStep) {
               testing::ElementsAre("1.blocks.0.norm.weight", "1.blocks.0.norm.bias", "1.blocks.1.norm.weight",
                                    "1.blocks.1.norm.bias", "2.blocks.0.norm.weight", "2.blocks.0.norm.bias",
                                    "2.blocks.1.norm.weight", "2.blocks.1.norm.bias"));
-  const auto start = learner.layout().unpack(learner.initial(1));
+  const auto start = layout.unpack(learner.initial(1));
   for (size_t i = 0; i < start.size(); ++i) {
-    const std::string& name = learner.layout().entries()[i].name;
+    const std::string& name = layout.entries()[i].name;
     if (name.starts_with("inner.norm.")) {
       EXPECT_TRUE(start[i].eq(name.ends_with("weight") ? 1 : 0).all().item<bool>()) << name;
     }

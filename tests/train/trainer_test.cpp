@@ -196,7 +196,7 @@ TEST_F(Training, OfMamlPlusPlusResumesInTheSameBytes) {
   train(run, "stopped");
   EXPECT_EQ(last("stopped"), last("whole"));
   EXPECT_EQ(metrics("stopped"), metrics("whole"));
-  const auto& set = run.learner().layout().entry("inner.norm.1.blocks.0.norm.weight");
+  const auto set = run.learner().layout().entry("inner.norm.1.blocks.0.norm.weight");
   EXPECT_FALSE(whole.checkpoint.parameters.narrow(0, set.offset, set.size).eq(1).any().item<bool>())
       << "the start";
 }
