@@ -164,8 +164,8 @@ TEST(ImageFormats, SixteenBitsBecomeEight) {
 }
 
 TEST(ImageFormats, BmpOfOs2IsRead) {
-  std::string bmp = "BM" + std::string(8, '\0') + std::string("\x1a\0\0\0\x0c\0\0\0\2\0\1\0\1\0\x18\0", 16);
-  bmp += std::string("\1\2\3\4\5\6\0\0", 8);
+  using namespace std::string_literals;
+  const std::string bmp = "BM\0\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\2\0\1\0\1\0\x18\0\1\2\3\4\5\6\0\0"s;
   const cv::Mat image = decode_image(Encoded(bmp.begin(), bmp.end()), 3);
   ASSERT_EQ(image.size(), cv::Size(2, 1));
   EXPECT_EQ(image.at<cv::Vec3b>(0, 1), cv::Vec3b(6, 5, 4));

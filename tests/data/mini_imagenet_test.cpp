@@ -174,7 +174,7 @@ TEST_F(MiniImagenet, NamesTheMissingListOrItsWrongHeader) {
 TEST_F(MiniImagenet, TakesListsOfOtherSystems) {
   std::string text = read_text(small_.file("val.csv"));
   for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) {
-    text.insert(at, "\r");
+    text.insert(at, 1, '\r');
   }
   write_text(small_.file("val.csv"), "\xef\xbb\xbf" + text);
   EXPECT_EQ(error(), "");
