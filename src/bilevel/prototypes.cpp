@@ -24,11 +24,6 @@ at::Tensor shared_head(const at::Tensor& row, int64_t ways) {
                  row.narrow(1, features, 1).expand({tasks, ways}));
 }
 
-at::Tensor shared_head_adjoint(const at::Tensor& v, int64_t ways) {
-  const at::Tensor weight = v.narrow(1, 0, v.size(1) - ways).unflatten(1, {ways, -1});
-  return at::cat({weight.sum(1), v.slice(1, -ways).sum(1, true)}, 1);
-}
-
 at::Tensor prototypes(const at::Tensor& features, const at::Tensor& labels, int64_t ways) {
   return at::bmm(shares(labels, ways, features.options()), features);
 }

@@ -10,9 +10,6 @@ namespace ufo::bilevel {
 /// A head [T, H] of `ways` rows that all are the one of `row` [T, F + 1], its weights and then its bias.
 at::Tensor shared_head(const at::Tensor& row, int64_t ways);
 
-/// Its adjoint: v [T, H] to [T, F + 1], the sum over the rows.
-at::Tensor shared_head_adjoint(const at::Tensor& v, int64_t ways);
-
 /// The prototypes mu_c [T, N, F]: the mean of the features [T, S, F] of each class by labels [T, S].
 at::Tensor prototypes(const at::Tensor& features, const at::Tensor& labels, int64_t ways);
 

@@ -28,17 +28,15 @@ at::Tensor Start::adjoint(const at::Tensor& theta, const at::Tensor& v) const {
     return adjoint_by_autograd(theta, v);
   }
   c10::NoGradGuard no_grad;
-  const at::Tensor head = v.slice(1, body());
-  if (learner_.head == nn::Head::shared) {
-    return at::cat({v.narrow(1, 0, body()), shared_head_adjoint(head, learner_.ways())}, 1);
-  }
+  // A row that all classes share adds the same to all their logits, which no softmax sees. So its derivative
+  // is zero in every estimator, and not the rounding noise that Adam would make steps of.
   const at::Tensor by_body = of_body(v);
-  if (learner_.head == nn::Head::zero) {
+  if (learner_.head != nn::Head::prototype) {
     return by_body;
   }
   const auto tape = support_.features->at(theta);
   const at::Tensor by_features =
-      prototype_head_adjoint(head, tape->features, support_.labels, learner_.ways());
+      prototype_head_adjoint(v.slice(1, body()), tape->features, support_.labels, learner_.ways());
   return by_body + of_body(tape->adjoint(by_features));
 }
 

@@ -30,8 +30,8 @@ nn::ModelOptions with_head(nn::ModelOptions model, Head head) {
 }
 
 std::string name_of(const nn::ModelOptions& model, const InnerOptions& inner) {
-  return model.name + " " + word_of(model.downsampling) + " " + word_of(model.batch_norm) + " " + word_of(model.head) + " " +
-         word_of(inner.adapt);
+  return model.name + " " + word_of(model.downsampling) + " " + word_of(model.batch_norm) + " " +
+         word_of(model.head) + " " + word_of(inner.adapt);
 }
 
 /// A small problem, for every head is taken with every network.
@@ -62,10 +62,8 @@ TEST(Heads, HaveTheExactGradientOfCentralDifferences) {
 }
 
 TEST(Heads, HaveTheMetaGradientsOfAutogradThroughTheStart) {
-  const EstimatorOptions all_estimators[] = {{.estimator = "exact"},
-                                             {.estimator = "first_order"},
-                                             {.estimator = "partial", .base = Base::last(0)},
-                                             {.estimator = "exact", .memory = Memory::recompute}};
+  const EstimatorOptions all_estimators[] = {
+      {.estimator = "exact"}, {.estimator = "first_order"}, {.estimator = "partial", .base = Base::last(0)}};
   for (const auto& network : kModels) {
     for (const Head head : kStarts) {
       for (const Adapt adapts : {Adapt::all, Adapt::head}) {
@@ -146,7 +144,8 @@ TEST(Heads, OfPrototypesTellClassesApartBySquaredDistances) {
 }
 
 TEST(Heads, TakeOfThetaARowOrNothing) {
-  const auto network = nn::make_network({.filters = 4, .blocks = 2, .downsampling = nn::Downsampling::max_pool}, {.ways = 7});
+  const auto network =
+      nn::make_network({.filters = 4, .blocks = 2, .downsampling = nn::Downsampling::max_pool}, {.ways = 7});
   const auto head_of = [&](Head head, int64_t classes) {
     std::vector<std::string> shapes;
     const nn::Layout layout = Learner(*network, {}, at::kFloat, head, classes).layout();
@@ -183,6 +182,22 @@ TEST(Heads, ThatAreSharedBeginWithTheSameRowForAllClasses) {
   const RandomProblem random(small(with_head(kModels[1], Head::shared), {}));
   const at::Tensor logits = random.problem->query_logits(random.theta, random.problem->initial(random.theta));
   EXPECT_LT((logits - logits.narrow(2, 0, 1)).abs().max().item<double>(), 1e-12);
+}
+
+TEST(Heads, ThatAreSharedLearnAsThoseFromZeroDo) {
+  const InnerOptions inner{.steps = 3, .learning_rate = 0.2, .weight_decay = 0.1};
+  const RandomProblem shared(small(with_head(kModels[1], Head::shared), inner)),
+      zero(small(with_head(kModels[1], Head::zero), inner));
+  const int64_t body = zero.theta.size(0);
+  const at::Tensor theta = shared.theta.slice(0, 0, body);
+  for (const char* estimator : {"exact", "first_order", "partial"}) {
+    const auto made = make_estimator({.estimator = estimator}, inner);
+    const auto found = made->estimate(*shared.problem, shared.theta, {}),
+               expected = made->estimate(*zero.problem, theta, {});
+    EXPECT_LT(relative_error(found.gradient.slice(1, 0, body), expected.gradient), 1e-9);
+    EXPECT_EQ(found.gradient.slice(1, body).abs().max().item<double>(), 0) << "no softmax sees the row";
+    EXPECT_LT(relative_error(found.outer.loss, expected.outer.loss), 1e-12);
+  }
 }
 
 TEST(Heads, OfAClassifierAreLeftAloneByItsEvaluation) {
