@@ -47,7 +47,7 @@ void add_rates(const Problem& problem, const at::Tensor& gradient, const at::Ten
 
 void leave_entry(const Problem& problem, int64_t j, at::Tensor& v, at::Tensor& sum) {
   if (problem.step_values() > 0) {
-    add(problem.entry_adjoint(v, j), sum);
+    sum = plus(sum, problem.entry_adjoint(v, j));
   }
 }
 

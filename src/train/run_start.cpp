@@ -159,8 +159,9 @@ std::unique_ptr<OpenRun> open_run(const TrainingRequest& request, const run::Con
   log(LogLevel::info, headline(workspace, run->directory.path().string(), processes));
   if (workspace.network().batch_norm_mode() == nn::BatchNorm::batch) {
     log(LogLevel::info,
-        "model.batch_norm is batch, as in the MAML paper: query images are classified by the statistics of all of "
-        "them together; to predict images one at a time, train with model.batch_norm=support");
+        "model.batch_norm is " + word_of(config.options.model.batch_norm) +
+            ", as in its paper: query images are classified by the statistics of all of them together; to predict "
+            "images one at a time, train with model.batch_norm=support");
   }
   for (const auto* notes : {&workspace.dataset().notes, &workspace.dataset().remarks}) {
     for (const std::string& note : *notes) {
