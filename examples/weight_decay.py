@@ -2,7 +2,7 @@
 
 Of 40 features 5 matter, and there are 60 examples: without decay the fit finds meaning in noise. theta are the logarithms
 of the decays, phi the weights, the inner loop 50 steps of gradient descent on the training loss; the outer loss is that on
-held-out examples. Expect the decays of the features that matter to fall and the others to rise.
+held-out examples. The decays of the features that matter fall, and the others rise.
 
 python examples/weight_decay.py
 """
@@ -21,7 +21,7 @@ def examples(count, generator):
     return features, (score > 0).double()
 
 
-def main():
+def main(steps=100):
     generator = torch.Generator().manual_seed(1)
     train, held_out, test = (examples(count, generator) for count in (60, 200, 2000))
 
@@ -37,7 +37,7 @@ def main():
     theta = torch.nn.Parameter(torch.full((FEATURES,), -5.0, dtype=torch.float64))
     optimizer = torch.optim.Adam([theta], lr=0.1)
     zeros = torch.zeros(FEATURES, dtype=torch.float64)
-    for step in range(101):
+    for step in range(steps + 1):
         theta.grad, held_out_loss, _, _ = ufo_maml.bilevel(outer, inner, theta, steps=50, learning_rate=0.5, initial=zeros)
         _, test_loss, _, _ = ufo_maml.bilevel(lambda _, weights: loss(test, weights), inner, theta, steps=50,
                                               learning_rate=0.5, initial=zeros, estimator="first_order")
