@@ -29,7 +29,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="benchmark_peers", description=DESCRIPTION, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words = lambda text: [word for word in text.split(",") if word]
-    parser.add_argument("--peers", type=words, default=["learn2learn", "higher", "functorch", "jax"],
+    parser.add_argument("--peers", type=words, default=["package", "learn2learn", "higher", "functorch", "jax"],
                         metavar="NAME,...", help=f"of {', '.join(peers.MODULES)}; functorch and jax mean both")
     parser.add_argument("--cells", type=words, default=list(CELLS), metavar="NAME,...", help=f"of {', '.join(CELLS)}")
     parser.add_argument("--rounds", type=int, default=6, help="turns of each contestant (default 6)")

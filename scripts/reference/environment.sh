@@ -36,6 +36,11 @@ install_learn2learn() {
   rm -r "$folder"
 }
 
+# install_package: compiles the Python package; its build folder is kept, so that only what changed is compiled again.
+install_package() {
+  "$peers/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall "$root"
+}
+
 # run_reference MODULE ARGUMENT...: python -m reference.MODULE in the caller's working directory.
 run_reference() {
   PYTHONPATH="$root/scripts" exec "$peers/bin/python" -m "reference.$1" "${@:2}"

@@ -30,8 +30,8 @@ time is the median of its steps. Every second round goes in the opposite order. 
 rounds and, in brackets, the fastest and the slowest turn; "times ours" is the ratio of the medians.
 
 A step of ufo-maml is a whole outer step on real episodes: drawing them, the meta-gradient, the outer optimizer. A step
-of a peer is the meta-gradient alone, from tensors of random images that lie ready in memory. The peers are in
-`scripts/reference/peers`.
+of a peer, and of the Python package, is the meta-gradient alone, from tensors of random images that lie ready in memory.
+The peers are in `scripts/reference/peers`.
 
 Peak memory is the resident memory of the process at its highest, in MB of 10^6 bytes. The last column is the part that
 the steps need: for a peer the growth over the peak before the first step, for ufo-maml the peak of its tensors and
@@ -90,7 +90,7 @@ def summary(results):
         gflops, gemm = (statistics.median(rates) for rates in zip(*row.rates))
         text += (f"\nufo-maml, {ESTIMATOR_TITLES[estimator]}: {gflops:.0f} GFLOP/s over the whole step, "
                  f"{gflops / gemm:.0%} of this machine's matrix product.\n")
-        peers = [peer for peer in results[estimator][1:] if peer.turns]
+        peers = [peer for peer in results[estimator][1:] if peer.turns and not peer.title.startswith("ufo")]
         if peers:
             fastest = min(peers, key=lambda peer: peer.median)
             text += (f"\nThe fastest peer, {ESTIMATOR_TITLES[estimator]}: {fastest.title}, "

@@ -9,6 +9,7 @@ import importlib
 import torch
 
 MODULES = {
+    "package": "package",
     "learn2learn": "learn2learn_maml",
     "higher": "higher_maml",
     "functorch-vmap": "functorch_maml",
@@ -18,6 +19,7 @@ MODULES = {
 }
 
 TITLES = {
+    "package": "ufo_maml, the Python package",
     "learn2learn": "learn2learn",
     "higher": "higher",
     "functorch-vmap": "torch.func, vmap over tasks",
