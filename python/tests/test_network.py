@@ -99,3 +99,41 @@ def test_parameters_of_another_network_are_refused(strided):
         strided.network.pack({name: value for name, value in parameters.items() if name != "head.bias"})
     with pytest.raises(ValueError, match=r"need head.bias of shape \[3\], got \[4\]"):
         strided.network.pack(parameters | {"head.bias": torch.zeros(4, dtype=torch.float64)})
+
+
+@pytest.mark.parametrize("head", ["zero", "shared", "prototype"])
+def test_a_network_that_begins_with_another_head_becomes_one_with_a_linear_head(strided, head):
+    network = ufo_maml.Network("conv4", ways=3, image=IMAGE, filters=6, blocks=3, head=head)
+    theta = network.initial(1, torch.float64)
+    assert len(theta) < network.size
+    support, labels, query, _ = strided.episodes
+    gradient = ufo_maml.meta_gradient(network, theta, *strided.episodes).gradient
+    assert gradient.shape == theta.shape
+    phi = ufo_maml.adapt(network, theta, support, labels)
+    module = network.adapted.module(phi[0])
+    probabilities = ufo_maml.predict(network, phi, query, support)
+    assert torch.allclose(module(query[0]).softmax(-1), probabilities[0])
+    assert torch.allclose(module.portable()(query[0]).softmax(-1), probabilities[0])
+    with pytest.raises(ValueError, match="forward: need what the inner loop makes of it"):
+        network.module(theta)(query[0])
+
+
+def test_a_linear_head_is_what_it_stays(strided):
+    assert strided.network.adapted is strided.network
+
+
+def test_what_each_inner_step_has_of_batch_norm_is_not_left_in_the_adapted_network(strided):
+    network = ufo_maml.Network("conv4", ways=3, image=IMAGE, filters=6, blocks=3, batch_norm="per_step", negative_slope=0.1)
+    inner = {"steps": 2, "learning_rate": 0.3}
+    theta = network.initial(1, torch.float64, inner=inner)
+    theta = theta + 0.1 * torch.randn(theta.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert len(theta) > network.size
+    support, labels, query, query_labels = strided.episodes
+    estimate = ufo_maml.meta_gradient(network, theta, *strided.episodes, inner=inner)
+    assert estimate.gradient.shape == theta.shape
+    phi = ufo_maml.adapt(network, theta, support, labels, inner=inner)
+    module = network.adapted.module(phi[0])
+    logits = torch.stack([network.adapted.module(row)(images) for row, images in zip(phi, query)])
+    loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), query_labels.flatten())
+    assert estimate.loss == pytest.approx(float(loss.detach()), rel=1e-10)
+    assert relative_error(module.portable()(query[0]), module(query[0])) < 1e-10

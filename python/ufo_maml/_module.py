@@ -42,6 +42,7 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor, support_images: Tensor | None = None) -> Tensor:
         """Logits [R, N] of images [R, C, H, W]. Batch norm takes the statistics of these images, or, in a network with
         batch_norm="support", of the support images [S, C, H, W] where there are any."""
+        self._need_adapted("forward")
         support = None if support_images is None else support_images.unsqueeze(0)
         parameters = self.theta[: self.network.size].unsqueeze(0)
         return self.network.logits(parameters, images.unsqueeze(0), support).squeeze(0)
@@ -50,8 +51,13 @@ class Classifier(nn.Module):
         """The same network in PyTorch's own operations alone, with copies of the parameters, from images [R, C, H, W] to
         logits [R, N], for torch.onnx.export and its like. Batch norm takes the statistics of these images or, in a network
         with batch_norm="support", holds those of the support images [S, C, H, W], which it needs then."""
+        self._need_adapted("portable")
         if (self.network.batch_norm == "support") != (support_images is not None):
             needed = "support images, whose statistics batch norm takes" if support_images is None else "no support images"
             raise ValueError(f"portable: need {needed}, in {self.network}")
         parameters = self.network.unpack(self.theta.detach()[: self.network.size])
         return portable(self.network.name, self.network.shapes, self.network.facts, parameters, support_images)
+
+    def _need_adapted(self, what: str) -> None:
+        if self.network.adapted is not self.network:
+            raise ValueError(f"{what}: need what the inner loop makes of it, network.adapted.module(phi), in {self.network}")

@@ -33,8 +33,17 @@ class Network:
         return _rebuilt, (self.name, self.ways, self.image, self.options)
 
     @property
+    def adapted(self) -> "Network":
+        """The network of phi, of what `adapt` returns: this one, with a linear head and one set of batch norm's weights,
+        whatever it learns to begin with."""
+        changes = {"head": "linear"} if self.options.get("head", "linear") != "linear" else {}
+        if self.options.get("batch_norm") == "per_step":
+            changes["batch_norm"] = "batch"
+        return Network(self.name, ways=self.ways, image=self.image, **self.options | changes) if changes else self
+
+    @property
     def size(self) -> int:
-        """P, the length of the flat vector."""
+        """P, the length of phi and, unless the network begins with another head, of theta without learned rates."""
         return self._engine.size
 
     @property
