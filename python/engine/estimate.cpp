@@ -9,7 +9,8 @@ EstimatorCall read_call(const py::dict& inner, const py::dict& estimator, int64_
                      .keep_tasks = estimator["keep_tasks"].cast<bool>()};
   read_options(estimator["options"].cast<py::dict>(), "estimator", call.options);
   read_options(inner, "inner", call.inner);
-  check_range("inner.steps", call.inner.steps, between(static_cast<double>(least_steps), bilevel::kMostInnerSteps));
+  check_range("inner.steps", call.inner.steps,
+              between(static_cast<double>(least_steps), bilevel::kMostInnerSteps));
   return call;
 }
 

@@ -42,7 +42,8 @@ class SequentialTape final : public LossTape {
     }
     auto point = std::make_unique<ChainPoint>(chain_, x, p);
     const at::Tensor dlogits = evaluate_loss(point->take_value(), classes);
-    first_moving_ = derivatives.has_products() ? first_layer_of(derivatives.blocks()) : chain_.layers().size();
+    first_moving_ =
+        derivatives.has_products() ? first_layer_of(derivatives.blocks()) : chain_.layers().size();
     point->move_from(first_moving_);
     Tensors gradients(p.size());
     point->adjoint(dlogits, gradients, false);

@@ -294,11 +294,14 @@ TEST(Config, TakesNoInnerStepsWhereTheHeadIsAPrototypeAlone) {
   EXPECT_EQ(refusal(R"({"validation": {"inner_steps": 0}})"), "config: validation.inner_steps" + reason);
   EXPECT_EQ(refusal(R"({"evaluation": {"inner_steps": 0}})"), "config: evaluation.inner_steps" + reason);
   EXPECT_EQ(refusal(R"({"model": {"head": "prototype"}, "inner": {"steps": 0}})"), "");
-  EXPECT_EQ(refusal(R"({"evaluation": {"inner_steps": 0, "head": "prototype"}, "validation": {"every": 0}})"), "");
-  EXPECT_EQ(refusal(R"({"model": {"head": "prototype"}, "meta_gradient": {"estimator": "reptile"}})"),
-            "config: meta_gradient.estimator: need one with a gradient of the outer objective where model.head is "
-            "prototype, got reptile");
-  EXPECT_THAT(refusal(R"({"evaluation": {"ways": 1}})"), HasSubstr("evaluation.ways: need 0 or at least 2, got 1"));
+  EXPECT_EQ(refusal(R"({"evaluation": {"inner_steps": 0, "head": "prototype"}, "validation": {"every": 0}})"),
+            "");
+  EXPECT_EQ(
+      refusal(R"({"model": {"head": "prototype"}, "meta_gradient": {"estimator": "reptile"}})"),
+      "config: meta_gradient.estimator: need one with a gradient of the outer objective where model.head is "
+      "prototype, got reptile");
+  EXPECT_THAT(refusal(R"({"evaluation": {"ways": 1}})"),
+              HasSubstr("evaluation.ways: need 0 or at least 2, got 1"));
 }
 
 TEST(Config, TakesAClassifierWithoutAnInnerLoop) {
@@ -307,8 +310,9 @@ TEST(Config, TakesAClassifierWithoutAnInnerLoop) {
             "");
   EXPECT_EQ(refusal(R"({"meta_gradient": {"estimator": "classifier"}})"),
             "config: inner.steps: need 0 where meta_gradient.estimator is classifier, got 1");
-  EXPECT_EQ(refusal(R"({"meta_gradient": {"estimator": "classifier"}, "inner": {"steps": 0}})"),
-            "config: model.head: need prototype or zero where meta_gradient.estimator is classifier, got linear");
+  EXPECT_EQ(
+      refusal(R"({"meta_gradient": {"estimator": "classifier"}, "inner": {"steps": 0}})"),
+      "config: model.head: need prototype or zero where meta_gradient.estimator is classifier, got linear");
 }
 
 TEST(Config, PassesOverCommentsInAnyObject) {

@@ -157,7 +157,9 @@ TEST_F(Gpu, AReplayedGraphGivesTheBitsOfEagerWork) {
 TEST_F(Gpu, HeadsTrainAsOnTheCpuAndByReplayAsEagerly) {
   for (const nn::Head head : {nn::Head::zero, nn::Head::shared, nn::Head::prototype}) {
     for (const auto adapts : {bilevel::Adapt::all, bilevel::Adapt::head}) {
-      SmallRun run = small_run("conv4", "exact", adapts == bilevel::Adapt::all ? nn::Downsampling::stride : nn::Downsampling::max_pool, 2);
+      SmallRun run =
+          small_run("conv4", "exact",
+                    adapts == bilevel::Adapt::all ? nn::Downsampling::stride : nn::Downsampling::max_pool, 2);
       run.options.model.head = head;
       run.options.inner.adapt = adapts;
       run.build();

@@ -205,7 +205,8 @@ class EngineTape final : public LossTape {
       for (int64_t t = 0; t < directions.size(0); ++t) {
         PooledTape<T>& pooled = *tapes_[static_cast<size_t>(t)];
         if (order.same_as_layout()) {
-          pooled.tape.hessian_product(first, row_of<T>(directions, t), writable_row_of<T>(product, t), workspace);
+          pooled.tape.hessian_product(first, row_of<T>(directions, t), writable_row_of<T>(product, t),
+                                      workspace);
         } else {
           order.pad(row_of<T>(directions, t), pooled.direction);
           pooled.tape.hessian_product(first, pooled.direction, pooled.gradient, workspace);

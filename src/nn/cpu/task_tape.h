@@ -41,8 +41,8 @@ class TaskTape {
   /// the head's are zero.
   void features_adjoint(const T* d, T* gradient, Workspace<T>& workspace);
 
-  /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first` on
-  /// and sets those below to zero: a product with the Hessian's block of these parameters. `first` is none
+  /// product = P H P v at the point of the last gradient(), where P keeps the parameters from block `first`
+  /// on and sets those below to zero: a product with the Hessian's block of these parameters. `first` is none
   /// before that of the constructor.
   void hessian_product(size_t first, const T* v, T* product, Workspace<T>& workspace);
 
