@@ -290,7 +290,7 @@ TEST(Estimators, RefuseBadOptions) {
   EXPECT_THROW(make_estimator({.estimator = "ufoo"}, {}), ConfigError);
   EXPECT_THROW(make_estimator({.q = {0.0}}, {}), ConfigError);
   EXPECT_THROW(make_estimator({.q = {1.5}}, {}), ConfigError);
-  EXPECT_THROW(make_estimator({}, {.steps = 0}), ConfigError);
+  EXPECT_THROW(make_estimator({}, {.steps = -1}), ConfigError);
 }
 
 TEST(ProductsOfTheLastBlocks, AreTheSameByAutogradAndByHand) {
