@@ -26,6 +26,11 @@ InnerOptions three_steps(bool learned = false) {
   return {.steps = 3, .learning_rate = 0.2, .rates = {.per = RatesPer::layer_and_step, .learned = learned}};
 }
 
+RandomProblemOptions small(const nn::ModelOptions& model, const InnerOptions& inner,
+                           Engine engine = Engine::hand_written) {
+  return {.model = model, .tasks = 2, .shots = 1, .height = 8, .width = 8, .engine = engine, .inner = inner};
+}
+
 at::Tensor weights() { return at::tensor({0.2, 0.3, 0.5}, at::kDouble); }
 
 /// The names of theta whose values differ between `a` and `b` [T, P] in some task, of a layout.
@@ -57,7 +62,7 @@ double difference_error(const Problem& problem, const at::Tensor& theta, const a
                         const at::Tensor& direction, const InnerOptions& inner) {
   const double expected = gradient.dot(direction).item<double>();
   double best = std::numeric_limits<double>::infinity();
-  for (const double h : {1e-5, 1e-6, 1e-7}) {
+  for (const double h : {1e-5, 1e-6}) {
     const double rise =
         objective(problem, theta + h * direction, inner) - objective(problem, theta - h * direction, inner);
     best = std::min(best, std::abs(rise / (2 * h) - expected));
@@ -69,7 +74,7 @@ TEST(StepNorms, HaveTheExactGradientOfCentralDifferences) {
   for (const auto& model : kModels) {
     for (const bool mamlpp : {false, true}) {
       const InnerOptions inner = three_steps(mamlpp);
-      const RandomProblem random({.model = model, .inner = inner});
+      const RandomProblem random(small(model, inner));
       random.problem->weigh_outer(mamlpp ? weights() : at::Tensor());
       const auto gradient =
           exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient.mean(0);
@@ -79,7 +84,7 @@ TEST(StepNorms, HaveTheExactGradientOfCentralDifferences) {
       at::Tensor along_sets = at::zeros_like(random.theta);
       along_sets.narrow(0, random.network->layout().size(), sets).copy_(random_normal({sets}, 9) / 10);
       const at::Tensor along_all = random_normal(random.theta.sizes(), 8) / random.theta.norm();
-      for (const at::Tensor& direction : {along_sets, along_all, gradient / gradient.norm()}) {
+      for (const at::Tensor& direction : {along_sets, along_all}) {
         EXPECT_LT(difference_error(*random.problem, random.theta, gradient, direction, inner), 1e-6)
             << model.name << " " << word_of(model.downsampling) << " " << mamlpp;
       }
@@ -90,8 +95,7 @@ TEST(StepNorms, HaveTheExactGradientOfCentralDifferences) {
 TEST(StepNorms, HaveTheSameGradientInEveryMemoryModeAndByAutograd) {
   for (const auto& model : kModels) {
     const InnerOptions inner = three_steps(true);
-    const RandomProblem random({.model = model, .inner = inner}),
-        autograd({.model = model, .engine = Engine::autograd, .inner = inner});
+    const RandomProblem random(small(model, inner)), autograd(small(model, inner, Engine::autograd));
     const auto expected =
         exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
     for (const Memory memory : {Memory::store_parameters, Memory::recompute}) {
@@ -112,8 +116,8 @@ TEST(StepNorms, OfEqualSetsAddUpToTheGradientOfOneSetThatDoesNotAdapt) {
   one_set.batch_norm = nn::BatchNorm::batch;
   InnerOptions inner = three_steps();
   inner.norm = false;
-  const RandomProblem one({.model = one_set, .inner = inner});
-  const RandomProblem many({.model = kModels[0], .inner = inner});
+  const RandomProblem one(small(one_set, inner));
+  const RandomProblem many(small(kModels[0], inner));
   const Learner learner(*many.network, inner, at::kDouble);
   const at::Tensor theta = at::cat({one.theta, learner.norms->initial(one.theta)});
   for (const char* name : {"exact", "first_order", "partial"}) {
@@ -133,7 +137,7 @@ TEST(StepNorms, OfEqualSetsAddUpToTheGradientOfOneSetThatDoesNotAdapt) {
 
 TEST(StepNorms, BeforeTheLastHaveNoFirstOrderGradientUnlessTheirLossCounts) {
   const InnerOptions inner = three_steps();
-  const RandomProblem random({.model = kModels[0], .inner = inner});
+  const RandomProblem random(small(kModels[0], inner));
   const auto named = [&] {
     const auto gradient = first_order_gradient(*random.problem, random.theta, inner).gradient;
     return differing(Learner(*random.network, inner, at::kDouble).layout(), gradient,
@@ -150,7 +154,7 @@ TEST(StepNorms, BeforeTheLastHaveNoFirstOrderGradientUnlessTheirLossCounts) {
 TEST(StepNorms, LeaveUfoUnbiased) {
   constexpr double kQ = 0.3;
   const InnerOptions inner = three_steps(true);
-  const RandomProblem random({.model = kModels[0], .inner = inner});
+  const RandomProblem random(small(kModels[0], inner));
   random.problem->weigh_outer(weights());
   const auto exact =
       exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
@@ -165,7 +169,7 @@ TEST(StepNorms, LeaveUfoUnbiased) {
 
 TEST(StepNorms, AreThoseOfTheStepBeforeForTheQuerySetAndTheLastOnesBeyondTheTrainedSteps) {
   const InnerOptions inner = three_steps();
-  const RandomProblem random({.model = kModels[0], .inner = inner});
+  const RandomProblem random(small(kModels[0], inner));
   const nn::Layout layout = Learner(*random.network, inner, at::kDouble).layout();
   const auto set = [&](int64_t number) {  // its first parameter
     const auto& entry = layout.entry((number ? "inner.norm." + std::to_string(number) + "." : "") +
@@ -208,7 +212,7 @@ TEST(StepNorms, StandInCheckpointsUnderTheNumberOfTheirStep) {
 TEST(StepNorms, GoTheGeneralWayWhereTheHeadAloneAdapts) {
   InnerOptions inner = three_steps();
   inner.adapt = Adapt::head;
-  const RandomProblem random({.model = kModels[0], .inner = inner});
+  const RandomProblem random(small(kModels[0], inner));
   const auto gradient =
       exact_gradient(*random.problem, random.theta, inner, Memory::store_parameters).gradient.mean(0);
   EXPECT_LT(difference_error(*random.problem, random.theta, gradient, gradient / gradient.norm(), inner),
@@ -224,7 +228,7 @@ TEST(NormThatDoesNotAdapt, StaysWhatItIsAndHasItsGradient) {
     for (const RatesPer per : {RatesPer::run, RatesPer::layer_and_step, RatesPer::parameter}) {
       InnerOptions inner{.steps = 2, .learning_rate = 0.3, .rates = {.per = per, .learned = learned}};
       inner.norm = false;
-      const RandomProblem random({.model = {.filters = 4, .blocks = 2}, .inner = inner});
+      const RandomProblem random(small({.filters = 4, .blocks = 2}, inner));
       const nn::Layout& layout = random.network->layout();
       const at::Tensor phi = adapt(*random.problem, random.theta, inner, inner.steps);
       EXPECT_THAT(
