@@ -128,9 +128,10 @@ TEST(ExactGradient, IsTheSameInEveryMemoryMode) {
 }
 
 TEST(BothGradients, AreTheBaseOfAllTasksAndExactOfTheFirst) {
-  const InnerOptions inner{.steps = 3, .learning_rate = 0.4};
+  const InnerOptions inner{.steps = 2, .learning_rate = 0.4};
   for (const Engine engine : {Engine::hand_written, Engine::autograd}) {
-    const RandomProblem random({.model = {.filters = 4}, .engine = engine});
+    const RandomProblem random(
+        {.model = {.filters = 2, .blocks = 3}, .height = 8, .width = 8, .engine = engine});
     for (const Memory memory : {Memory::store_linearizations, Memory::store_parameters, Memory::recompute}) {
       const WayBack back{.memory = memory};
       const auto exact = exact_gradient(*random.problem, random.theta, inner, memory).gradient;
