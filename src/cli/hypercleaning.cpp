@@ -107,7 +107,7 @@ int hypercleaning(const CleaningArguments& arguments) {
   const auto& options = arguments.options;
   set_task_threads(at::get_num_threads());
   at::set_num_threads(1);
-  check_ranges(options, "hypercleaning");
+  check_options(options);
   const auto seed = static_cast<uint64_t>(options.seed);
   CleaningData data = arguments.mnist.empty() ? experiment::omniglot_cleaning_data(arguments.omniglot, seed)
                                               : experiment::mnist_cleaning_data(arguments.mnist, seed);

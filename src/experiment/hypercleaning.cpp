@@ -106,9 +106,13 @@ double area_under_curve(const at::Tensor& scores, const at::Tensor& flagged) {
   return share(high > low) + share(high == low) / 2;
 }
 
-CleaningResult run_hypercleaning(const CleaningData& data, const CleaningOptions& options) {
+void check_options(const CleaningOptions& options) {
   check_ranges(options, "hypercleaning");
   check_range("hypercleaning.inner.steps", options.inner.steps, at_least(1));
+}
+
+CleaningResult run_hypercleaning(const CleaningData& data, const CleaningOptions& options) {
+  check_options(options);
   c10::NoGradGuard no_grad;
   const auto dtype = data.train.features.scalar_type();
   const auto test_accuracy = [&](const Labelled& train, const at::Tensor& theta) {

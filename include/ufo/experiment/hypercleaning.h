@@ -110,6 +110,9 @@ struct CleaningResult {
   std::vector<CleaningRun> runs;
 };
 
+/// Throws ConfigError for options out of range; the classifier takes at least one inner step.
+void check_options(const CleaningOptions& options);
+
 /// Learns the weights by gradient descent with first_order, ufo (q = 0.1 and 0.5) and exact, the estimators
 /// of `bilevel`, side by side on the threads there are. A pure function of data and options. Throws
 /// ConfigError for options out of range.
