@@ -163,7 +163,7 @@ def advise(args):
     choices = [(choice["config"]["meta_gradient"], choice) for choice in data["choices"]]
     exact = min(choice["variance_times_cost"] for options, choice in choices if options["estimator"] == "exact")
 
-    share, ratio = np.meshgrid(np.geomspace(5e-4, 2, 300), np.geomspace(0.2, 50, 300))
+    share, ratio = np.meshgrid(np.geomspace(5e-4, 2, 100), np.geomspace(0.2, 50, 100))
     inside = np.clip(share, None, 1 - 1e-9)
     best = np.sqrt(inside / ((1 - inside) * ratio))
     levels = [0.05, 0.1, 0.2, 0.4, 0.7, 1]
