@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include <ufo/base/plus.h>
 #include <ufo/bilevel/estimator.h>
 
 namespace ufo::bilevel {
@@ -89,9 +90,7 @@ class Adjoint {
 
   /// From phi_{j+1} to phi_j; `linearization` is where step j begins.
   void pass(int64_t j, Linearization& linearization, const StepRate& rate, double clip) {
-    if (problem_.learned_rates() > 0) {
-      add_rates(problem_, rows(linearization.gradient()), v_, j, rates_);
-    }
+    add_rates(problem_, rows(linearization.gradient()), v_, j, rates_);
     const at::Tensor weighed = rate.weigh(v_);
     if (!blocks_) {
       const at::Tensor cross = linearization.mixed_product(weighed);
@@ -106,9 +105,7 @@ class Adjoint {
       v_.clamp_(-clip, clip);
     }
     leave_entry(problem_, j, v_, own_);
-    if (outer_.gradient(j).defined()) {
-      v_ = v_ + rows(outer_.gradient(j));
-    }
+    v_ = plus(v_, rows(outer_.gradient(j)));
   }
 
   /// [K, S], at phi_0.
@@ -213,7 +210,8 @@ BothGradients both_gradients(const Problem& problem, const at::Tensor& theta, co
                              const WayBack& back, Base base, int64_t exact_tasks) {
   if (base.second_order() && exact_tasks < problem.tasks()) {
     const FirstTasks first(problem, exact_tasks);
-    const auto others = base_gradient(*tasks_after(problem, exact_tasks), theta, inner, back.memory, base);
+    const auto others =
+        base_gradient(*tasks_between(problem, exact_tasks, problem.tasks()), theta, inner, back.memory, base);
     return with_others(both_gradients(*first, theta, inner, back, base, exact_tasks), others);
   }
   const FirstTasks returning(problem, exact_tasks);

@@ -9,16 +9,18 @@
 
 namespace ufo::bilevel {
 
+/// The tasks of `problem` from number `first` to before `end`.
+inline std::unique_ptr<Problem> tasks_between(const Problem& problem, int64_t first, int64_t end) {
+  std::vector<int64_t> tasks(static_cast<size_t>(end - first));
+  std::iota(tasks.begin(), tasks.end(), first);
+  return problem.select(tasks);
+}
+
 /// The first `count` tasks of `problem`; the problem itself where these are all.
 class FirstTasks {
  public:
-  FirstTasks(const Problem& problem, int64_t count) : all_(problem) {
-    if (count < problem.tasks()) {
-      std::vector<int64_t> tasks(static_cast<size_t>(count));
-      std::iota(tasks.begin(), tasks.end(), int64_t{0});
-      some_ = problem.select(tasks);
-    }
-  }
+  FirstTasks(const Problem& problem, int64_t count)
+      : all_(problem), some_(count < problem.tasks() ? tasks_between(problem, 0, count) : nullptr) {}
 
   const Problem& operator*() const { return some_ ? *some_ : all_; }
   const Problem* operator->() const { return &**this; }
@@ -27,12 +29,5 @@ class FirstTasks {
   const Problem& all_;
   std::unique_ptr<Problem> some_;
 };
-
-/// All but the first `count` tasks of `problem`, which must be fewer than all.
-inline std::unique_ptr<Problem> tasks_after(const Problem& problem, int64_t count) {
-  std::vector<int64_t> tasks(static_cast<size_t>(problem.tasks() - count));
-  std::iota(tasks.begin(), tasks.end(), count);
-  return problem.select(tasks);
-}
 
 }  // namespace ufo::bilevel
