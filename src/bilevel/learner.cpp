@@ -53,8 +53,12 @@ Learner::Learner(const nn::Network& network, const InnerOptions& inner, const at
 
 Learner Learner::to(const at::TensorOptions& like) const {
   Learner moved = *this;
-  moved.rates = std::make_shared<const InnerRates>(rates->to(like));
-  moved.norms = std::make_shared<const StepNorms>(norms->to(like.device()));
+  if (!rates->uniform()) {  // each step of training asks, mostly for what is there already
+    moved.rates = std::make_shared<const InnerRates>(rates->to(like));
+  }
+  if (norms->size() > 0) {
+    moved.norms = std::make_shared<const StepNorms>(norms->to(like.device()));
+  }
   return moved;
 }
 
