@@ -241,7 +241,7 @@ void add_evaluate(CLI::App& app, Action& action) {
           "--head", arguments->head,
           "what the head begins as: prototype (with --steps 0 the nearest class mean) or zero, in place of the "
           "trained one (default: the config's evaluation.head)")
-      ->check(CLI::IsMember({"as_trained", "zero", "prototype"}));
+      ->check(CLI::IsMember(one_of_words<run::EvaluationHead>().words));
   command
       ->add_option("--queries", arguments->queries,
                    "query images a class (default: the config's evaluation.queries)")

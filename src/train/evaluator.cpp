@@ -9,6 +9,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/base/parallel.h>
+#include <ufo/base/plus.h>
 #include <ufo/train/device.h>
 #include <ufo/train/evaluator.h>
 
@@ -109,8 +110,7 @@ run::EpisodeCurves evaluate(const ValuesOfBatch& values_of, at::Device device,
 /// lost to underflow.
 void add_member(const at::Tensor& logits, run::EnsembleMean mean, size_t members, at::Tensor& sum) {
   if (mean == run::EnsembleMean::logits) {
-    const at::Tensor share = logits / static_cast<double>(members);
-    sum = sum.defined() ? sum + share : share;
+    sum = plus(sum, logits / static_cast<double>(members));
     return;
   }
   const at::Tensor log_probability = logits.log_softmax(-1);
