@@ -1,3 +1,4 @@
+#include "properties.h"
 #include "random_problem.h"
 
 #include <gtest/gtest.h>
@@ -50,19 +51,14 @@ TEST(Partial, WithNothingIsFirstOrderToTheBit) {
                         first_order_gradient(*random.problem, random.theta, kInner).gradient));
 }
 
-// The estimate of a task takes one of two values; q times the one and 1 - q times the other is its mean.
 TEST(UfoOnABase, IsUnbiasedForEveryBase) {
-  constexpr double kQ = 0.3;
   for (const auto& model : kModels) {
     const RandomProblem random({.model = model});
     const auto exact =
         exact_gradient(*random.problem, random.theta, kInner, Memory::store_linearizations).gradient;
     for (const Base base : bases(random.network->layout().depth())) {
-      const auto ufo = make_estimator({.estimator = "ufo", .base = base, .q = {kQ}}, kInner);
-      const auto mean =
-          kQ * ufo->estimate(*random.problem, random.theta, all_exact(*random.problem, kQ)).gradient +
-          (1 - kQ) * ufo->estimate(*random.problem, random.theta, {}).gradient;
-      EXPECT_LT(relative_error(mean, exact), 1e-13) << model.name << base.blocks();
+      EXPECT_LT(relative_error(mean_of_ufo(*random.problem, random.theta, kInner, base), exact), 1e-13)
+          << model.name << base.blocks();
     }
   }
 }

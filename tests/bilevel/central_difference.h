@@ -8,9 +8,19 @@
 
 namespace ufo::bilevel {
 
-/// The outer objective after all inner steps, the mean over the tasks.
+/// The outer objective, the mean over the tasks: that after all inner steps, or the sum after each of them by
+/// Problem::outer_weights.
 inline double objective(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner) {
-  return problem.outer_value(theta, adapt(problem, theta, inner, inner.steps)).loss.mean().item<double>();
+  const at::Tensor weights = problem.outer_weights();
+  if (!weights.defined()) {
+    return problem.outer_value(theta, adapt(problem, theta, inner, inner.steps)).loss.mean().item<double>();
+  }
+  const auto curve = adaptation_curve(problem, theta, inner);
+  double sum = 0;
+  for (int64_t j = 1; j <= inner.steps; ++j) {
+    sum += weights[j - 1].item<double>() * curve[static_cast<size_t>(j)].loss.mean().item<double>();
+  }
+  return sum;
 }
 
 /// The derivative of the outer objective along `direction` [S], by the better of two central differences: a

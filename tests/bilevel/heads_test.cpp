@@ -1,6 +1,7 @@
 // What the head begins as, held against central differences and against autograd through the start.
 
 #include "central_difference.h"
+#include "properties.h"
 #include "random_problem.h"
 
 #include <gmock/gmock.h>
@@ -83,18 +84,14 @@ TEST(Heads, HaveTheMetaGradientsOfAutogradThroughTheStart) {
 }
 
 TEST(Heads, LeaveUfoUnbiased) {
-  constexpr double kQ = 0.3;
   for (const Head head : kStarts) {
     const InnerOptions inner{.steps = 2, .learning_rate = 0.2};
     const RandomProblem random(small(with_head(kModels[0], head), inner));
     const auto exact =
         exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
     for (const Base base : {Base::first_order(), Base::last(1)}) {
-      const auto ufo = make_estimator({.estimator = "ufo", .base = base}, inner);
-      const ExactTasks all{.count = random.problem->tasks(), .probability = kQ};
-      const auto mean = kQ * ufo->estimate(*random.problem, random.theta, all).gradient +
-                        (1 - kQ) * ufo->estimate(*random.problem, random.theta, {}).gradient;
-      EXPECT_LT(relative_error(mean, exact), 1e-12) << word_of(head);
+      EXPECT_LT(relative_error(mean_of_ufo(*random.problem, random.theta, inner, base), exact), 1e-12)
+          << word_of(head);
     }
   }
 }

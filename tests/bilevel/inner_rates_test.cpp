@@ -1,4 +1,5 @@
 #include "central_difference.h"
+#include "properties.h"
 #include "random_problem.h"
 
 #include <gmock/gmock.h>
@@ -54,21 +55,7 @@ TEST(InnerRates, HaveTheExactGradientOfCentralDifferences) {
 
 TEST(InnerRates, HaveTheSameGradientInEveryMemoryModeAndByAutograd) {
   for (const RatesPer per : kAllRates) {
-    const InnerOptions inner = learned(per);
-    const RandomProblem random({.model = kModels[0], .inner = inner}),
-        autograd({.model = kModels[0], .engine = Engine::autograd, .inner = inner});
-    const auto expected =
-        exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
-    for (const Memory memory : {Memory::store_parameters, Memory::recompute}) {
-      EXPECT_LT(
-          relative_error(exact_gradient(*random.problem, random.theta, inner, memory).gradient, expected),
-          1e-12);
-    }
-    EXPECT_LT(
-        relative_error(
-            exact_gradient(*autograd.problem, autograd.theta, inner, Memory::store_linearizations).gradient,
-            expected),
-        1e-9);
+    expect_one_exact_gradient({.model = kModels[0], .inner = learned(per)});
   }
 }
 
@@ -93,18 +80,14 @@ TEST(InnerRates, HaveTheFirstOrderGradientOfInnerGradientsHeldFast) {
 }
 
 TEST(InnerRates, LeaveUfoUnbiased) {
-  constexpr double kQ = 0.3;
   for (const RatesPer per : kAllRates) {
     const InnerOptions inner = learned(per);
     const RandomProblem random({.model = kModels[0], .inner = inner});
     const auto exact =
         exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
     for (const Base base : {Base::first_order(), Base::last(1)}) {
-      const auto ufo = make_estimator({.estimator = "ufo", .base = base}, inner);
-      const ExactTasks all{.count = random.problem->tasks(), .probability = kQ};
-      const auto mean = kQ * ufo->estimate(*random.problem, random.theta, all).gradient +
-                        (1 - kQ) * ufo->estimate(*random.problem, random.theta, {}).gradient;
-      EXPECT_LT(relative_error(mean, exact), 1e-12) << word_of(per);
+      EXPECT_LT(relative_error(mean_of_ufo(*random.problem, random.theta, inner, base), exact), 1e-12)
+          << word_of(per);
     }
   }
 }

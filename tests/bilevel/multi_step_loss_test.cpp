@@ -1,3 +1,4 @@
+#include "properties.h"
 #include "random_problem.h"
 
 #include <gtest/gtest.h>
@@ -68,12 +69,8 @@ TEST(MultiStepLoss, OfTheLastStepAloneIsTheUsualOne) {
 }
 
 TEST(MultiStepLoss, LeavesUfoUnbiased) {
-  constexpr double kQ = 0.3;
   const WeighedProblem weighed;
-  const auto ufo = make_estimator({.estimator = "ufo"}, kInner);
-  const ExactTasks all{.count = weighed.problem->tasks(), .probability = kQ};
-  const auto mean = kQ * ufo->estimate(*weighed.problem, weighed.theta, all).gradient +
-                    (1 - kQ) * ufo->estimate(*weighed.problem, weighed.theta, {}).gradient;
+  const auto mean = mean_of_ufo(*weighed.problem, weighed.theta, kInner, Base::first_order());
   const auto exact =
       exact_gradient(*weighed.problem, weighed.theta, kInner, Memory::store_linearizations).gradient;
   EXPECT_LT(relative_error(mean, exact), 1e-12);

@@ -1,6 +1,8 @@
 // Batch norm with weights and biases of each inner step's own (model.batch_norm = "per_step"), and without
 // any that the inner loop changes (inner.norm = false).
 
+#include "central_difference.h"
+#include "properties.h"
 #include "random_problem.h"
 
 #include <gmock/gmock.h>
@@ -44,30 +46,12 @@ std::vector<std::string> differing(const nn::Layout& layout, const at::Tensor& a
   return names;
 }
 
-/// The mean outer objective by `weights`, or that after the last step where these are undefined.
-double objective(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner) {
-  const auto curve = adaptation_curve(problem, theta, inner);
-  const at::Tensor weights = problem.outer_weights();
-  double sum = 0;
-  for (int64_t j = 1; j <= inner.steps; ++j) {
-    const double weight = weights.defined() ? weights[j - 1].item<double>() : j == inner.steps;
-    sum += weight * curve[static_cast<size_t>(j)].loss.mean().item<double>();
-  }
-  return sum;
-}
-
-/// The error of the derivative of `gradient` [S] along `direction`, by the best of some central differences:
-/// a rectifier may flip.
+/// The error of the derivative of `gradient` [S] along `direction` beside the central difference.
 double difference_error(const Problem& problem, const at::Tensor& theta, const at::Tensor& gradient,
                         const at::Tensor& direction, const InnerOptions& inner) {
   const double expected = gradient.dot(direction).item<double>();
-  double best = std::numeric_limits<double>::infinity();
-  for (const double h : {1e-5, 1e-6}) {
-    const double rise =
-        objective(problem, theta + h * direction, inner) - objective(problem, theta - h * direction, inner);
-    best = std::min(best, std::abs(rise / (2 * h) - expected));
-  }
-  return best / std::max(std::abs(expected), 0.01);
+  const double error = std::abs(central_difference(problem, theta, direction, inner, expected) - expected);
+  return error / std::max(std::abs(expected), 0.01);
 }
 
 TEST(StepNorms, HaveTheExactGradientOfCentralDifferences) {
@@ -94,20 +78,7 @@ TEST(StepNorms, HaveTheExactGradientOfCentralDifferences) {
 
 TEST(StepNorms, HaveTheSameGradientInEveryMemoryModeAndByAutograd) {
   for (const auto& model : kModels) {
-    const InnerOptions inner = three_steps(true);
-    const RandomProblem random(small(model, inner)), autograd(small(model, inner, Engine::autograd));
-    const auto expected =
-        exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
-    for (const Memory memory : {Memory::store_parameters, Memory::recompute}) {
-      EXPECT_LT(
-          relative_error(exact_gradient(*random.problem, random.theta, inner, memory).gradient, expected),
-          1e-12);
-    }
-    EXPECT_LT(
-        relative_error(
-            exact_gradient(*autograd.problem, autograd.theta, inner, Memory::store_linearizations).gradient,
-            expected),
-        1e-9);
+    expect_one_exact_gradient(small(model, three_steps(true)));
   }
 }
 
@@ -152,18 +123,13 @@ TEST(StepNorms, BeforeTheLastHaveNoFirstOrderGradientUnlessTheirLossCounts) {
 }
 
 TEST(StepNorms, LeaveUfoUnbiased) {
-  constexpr double kQ = 0.3;
   const InnerOptions inner = three_steps(true);
   const RandomProblem random(small(kModels[0], inner));
   random.problem->weigh_outer(weights());
   const auto exact =
       exact_gradient(*random.problem, random.theta, inner, Memory::store_linearizations).gradient;
   for (const Base base : {Base::first_order(), Base::last(1)}) {
-    const auto ufo = make_estimator({.estimator = "ufo", .base = base}, inner);
-    const ExactTasks all{.count = random.problem->tasks(), .probability = kQ};
-    const auto mean = kQ * ufo->estimate(*random.problem, random.theta, all).gradient +
-                      (1 - kQ) * ufo->estimate(*random.problem, random.theta, {}).gradient;
-    EXPECT_LT(relative_error(mean, exact), 1e-12);
+    EXPECT_LT(relative_error(mean_of_ufo(*random.problem, random.theta, inner, base), exact), 1e-12);
   }
 }
 
