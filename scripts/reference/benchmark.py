@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from . import agreement, dump, machine, peers, report
-from .cells import CELLS
+from .cells import CELLS, ESTIMATORS
 from .contestants import Dropped, Ours, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="benchmark_peers", description=DESCRIPTION, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     words = lambda text: [word for word in text.split(",") if word]
-    parser.add_argument("--peers", type=words, default=["package", "learn2learn", "higher", "functorch", "jax"],
+    parser.add_argument("--peers", type=words, default=["package", "learn2learn", "higher", "torchopt", "functorch", "jax"],
                         metavar="NAME,...", help=f"of {', '.join(peers.MODULES)}; functorch and jax mean both")
     parser.add_argument("--cells", type=words, default=list(CELLS), metavar="NAME,...", help=f"of {', '.join(CELLS)}")
     parser.add_argument("--rounds", type=int, default=6, help="turns of each contestant (default 6)")
@@ -121,9 +121,9 @@ def check_all(options, folder):
     """{(cell title, estimator): {contestant: error or reason}}"""
     errors = {}
     for cell in map(CELLS.get, options.cells):
-        for estimator in cell.estimators:
+        for estimator in ESTIMATORS:
             progress(f"{cell.title}, {estimator}: agreement")
-            found = agreement.check(options, cell, estimator, peers_of(options, cell), folder)
+            found = agreement.check(options, cell, estimator, peers_of(options, cell, estimator), folder)
             errors[cell.title, estimator] = found
             progress("  " + ", ".join(f"{name} {value if isinstance(value, str) else f'{value:.1e}'}"
                                       for name, value in found.items()))
@@ -134,15 +134,16 @@ def time_all(options, folder, errors):
     """The report's sections, one a cell."""
     for cell in map(CELLS.get, options.cells):
         results = {}
-        for estimator in cell.estimators:
+        for estimator in ESTIMATORS:
             progress(f"{cell.title}, {estimator}: times")
             wrong = agreement.disagreeing(errors[cell.title, estimator])
-            results[estimator] = race(options, cell, estimator, peers_of(options, cell), folder, wrong)
+            results[estimator] = race(options, cell, estimator, peers_of(options, cell, estimator), folder, wrong)
         yield report.cell_section(cell, results)
 
 
-def peers_of(options, cell):
-    return options.peers if cell.with_peers else []
+def peers_of(options, cell, estimator):
+    with_peers = cell.with_peers and ESTIMATORS[estimator].with_peers
+    return [name for name in options.peers if with_peers and peers.has(name, estimator)]
 
 
 def main():

@@ -9,7 +9,24 @@ from .dump import Dump
 from .meta_gradients import Task
 from .networks import Conv4, random_parameters
 
-UFO_Q = 0.1
+
+@dataclass(frozen=True)
+class Estimator:
+    """What is raced in a cell: ours by these options of `meta_gradient`, and the peers where they have it too."""
+
+    title: str
+    options: dict
+    with_peers: bool = False
+
+
+ESTIMATORS = {
+    "first_order": Estimator("first-order", {"estimator": "first_order"}, with_peers=True),
+    "exact": Estimator("exact", {"estimator": "exact"}, with_peers=True),
+    "partial-1": Estimator("partial, head + 1", {"estimator": "partial", "base": 1}),
+    "partial-2": Estimator("partial, head + 2", {"estimator": "partial", "base": 2}),
+    "ufo": Estimator("UFO, q = 0.1", {"estimator": "ufo", "q": 0.1}),
+    "ufo-2": Estimator("UFO, q = 0.1 on head + 2", {"estimator": "ufo", "q": 0.1, "base": 2}),
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +43,11 @@ class Cell:
     inner_steps: int
     learning_rate: float
     shots: int = 1
-    estimators: tuple = ("first_order", "exact")
     with_peers: bool = True
 
     def overrides(self, estimator, tasks=None):
-        """The --set options that make `config` this cell."""
+        """The --set options that make `config` this cell, with the options of ESTIMATORS[estimator]."""
         values = {
-            "meta_gradient.estimator": estimator,
             "inner.steps": self.inner_steps,
             "inner.learning_rate": self.learning_rate,
             "outer.meta_batch": tasks or self.tasks,
@@ -41,8 +56,7 @@ class Cell:
             "episode.queries": self.queries,
             "model.filters": self.filters,
         }
-        if estimator == "ufo":
-            values["meta_gradient.q"] = UFO_Q
+        values |= {f"meta_gradient.{name}": value for name, value in ESTIMATORS[estimator].options.items()}
         return [word for path, value in values.items() for word in ("--set", f"{path}={json.dumps(value)}")]
 
     def random_episode(self, estimator, tasks, dtype):
@@ -55,7 +69,8 @@ class Cell:
             labels = torch.arange(self.ways).repeat_interleave(images_a_class).repeat(tasks, 1)
             sizes = (*labels.shape, self.channels, self.size, self.size)
             return torch.rand(sizes, generator=generator, dtype=torch.float64).to(dtype), labels
-        metadata = {"estimator": estimator, "inner_steps": str(self.inner_steps),
+        options = {name: str(value) for name, value in ESTIMATORS[estimator].options.items()}
+        metadata = {**options, "inner_steps": str(self.inner_steps),
                     "inner_learning_rate": str(self.learning_rate), "stride": str(self.network.stride),
                     "pool": str(self.network.pool).lower(), "batch_norm_eps": str(self.network.batch_norm_eps)}
         return Dump(theta, Task(*part(self.shots), *part(self.queries)), metadata=metadata)
@@ -73,6 +88,5 @@ CELLS = {
                           network=POOLED, channels=3, size=84, filters=32, queries=15,
                           ways=5, tasks=4, inner_steps=5, learning_rate=0.01),
     "ufo": Cell("Omniglot, 20-way 1-shot, 15 inner steps", "configs/omniglot_20way_1shot_maml.json", **OMNIGLOT,
-                ways=20, tasks=5, inner_steps=15, learning_rate=0.1,
-                estimators=("first_order", "exact", "ufo"), with_peers=False),
+                ways=20, tasks=5, inner_steps=15, learning_rate=0.1, with_peers=False),
 }

@@ -8,7 +8,7 @@ import subprocess
 
 CPU_FIELDS = ("Model name", "CPU family", "Model", "CPU(s)", "Thread(s) per core", "L1d", "L2", "L3")
 INSTRUCTION_SETS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
-PACKAGES = ("torch", "learn2learn", "higher", "jax", "jaxlib", "numpy")
+PACKAGES = ("torch", "learn2learn", "higher", "torchopt", "jax", "jaxlib", "numpy")
 
 
 def output(*command, cwd=None):

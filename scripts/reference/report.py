@@ -3,6 +3,8 @@
 import statistics
 from dataclasses import dataclass, field
 
+from .cells import ESTIMATORS
+
 
 @dataclass
 class Row:
@@ -19,8 +21,6 @@ class Row:
     def median(self):
         return statistics.median(self.turns) if self.turns else None
 
-
-ESTIMATOR_TITLES = {"first_order": "first-order", "exact": "exact", "ufo": "UFO, q = 0.1"}
 
 METHOD = """## How it was measured
 
@@ -74,7 +74,7 @@ def cell_section(cell, results):
     for estimator, rows in results.items():
         ours = next((row for row in rows if row.title == "ufo-maml"), None)
         lines = [result_row(row, ours, cell.tasks) for row in rows]
-        text += "\n" + table([ESTIMATOR_TITLES[estimator], *header], lines, numeric=range(1, 6))
+        text += "\n" + table([ESTIMATORS[estimator].title, *header], lines, numeric=range(1, 6))
     return text + summary(results)
 
 
@@ -82,18 +82,18 @@ def summary(results):
     """How our estimators compare with each other, and with the fastest peer."""
     text = ""
     ours = {estimator: rows[0] for estimator, rows in results.items() if rows[0].turns}
-    for estimator in ("exact", "ufo"):
-        if estimator in ours and "first_order" in ours:
+    for estimator in ours:
+        if estimator != "first_order" and "first_order" in ours:
             ratio = ours[estimator].median / ours["first_order"].median
-            text += f"\nufo-maml: {ESTIMATOR_TITLES[estimator]} takes {ratio:.2f} times first-order.\n"
+            text += f"\nufo-maml: {ESTIMATORS[estimator].title} takes {ratio:.2f} times first-order.\n"
     for estimator, row in ours.items():
         gflops, gemm = (statistics.median(rates) for rates in zip(*row.rates))
-        text += (f"\nufo-maml, {ESTIMATOR_TITLES[estimator]}: {gflops:.0f} GFLOP/s over the whole step, "
+        text += (f"\nufo-maml, {ESTIMATORS[estimator].title}: {gflops:.0f} GFLOP/s over the whole step, "
                  f"{gflops / gemm:.0%} of this machine's matrix product.\n")
         peers = [peer for peer in results[estimator][1:] if peer.turns and not peer.title.startswith("ufo")]
         if peers:
             fastest = min(peers, key=lambda peer: peer.median)
-            text += (f"\nThe fastest peer, {ESTIMATOR_TITLES[estimator]}: {fastest.title}, "
+            text += (f"\nThe fastest peer, {ESTIMATORS[estimator].title}: {fastest.title}, "
                      f"{fastest.median / row.median:.2f} times ours.\n")
     return text
 
@@ -109,7 +109,7 @@ def agreement_section(errors, tasks, bound):
         if value not in reasons:
             reasons.append(value)
         return f"none ({reasons.index(value) + 1})" if value else ""
-    lines = [[title, ESTIMATOR_TITLES[estimator], *(entry(row.get(name, "")) for name in names)]
+    lines = [[title, ESTIMATORS[estimator].title, *(entry(row.get(name, "")) for name in names)]
              for (title, estimator), row in errors.items()]
     text = AGREEMENT.format(tasks=tasks, bound=bound) + "\n" + table(["cell", "estimator", *names], lines)
     notes = [f"({i + 1}) {reason}" for i, reason in enumerate(reasons) if reason]

@@ -12,6 +12,7 @@ MODULES = {
     "package": "package",
     "learn2learn": "learn2learn_maml",
     "higher": "higher_maml",
+    "torchopt": "torchopt_maml",
     "functorch-vmap": "functorch_maml",
     "functorch-loop": "functorch_maml",
     "jax-vmap": "jax_maml",
@@ -22,11 +23,19 @@ TITLES = {
     "package": "ufo_maml, the Python package",
     "learn2learn": "learn2learn",
     "higher": "higher",
+    "torchopt": "TorchOpt",
     "functorch-vmap": "torch.func, vmap over tasks",
     "functorch-loop": "torch.func, loop over tasks",
     "jax-vmap": "JAX, jit and vmap over tasks",
     "jax-map": "JAX, jit and map over tasks",
 }
+
+EXACT_ALONE = ("torchopt",)  # its inner steps are always part of the graph
+
+
+def has(name, estimator):
+    """Whether the implementation has a form of its own for "first_order" or "exact"."""
+    return estimator == "exact" or name not in EXACT_ALONE
 
 
 def select(words):
