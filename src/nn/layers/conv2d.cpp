@@ -1,3 +1,5 @@
+#include "convolution_at.h"
+
 #include <ATen/ATen.h>
 
 #include <ufo/nn/layer.h>
@@ -5,62 +7,38 @@
 namespace ufo::nn {
 namespace {
 
-/// The sizes of a convolution whose tasks lie side by side in the channels: one grouped convolution serves
-/// them all.
-struct Grouped {
-  int64_t tasks, kernel, stride;
-
-  at::Tensor value(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias) const {
-    const at::Tensor y =
-        at::conv2d(x.flatten(1, 2), w.flatten(0, 1), bias.defined() ? bias.flatten() : at::Tensor(), stride,
-                   kernel / 2, 1, tasks);
-    return y.view({y.size(0), tasks, y.size(1) / tasks, y.size(2), y.size(3)});
-  }
-
-  /// (dx, dw); dx undefined unless wanted.
-  std::pair<at::Tensor, at::Tensor> adjoint(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& w,
-                                            bool wants_dx, bool wants_dw) const {
-    const std::array<int64_t, 2> strides = {stride, stride}, padding = {kernel / 2, kernel / 2}, one = {1, 1},
-                                 none = {0, 0};
-    auto [dx, dw, bias] =
-        at::convolution_backward(dy.flatten(1, 2), x.flatten(1, 2), w.flatten(0, 1), c10::nullopt, strides,
-                                 padding, one, false, none, tasks, {wants_dx, wants_dw, false});
-    return {wants_dx ? dx.view(x.sizes()) : at::Tensor(), wants_dw ? dw.view(w.sizes()) : at::Tensor()};
-  }
-};
-
 /// Weights are made contiguous once: the products would copy them each for itself.
+at::Tensor contiguous(const at::Tensor& w) {
+  return w.stride(0) == 0 ? w[0].contiguous().expand_as(w) : w.contiguous();
+}
+
 class Point final : public LayerPoint {
  public:
-  Point(const Grouped& grouped, Bias bias, const at::Tensor& x, const at::Tensor& w, const at::Tensor& b)
-      : LayerPoint(grouped.value(x, w, b)),
-        products_(value().numel() * w[0][0].numel()),
-        grouped_(grouped),
-        bias_(bias),
-        x_(x),
-        w_(w) {}
+  Point(ConvolutionForm form, const ConvOptions& options, const at::Tensor& x, const at::Tensor& w,
+        const at::Tensor& b)
+      : Point(form, options, convolution_at(form, x, options.kernel, options.stride), w, b) {}
 
   at::Tensor adjoint(const at::Tensor& dy, Tensors& dp, bool needs_dx) override {
     dy_ = dy;
-    const auto [dx, dw] = grouped_.adjoint(dy, x_, w_, needs_dx, true);
+    const auto [dx, dw] = at_x_->adjoint(dy, w_, needs_dx, true);
     put(dw, dy, dp);
     return dx;
   }
 
   at::Tensor tangent(const at::Tensor& x_t, const Tensors& p_t) override {
-    x_t_ = x_t;
-    w_t_ = p_t[0].contiguous();
-    at::Tensor y_t = grouped_.value(x_, w_t_, bias_ == Bias::added ? p_t[1] : at::Tensor());
-    return x_t.defined() ? y_t + grouped_.value(x_t, w_, {}) : y_t;
+    w_t_ = contiguous(p_t[0]);
+    at_x_t_ = x_t.defined() ? convolution_at(form_, x_t, options_.kernel, options_.stride) : nullptr;
+    const at::Tensor y_t = at_x_->value(w_t_, options_.bias == Bias::added ? p_t[1] : at::Tensor());
+    return at_x_t_ ? y_t + at_x_t_->value(w_, {}) : y_t;
   }
 
   at::Tensor adjoint_tangent(const at::Tensor& dy_t, Tensors& dp_t, bool needs_dx) override {
-    auto [dx_t, dw_t] = grouped_.adjoint(dy_t, x_, w_, needs_dx, true);
-    if (x_t_.defined()) {
-      dw_t = dw_t + grouped_.adjoint(dy_, x_t_, w_, false, true).second;
+    auto [dx_t, dw_t] = at_x_->adjoint(dy_t, w_, needs_dx, true);
+    if (at_x_t_) {
+      dw_t = dw_t + at_x_t_->adjoint(dy_, w_, false, true).second;
     }
     if (needs_dx) {
-      dx_t = dx_t + grouped_.adjoint(dy_, x_, w_t_, true, false).first;
+      dx_t = dx_t + at_x_->adjoint(dy_, w_t_, true, false).first;
     }
     put(dw_t, dy_t, dp_t);
     return dx_t;
@@ -69,26 +47,35 @@ class Point final : public LayerPoint {
   MultiplyAdds multiply_adds() const override { return {products_, products_}; }
 
   void keep(int64_t tasks) override {
-    keep_first(tasks, {&x_, &dy_});
-    x_ = x_.contiguous();
+    keep_first(tasks, {&dy_});
     dy_ = dy_.contiguous();
     w_ = w_.narrow(0, 0, tasks);
-    grouped_.tasks = tasks;
+    at_x_->keep(tasks);
   }
 
  private:
+  Point(ConvolutionForm form, const ConvOptions& options, std::unique_ptr<ConvolutionAt> at_x,
+        const at::Tensor& w, const at::Tensor& b)
+      : LayerPoint(at_x->value(w, b)),
+        products_(value().numel() * w[0][0].numel()),
+        form_(form),
+        options_(options),
+        at_x_(std::move(at_x)),
+        w_(w) {}
+
   /// The gradients by the weight and, where it is added, the bias.
   void put(const at::Tensor& dw, const at::Tensor& dy, Tensors& dp) const {
     dp[0] = dw;
-    if (bias_ == Bias::added) {
+    if (options_.bias == Bias::added) {
       dp[1] = dy.sum({0, 3, 4});
     }
   }
 
   int64_t products_;
-  Grouped grouped_;
-  Bias bias_;
-  at::Tensor x_, w_, dy_, x_t_, w_t_;
+  ConvolutionForm form_;
+  ConvOptions options_;
+  std::unique_ptr<ConvolutionAt> at_x_, at_x_t_;
+  at::Tensor w_, dy_, w_t_;
 };
 
 class Conv2d final : public Layer {
@@ -105,9 +92,9 @@ class Conv2d final : public Layer {
   }
   size_t parameters() const override { return options_.bias == Bias::none ? 1 : 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
-    const Grouped grouped{.tasks = x.size(1), .kernel = options_.kernel, .stride = options_.stride};
-    const at::Tensor bias = options_.bias == Bias::added ? p[1] : at::Tensor();
-    return std::make_unique<Point>(grouped, options_.bias, x, p[0].contiguous(), bias);
+    const at::Tensor w = contiguous(p[0]);
+    return std::make_unique<Point>(convolution_form(x, w, options_.stride), options_, x, w,
+                                   options_.bias == Bias::added ? p[1] : at::Tensor());
   }
 
  private:
