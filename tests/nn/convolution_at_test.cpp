@@ -1,3 +1,5 @@
+#include "nn/layers/convolution_at.h"
+
 #include "random_numbers.h"
 
 #include <cstdlib>
@@ -7,8 +9,6 @@
 #include <gtest/gtest.h>
 
 #include <ufo/base/error.h>
-
-#include "nn/layers/convolution_at.h"
 
 namespace ufo::nn {
 namespace {
@@ -22,8 +22,8 @@ struct Sizes {
 };
 
 void PrintTo(const Sizes& n, std::ostream* out) {
-  *out << n.channels << " to " << n.filters << " channels, " << n.height << "x" << n.width << ", kernel " << n.kernel
-       << ", stride " << n.stride;
+  *out << n.channels << " to " << n.filters << " channels, " << n.height << "x" << n.width << ", kernel "
+       << n.kernel << ", stride " << n.stride;
 }
 
 void expect_equal(const at::Tensor& found, const at::Tensor& expected, const char* what) {
@@ -33,7 +33,9 @@ void expect_equal(const at::Tensor& found, const at::Tensor& expected, const cha
 
 class ConvolutionForms : public testing::TestWithParam<Sizes> {
  protected:
-  static at::Tensor input(const Sizes& n) { return normal({kImages, kTasks, n.channels, n.height, n.width}, 1); }
+  static at::Tensor input(const Sizes& n) {
+    return normal({kImages, kTasks, n.channels, n.height, n.width}, 1);
+  }
   static at::Tensor weights(const Sizes& n) {
     return normal({kTasks, n.filters, n.channels, n.kernel, n.kernel}, 2);
   }
@@ -87,8 +89,9 @@ TEST_P(ConvolutionForms, KeepTheFirstTasks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ConvolutionForms,
-                         testing::Values(Sizes{1, 4, 28, 28, 3, 2}, Sizes{4, 3, 7, 5, 3, 1}, Sizes{3, 2, 6, 9, 5, 2},
-                                         Sizes{2, 5, 8, 8, 1, 1}, Sizes{4, 4, 1, 1, 3, 2}));
+                         testing::Values(Sizes{1, 4, 28, 28, 3, 2}, Sizes{4, 3, 7, 5, 3, 1},
+                                         Sizes{3, 2, 6, 9, 5, 2}, Sizes{2, 5, 8, 8, 1, 1},
+                                         Sizes{4, 4, 1, 1, 3, 2}));
 
 class ConvolutionFormFor : public testing::Test {
  protected:
@@ -102,8 +105,9 @@ class ConvolutionFormFor : public testing::Test {
 TEST_F(ConvolutionFormFor, IsTheOneThatIsAskedFor) {
   EXPECT_EQ(chosen("grouped"), ConvolutionForm::grouped);
   EXPECT_EQ(chosen("unfolded"), ConvolutionForm::unfolded);
-  EXPECT_THAT([] { chosen("winograd"); },
-              testing::ThrowsMessage<UserError>(HasSubstr("need grouped, unfolded or fastest, got 'winograd'")));
+  EXPECT_THAT(
+      [] { chosen("winograd"); },
+      testing::ThrowsMessage<UserError>(HasSubstr("need grouped, unfolded or fastest, got 'winograd'")));
 }
 
 TEST_F(ConvolutionFormFor, IsTimedOnceForEachSizes) {

@@ -27,8 +27,9 @@ class Grouped final : public ConvolutionAt {
   at::Tensor value(const at::Tensor& w, const at::Tensor& bias) const override {
     const bool plain = shared(w) && (!bias.defined() || shared(bias));
     const auto bias_of = [&] { return !bias.defined() ? bias : plain ? bias[0] : bias.flatten(); };
-    const at::Tensor y = at::conv2d(plain ? x_.flatten(0, 1) : x_.flatten(1, 2), plain ? w[0] : w.flatten(0, 1),
-                                    bias_of(), stride_, kernel_ / 2, 1, plain ? 1 : x_.size(1));
+    const at::Tensor y =
+        at::conv2d(plain ? x_.flatten(0, 1) : x_.flatten(1, 2), plain ? w[0] : w.flatten(0, 1), bias_of(),
+                   stride_, kernel_ / 2, 1, plain ? 1 : x_.size(1));
     return y.view({x_.size(0), x_.size(1), w.size(1), y.size(2), y.size(3)});
   }
 
@@ -36,7 +37,8 @@ class Grouped final : public ConvolutionAt {
                                             bool wants_dw) const override {
     if (!wants_dx) {  // then only the sizes of w are looked at
       const at::Tensor sizes = x_.new_empty({1}).expand({w.size(0) * w.size(1), w.size(2), kernel_, kernel_});
-      const at::Tensor dw = std::get<1>(backward(dy.flatten(1, 2), x_.flatten(1, 2), sizes, x_.size(1), false, true));
+      const at::Tensor dw =
+          std::get<1>(backward(dy.flatten(1, 2), x_.flatten(1, 2), sizes, x_.size(1), false, true));
       return {at::Tensor(), dw.view(w.sizes())};
     }
     if (shared(w)) {
@@ -54,8 +56,8 @@ class Grouped final : public ConvolutionAt {
   std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& dy, const at::Tensor& x,
                                                           const at::Tensor& w, int64_t groups, bool wants_dx,
                                                           bool wants_dw) const {
-    const std::array<int64_t, 2> strides = {stride_, stride_}, padding = {kernel_ / 2, kernel_ / 2}, one = {1, 1},
-                                 none = {0, 0};
+    const std::array<int64_t, 2> strides = {stride_, stride_}, padding = {kernel_ / 2, kernel_ / 2},
+                                 one = {1, 1}, none = {0, 0};
     return at::convolution_backward(dy, x, w, c10::nullopt, strides, padding, one, false, none, groups,
                                     {wants_dx, wants_dw, false});
   }
@@ -125,7 +127,8 @@ void wait_for(at::Device device) {
   }
 }
 
-/// The fastest of three values with their adjoints, after one that lets the libraries choose their algorithms.
+/// The fastest of three values with their adjoints, after one that lets the libraries choose their
+/// algorithms.
 double seconds_of(ConvolutionForm form, const at::Tensor& x, const at::Tensor& w, int64_t stride) {
   const c10::NoGradGuard no_grad;
   double best = std::numeric_limits<double>::infinity();
@@ -146,8 +149,9 @@ ConvolutionForm faster_form(const at::Tensor& x, const at::Tensor& w, int64_t st
   static std::mutex mutex;
   static std::map<Sizes, ConvolutionForm> chosen;
   const std::lock_guard lock(mutex);
-  const auto [entry, is_new] = chosen.try_emplace(
-      Sizes(x.device().str(), x.scalar_type(), x.sizes().vec(), w.sizes().vec(), stride), ConvolutionForm::grouped);
+  const auto [entry, is_new] =
+      chosen.try_emplace(Sizes(x.device().str(), x.scalar_type(), x.sizes().vec(), w.sizes().vec(), stride),
+                         ConvolutionForm::grouped);
   if (is_new && seconds_of(ConvolutionForm::unfolded, x, w, stride) <
                     seconds_of(ConvolutionForm::grouped, x, w, stride)) {
     entry->second = ConvolutionForm::unfolded;
@@ -158,7 +162,7 @@ ConvolutionForm faster_form(const at::Tensor& x, const at::Tensor& w, int64_t st
 }  // namespace
 
 std::unique_ptr<ConvolutionAt> convolution_at(ConvolutionForm form, const at::Tensor& x, int64_t kernel,
-                                           int64_t stride) {
+                                              int64_t stride) {
   if (form == ConvolutionForm::unfolded) {
     return std::make_unique<Unfolded>(x, kernel, stride);
   }

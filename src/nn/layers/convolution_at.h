@@ -7,8 +7,8 @@
 
 namespace ufo::nn {
 
-/// Convolutions of one input x [S, T, C, H, W] with padding kernel / 2, each task by weights of its own: w [T, F, C, k, k].
-/// Weights that all tasks share have the stride 0 along T.
+/// Convolutions of one input x [S, T, C, H, W] with padding kernel / 2, each task by weights of its own: w
+/// [T, F, C, k, k]. Weights that all tasks share have the stride 0 along T.
 class ConvolutionAt {
  public:
   virtual ~ConvolutionAt() = default;
@@ -26,14 +26,15 @@ class ConvolutionAt {
 
 enum class ConvolutionForm { grouped, unfolded };
 
-/// Grouped: a convolution of T groups, whose channels are those of the tasks side by side; where the tasks share w, a
-/// plain convolution of all their images. Unfolded: x is copied once into columns [T, C k k, S H' W'], and every value
-/// and weight gradient is a batched matrix product with them.
-std::unique_ptr<ConvolutionAt> convolution_at(ConvolutionForm form, const at::Tensor& x, int64_t kernel, int64_t stride);
+/// Grouped: a convolution of T groups, whose channels are those of the tasks side by side; where the tasks
+/// share w, a plain convolution of all their images. Unfolded: x is copied once into columns [T, C k k, S H'
+/// W'], and every value and weight gradient is a batched matrix product with them.
+std::unique_ptr<ConvolutionAt> convolution_at(ConvolutionForm form, const at::Tensor& x, int64_t kernel,
+                                              int64_t stride);
 
-/// The form for these sizes. The environment variable UFO_CONVOLUTION asks for one by its word; with "fastest", and on
-/// CUDA without it, both are timed where sizes are seen for the first time, and the faster one is taken from there on.
-/// Elsewhere it is grouped. Throws UserError for another word.
+/// The form for these sizes. The environment variable UFO_CONVOLUTION asks for one by its word; with
+/// "fastest", and on CUDA without it, both are timed where sizes are seen for the first time, and the faster
+/// one is taken from there on. Elsewhere it is grouped. Throws UserError for another word.
 ConvolutionForm convolution_form(const at::Tensor& x, const at::Tensor& w, int64_t stride);
 
 }  // namespace ufo::nn
