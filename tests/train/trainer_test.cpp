@@ -1,5 +1,7 @@
 #include "small_run.h"
 
+#include <set>
+
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -143,6 +145,23 @@ TEST_F(Training, ResumedAtAnyStepEndsInTheSameBytes) {
       EXPECT_EQ(metrics(name), metrics(whole)) << name;
     }
   }
+}
+
+TEST_F(Training, KeepsAnAdaptiveQForTenSteps) {
+  SmallRun run("mlp");
+  run.options.meta_gradient.q.adaptive = true;
+  run.options.outer.steps = 40;
+  run.options.validation.every = 0;
+  train(run, "a");
+  const auto lines = metrics("a");
+  ASSERT_EQ(lines.size(), 40u);
+  EXPECT_EQ(lines[0]["q"], 1);
+  std::set<double> found;
+  for (size_t step = 0; step < lines.size(); ++step) {
+    EXPECT_EQ(lines[step]["q"], lines[step / 10 * 10]["q"]) << step;
+    found.insert(lines[step]["q"].get<double>());
+  }
+  EXPECT_GT(found.size(), 1u);
 }
 
 TEST_F(Training, WithScheduleBudgetAndQAlongTheRunResumesInTheSameBytes) {
