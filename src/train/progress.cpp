@@ -36,9 +36,8 @@ void draw_on_standard_error(const std::string& text) {
 
 }  // namespace
 
-Progress::Progress(int64_t first_step, int64_t steps, Outputs outputs)
-    : first_step_(first_step),
-      steps_(steps),
+Progress::Progress(const Way& way, Outputs outputs)
+    : way_(way),
       outputs_(std::move(outputs)),
       start_(Clock::now()),
       last_line_(start_),
@@ -54,29 +53,31 @@ Progress::Outputs Progress::standard_outputs() {
           .columns = terminal_columns};
 }
 
-std::string Progress::position(int64_t step) const {
-  return std::to_string(step) + "/" + std::to_string(steps_);
+std::string Progress::position(const run::MetricRecord& record) const {
+  const std::string step = std::to_string(record.step);
+  return way_.steps > 0 ? step + "/" + std::to_string(way_.steps)
+                        : step + text(", %.1f%% of the budget", 100 * record.share_of_run);
 }
 
-std::string Progress::figures(int64_t step) const {
+std::string Progress::figures(const run::MetricRecord& record) const {
   const double elapsed = seconds(Clock::now() - start_);
-  const double rate = elapsed > 0 ? static_cast<double>(step - first_step_) / elapsed : 0;
+  const double rate = elapsed > 0 ? static_cast<double>(record.step - way_.step) / elapsed : 0;
   std::string line =
       text("%.1f steps/s  loss %.3f  accuracy %.1f%%", rate, loss_ / weight_, 100 * accuracy_ / weight_);
   if (std::isfinite(validation_)) {
     line += text("  validation %.1f%%", 100 * validation_);
   }
-  if (step < steps_) {
-    line += "  " + duration_text(static_cast<double>(steps_ - step) / rate) + " left";
+  if (const double done = record.share_of_run - way_.share; record.share_of_run < 1 && done > 0) {
+    line += "  " + duration_text(elapsed * (1 - record.share_of_run) / done) + " left";
   }
   return line;
 }
 
-std::string Progress::bar_text(int64_t step) const {
-  const double share = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps_, 1));
+std::string Progress::bar_text(const run::MetricRecord& record) const {
+  const double share = record.share_of_run;
   const std::string head = text("%3.0f%% ", std::floor(100 * share));
   std::string tail = " ";
-  tail += position(step) + "  " + figures(step);
+  tail += position(record) + "  " + figures(record);
   const int columns = outputs_.columns() - 1;
   const int width = std::min(30, columns - static_cast<int>(head.size() + tail.size()) - 2);
   if (width < 5) {
@@ -100,13 +101,13 @@ void Progress::record(const run::MetricRecord& record) {
   accuracy_ = kSmoothing * accuracy_ + (1 - kSmoothing) * record.accuracy;
 
   const auto now = Clock::now();
-  const bool last = record.step == steps_;
+  const bool last = record.share_of_run >= 1;
   if (last || now - last_line_ >= line_interval(now - start_)) {
-    outputs_.line("step " + position(record.step) + "  " + figures(record.step));
+    outputs_.line("step " + position(record) + "  " + figures(record));
     last_line_ = now;
   }
   if (outputs_.bar && (last || now - last_bar_ >= kBarInterval)) {
-    outputs_.bar(bar_text(record.step));
+    outputs_.bar(bar_text(record));
     last_bar_ = now;
     drawn_ = true;
   }

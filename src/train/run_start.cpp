@@ -11,6 +11,7 @@
 #include <ufo/run/class_file.h>
 #include <ufo/run/method_name.h>
 #include <ufo/train/device.h>
+#include <ufo/train/schedule.h>
 
 namespace ufo::train {
 namespace {
@@ -119,7 +120,10 @@ OpenRun::OpenRun(run::RunDirectory opened, run::Checkpoint checkpoint, const run
       start(std::move(checkpoint)),
       metrics(directory.metrics_file(), start.step, options.log_every),
       tensorboard(directory.tensorboard_folder(), start.step, options.log_every),
-      progress(start.step, options.outer.steps, Progress::standard_outputs()) {}
+      progress({.step = start.step,
+                .share = run_progress(options.outer, start.step, start.gradient_calls),
+                .steps = options.outer.budget.limited() ? 0 : options.outer.steps},
+               Progress::standard_outputs()) {}
 
 void check_run(const TrainingRequest& request, const run::Config& config) {
   const fs::path& path = request.run_directory;

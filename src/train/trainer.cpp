@@ -170,16 +170,18 @@ class Run {
         state_.estimator_state[kKeptQ] = adaptive_q_;
       }
     }
-    run::MetricRecord record{.step = result.step + 1,
-                             .split = data::Split::train,
-                             .loss = estimate.loss,
-                             .accuracy = estimate.accuracy,
-                             .gradient_norm = result.gradient_norm,
-                             .tasks_per_second = static_cast<double>(estimate.tasks) / result.seconds,
-                             .seconds = seconds(),
-                             .coins = {},
-                             .gradient_calls = estimate.gradient_calls,
-                             .hessian_products = estimate.hessian_products};
+    run::MetricRecord record{
+        .step = result.step + 1,
+        .split = data::Split::train,
+        .loss = estimate.loss,
+        .accuracy = estimate.accuracy,
+        .gradient_norm = result.gradient_norm,
+        .tasks_per_second = static_cast<double>(estimate.tasks) / result.seconds,
+        .seconds = seconds(),
+        .coins = {},
+        .gradient_calls = estimate.gradient_calls,
+        .hessian_products = estimate.hessian_products,
+        .share_of_run = run_progress(options_.outer, result.step + 1, state_.gradient_calls)};
     if (bilevel::tosses_coins(options_.meta_gradient)) {
       record.coins = {.probability = result.probability,
                       .exact_tasks = estimate.exact_tasks,

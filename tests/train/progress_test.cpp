@@ -8,13 +8,12 @@ namespace {
 
 TEST(Progress, DrawsABarAndSaysTheEndAndValidations) {
   std::vector<std::string> lines, bars;
-  Progress progress(0, 2,
-                    {.line = [&](const std::string& line) { lines.push_back(line); },
-                     .bar = [&](const std::string& bar) { bars.push_back(bar); },
-                     .columns = [] { return 120; }});
-  progress.record({.step = 1, .loss = 1, .accuracy = 0.5});
+  Progress progress({.steps = 2}, {.line = [&](const std::string& line) { lines.push_back(line); },
+                                   .bar = [&](const std::string& bar) { bars.push_back(bar); },
+                                   .columns = [] { return 120; }});
+  progress.record({.step = 1, .loss = 1, .accuracy = 0.5, .share_of_run = 0.5});
   progress.record({.step = 1, .split = data::Split::validation, .loss = 0.25, .accuracy = 0.8});
-  progress.record({.step = 2, .loss = 3, .accuracy = 0.5});
+  progress.record({.step = 2, .loss = 3, .accuracy = 0.5, .share_of_run = 1});
   progress.finish();
   ASSERT_EQ(bars.size(), 3u);
   EXPECT_THAT(bars[0], testing::StartsWith(" 50% [###############...............] 1/2  "));
@@ -27,12 +26,24 @@ TEST(Progress, DrawsABarAndSaysTheEndAndValidations) {
   EXPECT_THAT(lines[1], testing::StartsWith("step 2/2  "));
 }
 
-TEST(Progress, FitsANarrowTerminal) {
+TEST(Progress, CountsTheBudgetOfARunThatHasOne) {
   std::vector<std::string> bars;
-  Progress progress(0, 100000,
+  Progress progress({.step = 100, .share = 0.25},
                     {.line = [](const std::string&) {},
                      .bar = [&](const std::string& bar) { bars.push_back(bar); },
-                     .columns = [] { return 40; }});
+                     .columns = [] { return 120; }});
+  progress.record({.step = 101, .loss = 1, .accuracy = 0.5, .share_of_run = 0.5});
+  ASSERT_EQ(bars.size(), 1u);
+  EXPECT_THAT(bars[0],
+              testing::StartsWith(" 50% [##############...............] 101, 50.0% of the budget  "));
+  EXPECT_THAT(bars[0], testing::EndsWith(" left"));
+}
+
+TEST(Progress, FitsANarrowTerminal) {
+  std::vector<std::string> bars;
+  Progress progress({.steps = 100000}, {.line = [](const std::string&) {},
+                                        .bar = [&](const std::string& bar) { bars.push_back(bar); },
+                                        .columns = [] { return 40; }});
   progress.record({.step = 1, .loss = 1, .accuracy = 0.5});
   ASSERT_EQ(bars.size(), 1u);
   EXPECT_LT(bars[0].size(), 40u);

@@ -39,6 +39,7 @@ struct MetricRecord {
   int64_t hessian_products = 0;
   std::vector<std::pair<std::string, std::vector<double>>> inner_rates =
       {};  ///< validations alone, where rates are learned: those of a layer, one or one an inner step
+  double share_of_run = 0;  ///< that is over after this step, from 0 to 1
 };
 
 /// Where metrics go. Every outer step is recorded; a sink leaves out what it does not want.

@@ -19,8 +19,14 @@ class Progress final : public run::MetricSink {
     std::function<int()> columns = [] { return 80; };  ///< of that terminal
   };
 
-  /// For a run from step `first_step` to step `steps`.
-  Progress(int64_t first_step, int64_t steps, Outputs outputs);
+  /// Where a run goes on, and where it ends.
+  struct Way {
+    int64_t step = 0;   ///< done so far
+    double share = 0;   ///< of the run that is over, from 0 to 1
+    int64_t steps = 0;  ///< of the whole run; 0 where a budget ends it
+  };
+
+  Progress(const Way& way, Outputs outputs);
 
   /// Lines go to the log; the bar to standard error where that is a terminal.
   static Outputs standard_outputs();
@@ -33,11 +39,11 @@ class Progress final : public run::MetricSink {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::string position(int64_t step) const;
-  std::string figures(int64_t step) const;
-  std::string bar_text(int64_t step) const;
+  std::string position(const run::MetricRecord& record) const;
+  std::string figures(const run::MetricRecord& record) const;
+  std::string bar_text(const run::MetricRecord& record) const;
 
-  int64_t first_step_, steps_;
+  Way way_;
   Outputs outputs_;
   Clock::time_point start_, last_line_, last_bar_;
   double weight_ = 0, loss_ = 0, accuracy_ = 0;  ///< exponential means, to be divided by weight_
