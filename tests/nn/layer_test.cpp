@@ -130,6 +130,30 @@ TEST_P(LayerOf, HasTheDerivativesOfAutograd) {
   expect_near(together(place, dx_t, dp_t), adjoint_tangent_by_autograd(place), 1e-11, "adjoint's tangent");
 }
 
+TEST_P(LayerOf, GivesEachTaskAGradientOfItsOwnByAutogradThoughTheyShareTheParameters) {
+  const Place place(GetParam());
+  c10::AutoGradMode enable(true);
+  Tensors shared, copied;
+  for (const at::Tensor& p : place.p) {
+    shared.push_back(p.narrow(0, 0, 1).expand_as(p).detach().requires_grad_());
+    copied.push_back(p.narrow(0, 0, 1).repeat_interleave(2, 0).detach().requires_grad_());
+  }
+  if (shared.empty()) {
+    return;
+  }
+  const auto gradients = [&](const Tensors& p) {
+    return torch::autograd::grad({(place.layer->value(place.x, p) * place.dy).sum()}, p, {}, true, false,
+                                 true);
+  };
+  const Tensors found = gradients(shared), expected = gradients(copied);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(found[i].defined(), expected[i].defined());
+    if (expected[i].defined()) {
+      expect_near({found[i]}, {expected[i]}, 1e-12, "gradient of a parameter");
+    }
+  }
+}
+
 TEST_P(LayerOf, HasTheDerivativesOfCentralDifferences) {
   const Place place(GetParam());
   const auto point = place.layer->at(place.x, place.p);

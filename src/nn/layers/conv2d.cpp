@@ -9,7 +9,7 @@ namespace {
 
 /// Weights are made contiguous once: the products would copy them each for itself.
 at::Tensor contiguous(const at::Tensor& w) {
-  return w.stride(0) == 0 ? w[0].contiguous().expand_as(w) : w.contiguous();
+  return shared_by_tasks(w) ? w[0].contiguous().expand_as(w) : w.contiguous();
 }
 
 class Point final : public LayerPoint {

@@ -18,14 +18,12 @@
 namespace ufo::nn {
 namespace {
 
-bool shared(const at::Tensor& w) { return w.size(0) > 1 && w.stride(0) == 0; }
-
 class Grouped final : public ConvolutionAt {
  public:
   Grouped(const at::Tensor& x, int64_t kernel, int64_t stride) : x_(x), kernel_(kernel), stride_(stride) {}
 
   at::Tensor value(const at::Tensor& w, const at::Tensor& bias) const override {
-    const bool plain = shared(w) && (!bias.defined() || shared(bias));
+    const bool plain = shared_by_tasks(w) && (!bias.defined() || shared_by_tasks(bias));
     const auto bias_of = [&] { return !bias.defined() ? bias : plain ? bias[0] : bias.flatten(); };
     const at::Tensor y =
         at::conv2d(plain ? x_.flatten(0, 1) : x_.flatten(1, 2), plain ? w[0] : w.flatten(0, 1), bias_of(),
@@ -41,7 +39,7 @@ class Grouped final : public ConvolutionAt {
           std::get<1>(backward(dy.flatten(1, 2), x_.flatten(1, 2), sizes, x_.size(1), false, true));
       return {at::Tensor(), dw.view(w.sizes())};
     }
-    if (shared(w)) {
+    if (shared_by_tasks(w)) {
       const at::Tensor dx = std::get<0>(backward(dy.flatten(0, 1), x_.flatten(0, 1), w[0], 1, true, false));
       return {dx.view(x_.sizes()), wants_dw ? adjoint(dy, w, false, true).second : at::Tensor()};
     }
@@ -160,6 +158,11 @@ ConvolutionForm faster_form(const at::Tensor& x, const at::Tensor& w, int64_t st
 }
 
 }  // namespace
+
+bool shared_by_tasks(const at::Tensor& w) {
+  const bool differentiated = c10::GradMode::is_enabled() && w.requires_grad();
+  return w.size(0) > 1 && w.stride(0) == 0 && !differentiated;
+}
 
 std::unique_ptr<ConvolutionAt> convolution_at(ConvolutionForm form, const at::Tensor& x, int64_t kernel,
                                               int64_t stride) {

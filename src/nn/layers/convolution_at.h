@@ -24,6 +24,10 @@ class ConvolutionAt {
   virtual void keep(int64_t tasks) = 0;
 };
 
+/// Whether the tasks share w [T, ...], so that one copy stands for all. Never where autograd wants a gradient
+/// for each.
+bool shared_by_tasks(const at::Tensor& w);
+
 enum class ConvolutionForm { grouped, unfolded };
 
 /// Grouped: a convolution of T groups, whose channels are those of the tasks side by side; where the tasks
