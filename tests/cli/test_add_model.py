@@ -105,6 +105,13 @@ class AddModel(unittest.TestCase):
         weights.write_bytes(weights.read_bytes()[:-8])
         self.refused(run, "best.safetensors: need a checkpoint with its checksum, found a damaged file")
 
+    def test_a_config_that_is_not_of_this_repository_is_refused(self):
+        config = shutil.copy(SOURCE / f"configs/{CELL}.json", self.folder / "mine.json")
+        outcome = self.add(None, "--name", "mine", "--config", config)
+        self.assertEqual((outcome.returncode, len(outcome.stderr.splitlines())), (2, 1), outcome.stderr)
+        self.assertIn("need a config of this repository", outcome.stderr)
+        self.assertEqual([path.name for path in self.models.iterdir()], [CELL])
+
     def test_refuses_weights_that_must_not_be_passed_on(self):
         run = self.copy()
         config = json.loads((run / "config.json").read_text())
