@@ -113,7 +113,8 @@ TEST_F(BadInput, SplitOfAnotherDataset) {
 
 TEST_F(BadInput, MiniImagenetWithoutListsOrImages) {
   const std::vector<std::string> mini = {"dataset.name=mini_imagenet", "dataset.root=mini_of_this_test"};
-  expect_set_refused(mini, {"mini_imagenet: need a folder or an archive of images, found none at", "mini_of_this_test"});
+  expect_set_refused(
+      mini, {"mini_imagenet: need a folder or an archive of images, found none at", "mini_of_this_test"});
   folder.write("mini_of_this_test/train.csv", "filename,label\nx.jpg,n01\n");
   expect_set_refused(mini, {"mini_imagenet: need train.csv, val.csv and test.csv, found no val.csv in"});
   folder.write("mini_of_this_test/val.csv", "filename,label\n");
