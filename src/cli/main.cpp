@@ -13,6 +13,7 @@
 #include <ufo/base/logging.h>
 #include <ufo/base/mapped_file.h>
 #include <ufo/base/printable.h>
+#include <ufo/base/reason.h>
 
 namespace {
 
@@ -97,7 +98,7 @@ int run(int argc, char** argv) {
   } catch (const ufo::UserError& error) {
     return report(error.what(), kBadUsage);
   } catch (const c10::Error& error) {
-    return report(error.what_without_backtrace(), kFailed);
+    return report(ufo::reason(error), kFailed);
   } catch (const std::exception& error) {
     return report(error.what(), kFailed);
   }
