@@ -101,8 +101,7 @@ class Run {
       const bool stop = parts_.should_stop && parts_.should_stop();
       const bool validates = due(options_.validation.every, last);
       const bool saves = stop || due(options_.checkpoint_every, last);
-      const bool chooses_q = adaptive_ && state_.step % kStepsOfAnAdaptiveQ == 0;
-      const Wait wait = validates || saves || chooses_q ? Wait::yes : Wait::no;
+      const Wait wait = validates || saves || chooses_q() ? Wait::yes : Wait::no;
       for (const StepResult& result : outer_step_->results(wait)) {
         take(result);
       }
@@ -132,7 +131,7 @@ class Run {
     const double progress = run_progress(options_.outer, state_.step, state_.gradient_calls);
     parts_.coin.set_progress(progress);
     parts_.optimizer.set_learning_rate(outer_learning_rate(options_.outer, state_.step, progress));
-    if (adaptive_ && state_.step % kStepsOfAnAdaptiveQ == 0) {
+    if (chooses_q()) {
       adaptive_q_ = parts_.coin.probability();
     }
     const bilevel::Coins coins = toss();
@@ -143,6 +142,9 @@ class Run {
     state_.gradient_calls +=
         exact * parts_.estimator.work(true).cost + others * parts_.estimator.work(false).cost;
   }
+
+  /// Whether the next step takes an adaptive q anew, from the results of all before it.
+  bool chooses_q() const { return adaptive_ && state_.step % kStepsOfAnAdaptiveQ == 0; }
 
   /// The coins of the next step.
   bilevel::Coins toss() const {
