@@ -29,22 +29,22 @@ struct Cell {
 
 std::ostream& operator<<(std::ostream& out, const Cell& cell) { return out << cell.name; }
 
-const Cell kOmniglot{.name = "Omniglot5Way",
-                     .model = {.filters = 64},
-                     .input = {.channels = 1, .height = 28, .width = 28, .ways = 5},
-                     .shots = 1,
-                     .queries = 1,
-                     .inner_steps = 1,
-                     .first_order = {.calls = 134, .bytes_per_task = 21e6},
-                     .exact = {.calls = 288, .bytes_per_task = 46e6}};
-const Cell kTwentyWays{.name = "Omniglot20Way",
-                       .model = {.filters = 64},
-                       .input = {.channels = 1, .height = 28, .width = 28, .ways = 20},
-                       .shots = 1,
-                       .queries = 1,
-                       .inner_steps = 5,
-                       .first_order = {.calls = 386, .bytes_per_task = 156e6},
-                       .exact = {.calls = 1144, .bytes_per_task = 542e6}};
+Cell omniglot(const char* name, int64_t ways, int64_t inner_steps, const Count& first_order,
+              const Count& exact) {
+  return {.name = name,
+          .model = {.filters = 64},
+          .input = {.channels = 1, .height = 28, .width = 28, .ways = ways},
+          .shots = 1,
+          .queries = 1,
+          .inner_steps = inner_steps,
+          .first_order = first_order,
+          .exact = exact};
+}
+
+const Cell kOmniglot = omniglot("Omniglot5Way", 5, 1, {.calls = 134, .bytes_per_task = 21e6},
+                                {.calls = 288, .bytes_per_task = 46e6});
+const Cell kTwentyWays = omniglot("Omniglot20Way", 20, 5, {.calls = 386, .bytes_per_task = 156e6},
+                                  {.calls = 1144, .bytes_per_task = 542e6});
 const Cell kMiniImageNet{.name = "MiniImageNet5Way",
                          .model = {.filters = 32, .downsampling = nn::Downsampling::max_pool},
                          .input = {.channels = 3, .height = 84, .width = 84, .ways = 5},
