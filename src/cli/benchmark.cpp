@@ -36,30 +36,37 @@ struct BenchmarkArguments {
   std::string sweep, output;
 };
 
-/// Takes the time between the ends of outer steps.
+/// Takes the time between the ends of outer steps, over `together` steps at a time: a device tells of several
+/// at once.
 class StepTimer final : public run::MetricSink {
  public:
-  explicit StepTimer(int64_t warm_up) : warm_up_(warm_up) {}
+  StepTimer(int64_t warm_up, int64_t together) : warm_up_(warm_up), together_(together) {}
 
   void record(const run::MetricRecord& record) override {
     const auto now = Clock::now();
     if (record.step == warm_up_) {
       nn::start_profile();
+      last_ = now;
     }
     if (record.step > warm_up_) {
-      milliseconds.push_back(std::chrono::duration<double, std::milli>(now - last_).count());
       gradient_calls += record.gradient_calls;
       hessian_products += record.hessian_products;
+      if ((record.step - warm_up_) % together_ == 0) {
+        milliseconds.push_back(std::chrono::duration<double, std::milli>(now - last_).count() /
+                               static_cast<double>(together_));
+        last_ = now;
+      }
     }
-    last_ = now;
   }
+
+  int64_t together() const { return together_; }
 
   std::vector<double> milliseconds;
   int64_t gradient_calls = 0, hessian_products = 0;
 
  private:
   using Clock = std::chrono::steady_clock;
-  int64_t warm_up_;
+  int64_t warm_up_, together_;
   Clock::time_point last_ = Clock::now();
 };
 
@@ -171,7 +178,9 @@ run::Json shares(const train::Workspace& workspace, const nn::Profile& profile, 
 run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t steps) {
   const auto& options = workspace.options();
   start_allocation_meter(workspace.device());
-  StepTimer timer(warm_up);
+  constexpr int64_t kToldTogether = 10;  // by a device, at most
+  StepTimer timer(warm_up, workspace.device().is_cpu() ? 1 : std::min(steps, kToldTogether));
+  steps -= steps % timer.together();
   run_steps(workspace, warm_up + steps, timer);
   const nn::Profile profile = nn::stop_profile();
   auto times = timer.milliseconds;
@@ -179,7 +188,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const double median = times[times.size() / 2];
   double seconds = 0;
   for (const double time : times) {
-    seconds += time / 1e3;
+    seconds += time / 1e3 * static_cast<double>(timer.together());
   }
 
   // Reptile takes no gradient of the query images.

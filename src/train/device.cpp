@@ -1,9 +1,15 @@
 #include "cuda/library.h"
 
+#include <cstdlib>
+#include <utility>
+
 #include <ATen/Context.h>
 #include <ATen/detail/AcceleratorHooksInterface.h>
 
 #include <ufo/base/error.h>
+#include <ufo/base/logging.h>
+#include <ufo/base/reason.h>
+#include <ufo/nn/kernel_runner.h>
 #include <ufo/run/provenance.h>
 #include <ufo/train/device.h>
 
@@ -15,6 +21,23 @@ int count_devices() {
   return functions == nullptr
              ? 0
              : at::globalContext().getAcceleratorHooksInterface(functions->device_type).deviceCount();
+}
+
+/// Layers on `device` use the program's own kernels from now on, unless the environment asks for a form of
+/// ATen's convolutions (nn/layers/convolution_at.h) or they cannot be compiled.
+void use_kernels(at::Device device) {
+  static bool done = false;  // kernels are compiled once
+  if (std::exchange(done, true) || std::getenv("UFO_CONVOLUTION") != nullptr) {
+    return;
+  }
+  try {
+    nn::set_kernel_runner(device.type(), cuda::functions()->make_kernel_runner(nn::kernel_source(), device));
+  } catch (const std::exception& error) {
+    log(LogLevel::warning,
+        "layers are made of ATen's operations, which is slower, as the program's own kernels "
+        "cannot be compiled: " +
+            reason(error));
+  }
 }
 
 }  // namespace
@@ -38,7 +61,9 @@ at::Device find_device(const DeviceChoice& choice, int64_t local_rank) {
   }
   const at::DeviceType type = cuda::functions()->device_type;
   at::globalContext().lazyInitDevice(type);  // before it the allocator knows of no device
-  return at::Device(type, static_cast<c10::DeviceIndex>(index));
+  const at::Device device(type, static_cast<c10::DeviceIndex>(index));
+  use_kernels(device);
+  return device;
 }
 
 GraphPoolMaker graph_pool_maker(at::Device device) {

@@ -1,5 +1,7 @@
+#include "emulated_kernels.h"
 #include "random_numbers.h"
 
+#include <cstdlib>
 #include <functional>
 
 #include <ATen/ATen.h>
@@ -115,7 +117,16 @@ void expect_near(const Tensors& found, const Tensors& expected, double bound, co
   }
 }
 
-class LayerOf : public testing::TestWithParam<Case> {};
+/// With UFO_TEST_KERNELS in the environment, of layers by the kernels for CUDA devices.
+class LayerOf : public testing::TestWithParam<Case> {
+ protected:
+  static void SetUpTestSuite() {
+    if (std::getenv("UFO_TEST_KERNELS") != nullptr) {
+      set_kernel_runner(at::kCPU, emulated_kernels());
+    }
+  }
+  static void TearDownTestSuite() { set_kernel_runner(at::kCPU, nullptr); }
+};
 
 TEST_P(LayerOf, HasTheDerivativesOfAutograd) {
   const Place place(GetParam());

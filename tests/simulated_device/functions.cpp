@@ -10,6 +10,9 @@ namespace {
 
 std::string device_name(int) { return "simulated device"; }
 
+/// None: layers are made of ATen's operations. tests/nn runs the kernels on the processor.
+std::shared_ptr<nn::KernelRunner> make_kernel_runner(const char*, at::Device) { return nullptr; }
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const train::cuda::Functions* ufo_cuda_functions() {
@@ -17,6 +20,7 @@ extern "C" __attribute__((visibility("default"))) const train::cuda::Functions* 
                                                     .cuda_version = 13000,
                                                     .device_name = device_name,
                                                     .make_graph_pool = make_graph_pool,
+                                                    .make_kernel_runner = make_kernel_runner,
                                                     .make_nccl_group = make_group};
   start();
   return &functions;

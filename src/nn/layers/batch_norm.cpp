@@ -1,3 +1,5 @@
+#include "../cuda/layers.h"
+
 #include <array>
 #include <tuple>
 
@@ -107,6 +109,9 @@ class BatchNorm final : public Layer {
   void declare(Layout& layout) const override { layout.add_norm(name_, channels_); }
   size_t parameters() const override { return 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
+    if (cuda::serves(x, p)) {
+      return cuda::batch_norm_point(x, p, eps_);
+    }
     const at::Tensor flat = channels(x), gamma = p[0].reshape(-1);
     const auto [y, mean, r] = at::native_batch_norm(flat, gamma, p[1].reshape(-1), {}, {}, /*training=*/true,
                                                     /*momentum=*/0, eps_);

@@ -1,3 +1,4 @@
+#include "../cuda/layers.h"
 #include "convolution_at.h"
 
 #include <ATen/ATen.h>
@@ -92,6 +93,9 @@ class Conv2d final : public Layer {
   }
   size_t parameters() const override { return options_.bias == Bias::none ? 1 : 2; }
   std::unique_ptr<LayerPoint> at(const at::Tensor& x, const Tensors& p) const override {
+    if (cuda::serves(x, p)) {
+      return cuda::conv2d_point(options_, x, p);
+    }
     const at::Tensor w = contiguous(p[0]);
     return std::make_unique<Point>(convolution_form(x, w, options_.stride), options_, x, w,
                                    options_.bias == Bias::added ? p[1] : at::Tensor());

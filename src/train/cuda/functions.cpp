@@ -1,4 +1,5 @@
 #include "cuda/graph.h"
+#include "cuda/kernel_runner.h"
 #include "cuda/nccl_group.h"
 
 #include <cuda_runtime_api.h>
@@ -24,6 +25,7 @@ extern "C" __attribute__((visibility("default"))) const Functions* ufo_cuda_func
                                        .cuda_version = CUDART_VERSION,
                                        .device_name = device_name,
                                        .make_graph_pool = make_graph_pool,
+                                       .make_kernel_runner = make_kernel_runner,
                                        .make_nccl_group = kMakeNcclGroup};
   return &functions;
 }

@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <ufo/nn/kernel_runner.h>
 #include <ufo/train/graph.h>
 
 namespace c10d {
@@ -24,6 +25,10 @@ struct Functions {
   int cuda_version;            ///< that its driver must know, as CUDART_VERSION: 13000 is 13.0
   std::string (*device_name)(int index);
   std::unique_ptr<GraphPool> (*make_graph_pool)(at::Device device);
+
+  /// Runs `source`, nn::kernel_source(), on the device; nullptr where layers are to be made of ATen's
+  /// operations. Throws std::runtime_error where it cannot be compiled.
+  std::shared_ptr<nn::KernelRunner> (*make_kernel_runner)(const char* source, at::Device device);
 
   /// A group of c10d's over NCCL; nullptr where the library was built without NCCL's header.
   c10::intrusive_ptr<c10d::Backend> (*make_nccl_group)(const c10::intrusive_ptr<c10d::Store>& store,

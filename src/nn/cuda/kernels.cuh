@@ -1,0 +1,624 @@
+// The kernels that layers run on CUDA devices. NVRTC compiles them for the device (src/train/cuda/kernel_runner.cpp), the
+// tests compile them for the processor (tests/nn/emulated_kernels.cpp); hence no header is included and no vendor's library
+// is called. Whoever compiles them defines REAL, float or double, and KERNEL, which begins a kernel's declaration.
+//
+// T tasks, S images. Activations lie as [T, C, S, H, W]: a channel of a task is a row of S H W pixels. Weights of a
+// convolution lie as [T, k, k, C, F], their order in the flat vector, with any stride from task to task: 0 where the
+// tasks share them.
+
+__device__ inline int quotient(int n, const Divider& by) {
+  return static_cast<int>((__umulhi(static_cast<unsigned>(n), by.multiplier) + static_cast<unsigned>(n)) >> by.shift);
+}
+
+/// A pointer of each term. Not an array, which the compiler would index in memory.
+struct Pair {
+  const REAL *first, *second;
+  __device__ const REAL* operator[](int term) const { return term == 0 ? first : second; }
+};
+__device__ inline Pair weights_of(const Products& p, int task) {
+  return {p.term[0].weights + task * p.term[0].weights_stride, p.term[1].weights + task * p.term[1].weights_stride};
+}
+/// From a task's activations to the next one's.
+__device__ inline long long input_stride(const ConvolutionSizes& n) {
+  return static_cast<long long>(n.channels) * n.images * n.height * n.width;
+}
+__device__ inline long long output_stride(const ConvolutionSizes& n) {
+  return static_cast<long long>(n.filters) * n.images * n.out_height * n.out_width;
+}
+__device__ inline Pair activations_of(const Products& p, long long start) {
+  return {p.term[0].activations + start, p.term[1].activations + start};
+}
+
+struct alignas(4 * sizeof(REAL)) Four {
+  REAL number[4];
+};
+
+/// How the threads of a block read a factor's tile of kWidth rows or columns and kDepth steps along k: the thread's i-th
+/// element is number depth(i) along k and number index(i) across. With kDepthFirst neighbouring threads read along k, which
+/// is right where the factor is contiguous there.
+template <int kWidth, int kDepth, int kThreads, bool kDepthFirst>
+struct Reading {
+  static constexpr int kLoads = kWidth * kDepth / kThreads;
+  static_assert(kLoads * kThreads == kWidth * kDepth && kThreads % kWidth == 0 && kThreads % kDepth == 0);
+
+  __device__ static int depth(int i) {
+    const int thread = static_cast<int>(threadIdx.x);
+    return kDepthFirst ? thread % kDepth : thread / kWidth + i * (kThreads / kWidth);
+  }
+  __device__ static int index(int i) {
+    const int thread = static_cast<int>(threadIdx.x);
+    return kDepthFirst ? thread / kDepth + i * (kThreads / kDepth) : thread % kWidth;
+  }
+};
+
+/// sum_k a(row, k) b(k, column) over all terms and begin <= k < end, of the block's tile of kRows x kColumns, by a 4x4
+/// tile a thread; kSlices groups of threads share the k. A and B read the factors as their Reading says:
+///   load(to, term, k, end)   the thread's elements of the tile that begins at k; 0 from `end` on
+template <int kRows, int kColumns, int kDepth, int kSlices, class A, class B, class Store>
+__device__ void multiply(A a, B b, int terms, int row, int column, int begin, int end, const Store& store) {
+  constexpr int kThreads = kRows / 4 * (kColumns / 4) * kSlices, kPadding = 4, kGroup = kThreads / kSlices;
+  // While one of a pair of tiles is read, the next is written.
+  alignas(4 * sizeof(REAL)) __shared__ REAL tile_a[2][kDepth][kRows + kPadding];
+  alignas(4 * sizeof(REAL)) __shared__ REAL tile_b[2][kDepth][kColumns + kPadding];
+  const int thread = static_cast<int>(threadIdx.x), slice = thread / kGroup, own = thread % kGroup,
+            own_row = own / (kColumns / 4) * 4, own_column = own % (kColumns / 4) * 4;
+  const int steps = (end - begin + kDepth - 1) / kDepth, all_steps = steps * terms;
+
+  REAL next_a[A::kLoads], next_b[B::kLoads], sum[4][4] = {};
+  const auto fetch = [&](int step) {
+    const int term = step < steps ? 0 : 1, k = begin + (step - term * steps) * kDepth;
+    a.load(next_a, term, k, end);
+    b.load(next_b, term, k, end);
+  };
+  const auto put = [&](int step) {
+#pragma unroll
+    for (int i = 0; i < A::kLoads; ++i) {
+      tile_a[step % 2][a.depth(i)][a.index(i)] = next_a[i];
+    }
+#pragma unroll
+    for (int i = 0; i < B::kLoads; ++i) {
+      tile_b[step % 2][b.depth(i)][b.index(i)] = next_b[i];
+    }
+    __syncthreads();
+  };
+  fetch(0);
+  put(0);
+  for (int step = 0; step < all_steps; ++step) {
+    if (step + 1 < all_steps) {
+      fetch(step + 1);
+    }
+#pragma unroll
+    for (int k = 0; k < kDepth / kSlices; ++k) {
+      const int place = kSlices == 1 ? k : k * kSlices + slice;
+      const Four left = *reinterpret_cast<const Four*>(&tile_a[step % 2][place][own_row]);
+      const Four right = *reinterpret_cast<const Four*>(&tile_b[step % 2][place][own_column]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          sum[i][j] += left.number[i] * right.number[j];
+        }
+      }
+    }
+    if (step + 1 < all_steps) {
+      put(step + 1);
+    }
+  }
+
+  if (kSlices > 1) {
+    __shared__ REAL part[kSlices > 1 ? kRows * kColumns : 1];
+    for (int from = 1; from < kSlices; ++from) {
+      __syncthreads();
+      if (slice == from) {
+#pragma unroll
+        for (int i = 0; i < 16; ++i) {
+          part[i * kGroup + own] = sum[i / 4][i % 4];
+        }
+      }
+      __syncthreads();
+      if (slice == 0) {
+#pragma unroll
+        for (int i = 0; i < 16; ++i) {
+          sum[i / 4][i % 4] += part[i * kGroup + own];
+        }
+      }
+    }
+  }
+  if (slice == 0) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        store(row + own_row + i, column + own_column + j, sum[i][j]);
+      }
+    }
+  }
+}
+
+/// A tap of a filter, and where the window of an output pixel begins.
+struct Tap {
+  int y, x, channel;
+};
+struct Window {
+  int image, y, x;
+};
+__device__ inline Tap tap_of(int k, const ConvolutionSizes& n) {
+  const int tap = quotient(k, n.by_channels), y = quotient(tap, n.by_kernel);
+  return {y, tap - y * n.kernel, k - tap * n.channels};
+}
+__device__ inline Window window_of(int pixel, const ConvolutionSizes& n) {
+  const int image = quotient(pixel, n.by_out_pixels), rest = pixel - image * n.out_height * n.out_width,
+            y = quotient(rest, n.by_out_width);
+  return {image, y * n.stride - n.padding, (rest - y * n.out_width) * n.stride - n.padding};
+}
+__device__ inline bool is_inside(int y, int x, int height, int width) {
+  return static_cast<unsigned>(y) < static_cast<unsigned>(height) && static_cast<unsigned>(x) < static_cast<unsigned>(width);
+}
+__device__ inline int smaller(int a, int b) { return a < b ? a : b; }
+
+// Indices beyond a factor's last row or column are those of the last one: what comes of them is not stored.
+
+/// The weights as the matrix [F, k k C].
+template <int kWidth, int kDepth, int kThreads>
+struct FiltersByTaps : Reading<kWidth, kDepth, kThreads, false> {
+  using Base = Reading<kWidth, kDepth, kThreads, false>;
+  const ConvolutionSizes& n;
+  Pair weights;
+  int filter;
+
+  __device__ FiltersByTaps(const ConvolutionSizes& sizes, const Products& p, int task, int row)
+      : n(sizes), weights(weights_of(p, task)), filter(smaller(row + Base::index(0), n.filters - 1)) {}
+
+  __device__ void load(REAL (&to)[Base::kLoads], int term, int k, int end) const {
+    const REAL* const from = weights[term] + static_cast<long long>(k) * n.filters + filter;
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      to[i] = k + Base::depth(i) < end ? from[Base::depth(i) * n.filters] : REAL(0);
+    }
+  }
+};
+
+/// The unfolded images as the matrix [k k C, S H' W'].
+template <int kWidth, int kDepth, int kThreads>
+struct TapsByPixels : Reading<kWidth, kDepth, kThreads, false> {
+  using Base = Reading<kWidth, kDepth, kThreads, false>;
+  const ConvolutionSizes& n;
+  Pair images;
+  Window window;
+  int plane;
+  bool one_tap;  // a tile's
+
+  __device__ TapsByPixels(const ConvolutionSizes& sizes, const Products& p, int task, int column)
+      : n(sizes),
+        images(activations_of(p, input_stride(sizes) * task)),
+        window(window_of(smaller(column + Base::index(0), n.images * n.out_height * n.out_width - 1), n)),
+        plane(n.images * n.height * n.width),
+        one_tap(n.channels % kDepth == 0) {}
+
+  __device__ REAL at(const REAL* from, const Tap& tap) const {
+    const int y = window.y + tap.y, x = window.x + tap.x;
+    return is_inside(y, x, n.height, n.width)
+               ? from[static_cast<long long>(tap.channel) * plane + (window.image * n.height + y) * n.width + x]
+               : REAL(0);
+  }
+  __device__ void load(REAL (&to)[Base::kLoads], int term, int k, int end) const {
+    const REAL* const from = images[term];
+    if (one_tap) {
+      const Tap tap = tap_of(k, n);
+      const int y = window.y + tap.y, x = window.x + tap.x;
+      const bool inside = is_inside(y, x, n.height, n.width);
+      const REAL* const first =
+          from + static_cast<long long>(tap.channel) * plane + (window.image * n.height + y) * n.width + x;
+#pragma unroll
+      for (int i = 0; i < Base::kLoads; ++i) {
+        to[i] = inside ? first[static_cast<long long>(Base::depth(i)) * plane] : REAL(0);
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < Base::kLoads; ++i) {
+        to[i] = k + Base::depth(i) < end ? at(from, tap_of(k + Base::depth(i), n)) : REAL(0);
+      }
+    }
+  }
+};
+
+/// The same matrix turned round: a row is a tap, k a pixel.
+template <int kWidth, int kDepth, int kThreads>
+struct TapsAlongPixels : Reading<kWidth, kDepth, kThreads, true> {
+  using Base = Reading<kWidth, kDepth, kThreads, true>;
+  const ConvolutionSizes& n;
+  Pair images;
+  Tap tap[Base::kLoads];
+  int start[Base::kLoads];
+
+  __device__ TapsAlongPixels(const ConvolutionSizes& sizes, const Products& p, int task, int row)
+      : n(sizes), images(activations_of(p, input_stride(sizes) * task)) {
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      tap[i] = tap_of(smaller(row + Base::index(i), n.kernel * n.kernel * n.channels - 1), n);
+      start[i] = tap[i].channel * n.images * n.height * n.width + tap[i].y * n.width + tap[i].x;
+    }
+  }
+
+  __device__ void load(REAL (&to)[Base::kLoads], int term, int k, int end) const {
+    const int pixel = k + Base::depth(0);
+    const Window window = window_of(pixel, n);
+    const REAL* const from = images[term] + (window.image * n.height + window.y) * n.width + window.x;
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      const bool inside = pixel < end && is_inside(window.y + tap[i].y, window.x + tap[i].x, n.height, n.width);
+      to[i] = inside ? from[start[i]] : REAL(0);
+    }
+  }
+};
+
+/// dy, which stands for the weights, as the matrix [F, S H' W']; k is a pixel.
+template <int kWidth, int kDepth, int kThreads>
+struct FiltersAlongPixels : Reading<kWidth, kDepth, kThreads, true> {
+  using Base = Reading<kWidth, kDepth, kThreads, true>;
+  Pair dy;
+  int start[Base::kLoads];
+
+  __device__ FiltersAlongPixels(const ConvolutionSizes& n, const Products& p, int task, int column)
+      : dy(weights_of(p, task)) {
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      start[i] = smaller(column + Base::index(i), n.filters - 1) * n.images * n.out_height * n.out_width;
+    }
+  }
+
+  __device__ void load(REAL (&to)[Base::kLoads], int term, int k, int end) const {
+    const int pixel = k + Base::depth(0);
+    const REAL* const from = dy[term] + pixel;
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      to[i] = pixel < end ? from[start[i]] : REAL(0);
+    }
+  }
+};
+
+/// The pixels (y, x) of the input with y mod stride and x mod stride given, and the taps that reach them.
+struct Phase {
+  int y, x, height, width, tap_y, tap_x, taps_y, taps_x;
+};
+__device__ inline Phase phase_of(int number, const ConvolutionSizes& n) {
+  Phase phase;
+  phase.y = number / n.stride;
+  phase.x = number - phase.y * n.stride;
+  phase.height = (n.height - phase.y + n.stride - 1) / n.stride;
+  phase.width = (n.width - phase.x + n.stride - 1) / n.stride;
+  phase.tap_y = (phase.y + n.padding) % n.stride;
+  phase.tap_x = (phase.x + n.padding) % n.stride;
+  phase.taps_y = (n.kernel - phase.tap_y + n.stride - 1) / n.stride;
+  phase.taps_x = (n.kernel - phase.tap_x + n.stride - 1) / n.stride;
+  return phase;
+}
+
+/// A tap of a phase, counted within it, and a filter.
+struct PhaseTap {
+  int y, x, filter;
+};
+__device__ inline PhaseTap phase_tap_of(int k, const ConvolutionSizes& n, const Phase& phase) {
+  const int tap = quotient(k, n.by_filters);
+  int y = 0;
+  for (int left = tap; left >= phase.taps_x; left -= phase.taps_x) {  // few
+    ++y;
+  }
+  return {y, tap - y * phase.taps_x, k - tap * n.filters};
+}
+
+/// The weights of a phase's taps as the matrix [C, taps F].
+template <int kWidth, int kDepth, int kThreads>
+struct ChannelsByTaps : Reading<kWidth, kDepth, kThreads, true> {
+  using Base = Reading<kWidth, kDepth, kThreads, true>;
+  const ConvolutionSizes& n;
+  const Phase& phase;
+  Pair weights;
+  int start[Base::kLoads];
+  bool one_tap;
+
+  __device__ ChannelsByTaps(const ConvolutionSizes& sizes, const Phase& of, const Products& p, int task, int row)
+      : n(sizes), phase(of), weights(weights_of(p, task)), one_tap(n.filters % kDepth == 0) {
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      start[i] = smaller(row + Base::index(i), n.channels - 1) * n.filters;
+    }
+  }
+
+  __device__ void load(REAL (&to)[Base::kLoads], int term, int k, int end) const {
+    const int own = k + Base::depth(0);
+    const PhaseTap tap = phase_tap_of(one_tap ? k : own, n, phase);
+    const int place = (phase.tap_y + tap.y * n.stride) * n.kernel + phase.tap_x + tap.x * n.stride;
+    const REAL* const from = weights[term] + static_cast<long long>(place) * n.channels * n.filters + tap.filter +
+                             (one_tap ? Base::depth(0) : 0);
+#pragma unroll
+    for (int i = 0; i < Base::kLoads; ++i) {
+      to[i] = own < end ? from[start[i]] : REAL(0);
+    }
+  }
+};
+
+/// What the taps of a phase see of dy, as the matrix [taps F, pixels of the phase].
+template <int kWidth, int kDepth, int kThreads>
+struct TapsByPhase : Reading<kWidth, kDepth, kThreads, false> {
+  using Base = Reading<kWidth, kDepth, kThreads, false>;
+  const ConvolutionSizes& n;
+  const Phase& phase;
+  Pair dy;
+  Window window;  // where the phase's first tap looks
+  int plane;
+  bool one_tap;
+
+  __device__ TapsByPhase(const ConvolutionSizes& sizes, const Phase& of, const Products& p, int task, int column)
+      : n(sizes),
+        phase(of),
+        dy(activations_of(p, output_stride(sizes) * task)),
+        plane(n.images * n.out_height * n.out_width),
+        one_tap(n.filters % kDepth == 0) {
+    const int pixels = phase.height * phase.width, index = smaller(column + Base::index(0), n.images * pixels - 1),
+              image = index / pixels, rest = index - image * pixels, y = rest / phase.width;
+    window = {image, y + (phase.y + n.padding - phase.tap_y) / n.stride,
+              rest - y * phase.width + (phase.x + n.padding - phase.tap_x) / n.stride};
+  }
+
+  __device__ void load(REAL (&to)[Base::kLoads], int term, int k, int end) const {
+    if (one_tap) {
+      const PhaseTap tap = phase_tap_of(k, n, phase);
+      const int y = window.y - tap.y, x = window.x - tap.x;
+      const bool inside = is_inside(y, x, n.out_height, n.out_width);
+      const REAL* const from = dy[term] + static_cast<long long>(tap.filter) * plane +
+                               (window.image * n.out_height + y) * n.out_width + x;
+#pragma unroll
+      for (int i = 0; i < Base::kLoads; ++i) {
+        to[i] = inside ? from[static_cast<long long>(Base::depth(i)) * plane] : REAL(0);
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < Base::kLoads; ++i) {
+        const int own = k + Base::depth(i);
+        const PhaseTap tap = phase_tap_of(own, n, phase);
+        const int y = window.y - tap.y, x = window.x - tap.x;
+        to[i] = own < end && is_inside(y, x, n.out_height, n.out_width)
+                    ? dy[term][static_cast<long long>(tap.filter) * plane +
+                               (window.image * n.out_height + y) * n.out_width + x]
+                    : REAL(0);
+      }
+    }
+  }
+};
+
+/// y [T, F, S, H', W'] of images x and weights: a block is (tile of pixels, tile of filters, task).
+template <int kRows, int kColumns, int kDepth, int kSlices>
+__device__ void convolve(const ConvolutionSizes& n, const Products& p, REAL* y) {
+  constexpr int kThreads = kRows / 4 * (kColumns / 4) * kSlices;
+  const int task = static_cast<int>(blockIdx.z), row = static_cast<int>(blockIdx.y) * kRows,
+            column = static_cast<int>(blockIdx.x) * kColumns, pixels = n.images * n.out_height * n.out_width;
+  const auto store = [&](int filter, int pixel, REAL value) {
+    if (filter < n.filters && pixel < pixels) {
+      y[static_cast<long long>(task * n.filters + filter) * pixels + pixel] = value;
+    }
+  };
+  multiply<kRows, kColumns, kDepth, kSlices>(FiltersByTaps<kRows, kDepth, kThreads>(n, p, task, row),
+                                             TapsByPixels<kColumns, kDepth, kThreads>(n, p, task, column), p.count, row,
+                                             column, 0, n.kernel * n.kernel * n.channels, store);
+}
+
+/// dx [T, C, S, H, W] of dy, which stand for the activations, and weights: a block is (tile of pixels of one phase, tile
+/// of channels of that phase, task).
+template <int kRows, int kColumns, int kDepth, int kSlices>
+__device__ void differentiate_by_input(const ConvolutionSizes& n, const Products& p, REAL* dx) {
+  constexpr int kThreads = kRows / 4 * (kColumns / 4) * kSlices;
+  const int task = static_cast<int>(blockIdx.z), phases = n.stride * n.stride,
+            row = static_cast<int>(blockIdx.y) / phases * kRows, column = static_cast<int>(blockIdx.x) * kColumns;
+  const Phase phase = phase_of(static_cast<int>(blockIdx.y) % phases, n);
+  const int pixels = phase.height * phase.width, all = n.images * pixels;
+  if (column >= all) {
+    return;
+  }
+  const auto store = [&](int channel, int index, REAL value) {
+    if (channel < n.channels && index < all) {
+      const int image = index / pixels, rest = index - image * pixels, y = rest / phase.width,
+                x = rest - y * phase.width;
+      dx[(static_cast<long long>((task * n.channels + channel)) * n.images + image) * n.height * n.width +
+         (y * n.stride + phase.y) * n.width + x * n.stride + phase.x] = value;
+    }
+  };
+  multiply<kRows, kColumns, kDepth, kSlices>(ChannelsByTaps<kRows, kDepth, kThreads>(n, phase, p, task, row),
+                                             TapsByPhase<kColumns, kDepth, kThreads>(n, phase, p, task, column), p.count,
+                                             row, column, 0, phase.taps_y * phase.taps_x * n.filters, store);
+}
+
+/// dw [parts, T, k, k, C, F] of images x and dy, which stand for the weights: a block is (tile of filters, tile of taps,
+/// task and part). Each part sums over a share of the pixels.
+template <int kRows, int kColumns, int kDepth, int kSlices>
+__device__ void differentiate_by_weights(const ConvolutionSizes& n, const Products& p, int tasks, int parts, REAL* dw) {
+  constexpr int kThreads = kRows / 4 * (kColumns / 4) * kSlices;
+  const int part = static_cast<int>(blockIdx.z) / tasks, task = static_cast<int>(blockIdx.z) - part * tasks,
+            row = static_cast<int>(blockIdx.y) * kRows, column = static_cast<int>(blockIdx.x) * kColumns,
+            taps = n.kernel * n.kernel * n.channels, pixels = n.images * n.out_height * n.out_width,
+            share = (pixels + parts - 1) / parts, begin = smaller(part * share, pixels), end = smaller(begin + share, pixels);
+  const auto store = [&](int tap, int filter, REAL value) {
+    if (tap < taps && filter < n.filters) {
+      dw[(static_cast<long long>(blockIdx.z) * taps + tap) * n.filters + filter] = value;
+    }
+  };
+  multiply<kRows, kColumns, kDepth, kSlices>(TapsAlongPixels<kRows, kDepth, kThreads>(n, p, task, row),
+                                             FiltersAlongPixels<kColumns, kDepth, kThreads>(n, p, task, column), p.count,
+                                             row, column, begin, end, store);
+}
+
+#define CONVOLUTIONS(rows, columns, depth, slices)                                                                       \
+  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                        \
+      convolve_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p, REAL* y) {                                             \
+    convolve<rows, columns, depth, slices>(n, p, y);                                                                     \
+  }                                                                                                                      \
+  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                        \
+      differentiate_by_input_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p, REAL* dx) {                              \
+    differentiate_by_input<rows, columns, depth, slices>(n, p, dx);                                                      \
+  }                                                                                                                      \
+  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                        \
+      differentiate_by_weights_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p, int tasks, int parts, REAL* dw) {      \
+    differentiate_by_weights<rows, columns, depth, slices>(n, p, tasks, parts, dw);                                      \
+  }
+
+// The tiles that src/nn/cuda/convolution.cpp chooses from.
+CONVOLUTIONS(64, 64, 16, 1)
+CONVOLUTIONS(32, 128, 16, 1)
+CONVOLUTIONS(32, 32, 32, 4)
+
+/// Sums over the block's threads, the same in all of them.
+template <int kCount>
+__device__ void sum_over_threads(REAL (&value)[kCount]) {
+  __shared__ REAL partial[kCount][1024];
+  const int thread = static_cast<int>(threadIdx.x);
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    partial[i][thread] = value[i];
+  }
+  for (int half = static_cast<int>(blockDim.x) / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (thread < half) {
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) {
+        partial[i][thread] += partial[i][thread + half];
+      }
+    }
+  }
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    value[i] = partial[i][0];
+  }
+}
+
+/// y = gamma h + beta with h = (x - mean) r, r = 1 / sqrt(variance + eps). Gives mean and r a row.
+KERNEL void normalize(NormSizes n, const REAL* x, const REAL* gamma, const REAL* beta, REAL eps, REAL* y,
+                                     REAL* mean, REAL* r) {
+  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
+            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  x += static_cast<long long>(row) * n.pixels;
+  y += static_cast<long long>(row) * n.pixels;
+  REAL sum[1] = {0};
+  for (int i = thread; i < n.pixels; i += threads) {
+    sum[0] += x[i];
+  }
+  sum_over_threads(sum);
+  const REAL centre = sum[0] / static_cast<REAL>(n.pixels);
+  sum[0] = 0;
+  for (int i = thread; i < n.pixels; i += threads) {
+    sum[0] += (x[i] - centre) * (x[i] - centre);
+  }
+  sum_over_threads(sum);
+  const REAL scale = REAL(1) / sqrt(sum[0] / static_cast<REAL>(n.pixels) + eps);
+  const REAL g = gamma[task * n.gamma_stride + channel], b = beta[task * n.beta_stride + channel];
+  for (int i = thread; i < n.pixels; i += threads) {
+    y[i] = g * ((x[i] - centre) * scale) + b;
+  }
+  if (thread == 0) {
+    mean[row] = centre;
+    r[row] = scale;
+  }
+}
+
+/// dx = gamma r (dy - mean(dy) - h mean(h dy)), dgamma = sum(h dy), dbeta = sum(dy).
+KERNEL void normalize_adjoint(NormSizes n, const REAL* x, const REAL* mean, const REAL* r, const REAL* gamma,
+                                             const REAL* dy, REAL* dx, REAL* dgamma, REAL* dbeta) {
+  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
+            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  const long long start = static_cast<long long>(row) * n.pixels;
+  x += start, dy += start, dx += start;
+  const REAL centre = mean[row], scale = r[row];
+  REAL sum[2] = {0, 0};
+  for (int i = thread; i < n.pixels; i += threads) {
+    sum[0] += (x[i] - centre) * scale * dy[i];
+    sum[1] += dy[i];
+  }
+  sum_over_threads(sum);
+  const REAL share = REAL(1) / static_cast<REAL>(n.pixels), along_h = sum[0] * share, along_one = sum[1] * share;
+  const REAL factor = gamma[task * n.gamma_stride + channel] * scale;
+  for (int i = thread; i < n.pixels; i += threads) {
+    dx[i] = factor * (dy[i] - along_one - (x[i] - centre) * scale * along_h);
+  }
+  if (thread == 0) {
+    dgamma[row] = sum[0];
+    dbeta[row] = sum[1];
+  }
+}
+
+/// y_t = gamma_t h + gamma h_t + beta_t with h_t = r (x_t - mean(x_t) - h mean(h x_t)); x_t may be null, for zero. Gives
+/// the two means a row.
+KERNEL void normalize_tangent(NormSizes n, const REAL* x, const REAL* mean, const REAL* r, const REAL* gamma,
+                                             long long direction_stride, const REAL* gamma_t, const REAL* beta_t,
+                                             const REAL* x_t, REAL* y_t, REAL* mean_t, REAL* along_h_t) {
+  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
+            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  const long long start = static_cast<long long>(row) * n.pixels;
+  x += start, y_t += start;
+  const REAL centre = mean[row], scale = r[row];
+  REAL sum[2] = {0, 0};
+  if (x_t != nullptr) {
+    x_t += start;
+    for (int i = thread; i < n.pixels; i += threads) {
+      sum[0] += (x[i] - centre) * scale * x_t[i];
+      sum[1] += x_t[i];
+    }
+    sum_over_threads(sum);
+  }
+  const REAL share = REAL(1) / static_cast<REAL>(n.pixels), along_h = sum[0] * share, along_one = sum[1] * share;
+  const REAL g = gamma[task * n.gamma_stride + channel], g_t = gamma_t[task * direction_stride + channel],
+             b_t = beta_t[task * direction_stride + channel];
+  for (int i = thread; i < n.pixels; i += threads) {
+    const REAL h = (x[i] - centre) * scale;
+    const REAL h_t = x_t != nullptr ? scale * (x_t[i] - along_one - h * along_h) : REAL(0);
+    y_t[i] = g_t * h + g * h_t + b_t;
+  }
+  if (thread == 0) {
+    mean_t[row] = along_one;
+    along_h_t[row] = along_h;
+  }
+}
+
+/// The derivative of normalize_adjoint along x_t, gamma_t and dy_t. With core = r (dy - mean(dy) - h mean(h dy)), so that
+/// dx = gamma core, and r_t = -r^2 mean(h x_t):
+///   dx_t = gamma r (dy_t - mean(dy_t) - h mean(h dy_t)) + (gamma_t + gamma r_t / r) core
+///          - gamma r (h_t mean(h dy) + h mean(h_t dy))
+///   dgamma_t = sum(h dy_t + h_t dy), dbeta_t = sum(dy_t)
+KERNEL void normalize_adjoint_tangent(NormSizes n, const REAL* x, const REAL* mean, const REAL* r,
+                                                     const REAL* gamma, long long direction_stride, const REAL* gamma_t,
+                                                     const REAL* x_t, const REAL* mean_t, const REAL* along_h_t,
+                                                     const REAL* dy, const REAL* dgamma, const REAL* dbeta, const REAL* dy_t,
+                                                     REAL* dx_t, REAL* dgamma_t, REAL* dbeta_t) {
+  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
+            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  const long long start = static_cast<long long>(row) * n.pixels;
+  x += start, dy += start, dy_t += start, dx_t += start;
+  if (x_t != nullptr) {
+    x_t += start;
+  }
+  const REAL centre = mean[row], scale = r[row], one_t = mean_t[row], along_t = along_h_t[row];
+  const auto h_t_at = [&](int i, REAL h) {
+    return x_t != nullptr ? scale * (x_t[i] - one_t - h * along_t) : REAL(0);
+  };
+  REAL sum[3] = {0, 0, 0};
+  for (int i = thread; i < n.pixels; i += threads) {
+    const REAL h = (x[i] - centre) * scale;
+    sum[0] += h * dy_t[i];
+    sum[1] += dy_t[i];
+    sum[2] += h_t_at(i, h) * dy[i];
+  }
+  sum_over_threads(sum);
+  const REAL share = REAL(1) / static_cast<REAL>(n.pixels);
+  const REAL g = gamma[task * n.gamma_stride + channel], factor = g * scale;
+  const REAL of_core = (gamma_t[task * direction_stride + channel] - factor * along_t) * scale;
+  const REAL dy_along_h = dgamma[row] * share, dy_along_one = dbeta[row] * share;
+  for (int i = thread; i < n.pixels; i += threads) {
+    const REAL h = (x[i] - centre) * scale;
+    dx_t[i] = factor * (dy_t[i] - sum[1] * share - h * (sum[0] + sum[2]) * share - h_t_at(i, h) * dy_along_h) +
+              of_core * (dy[i] - dy_along_one - h * dy_along_h);
+  }
+  if (thread == 0) {
+    dgamma_t[row] = sum[0] + sum[2];
+    dbeta_t[row] = sum[1];
+  }
+}
