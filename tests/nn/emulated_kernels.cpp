@@ -68,6 +68,16 @@ void Fibers::enter() {
 }
 
 void __syncthreads() { fibers.wait(); }
+/// Of a block whose threads all call it.
+template <class Real>
+Real __shfl_xor_sync(unsigned, Real value, int lanes) {
+  static Real of_thread[1024];
+  of_thread[threadIdx.x] = value;
+  fibers.wait();
+  const Real result = of_thread[threadIdx.x ^ static_cast<unsigned>(lanes)];
+  fibers.wait();
+  return result;
+}
 unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(uint64_t{a} * b >> 32); }
 
 #define __device__

@@ -21,8 +21,6 @@ Divider divider(int64_t divisor) {
           .shift = shift};
 }
 
-}  // namespace
-
 /// How the kernels divide a matrix product among blocks: kernels.cuh has one of each.
 struct Tiling {
   const char* suffix;
@@ -35,21 +33,26 @@ struct Tiling {
   }
 };
 
-namespace {
-
 constexpr Tiling kTable[Convolution::kTilings] = {
-    {"_64x64", 64, 64, 16, 1, 800}, {"_32x128", 32, 128, 16, 1, 1000}, {"_32x32", 32, 32, 32, 4, 560}};
+    {"_64x64", 64, 64, 32, 1, 1700}, {"_32x128", 32, 128, 32, 1, 1900}, {"_32x32", 32, 32, 64, 4, 1100}};
 
-/// The tiling that is likely fastest for `count` products of [rows, depth] and [depth, columns]: for each
-/// tile of the depth a multiprocessor issues the instructions of its blocks, and waits at least the memory's
-/// latency. The numbers are an H200's; where they are wrong, time is lost and nothing else.
-const Tiling& likely_fastest(int64_t count, int64_t rows, int64_t columns, int64_t depth) {
-  constexpr double kMultiprocessors = 132, kBlocksAtOnce = 4, kLatency = 700;
+/// `count` products of matrices [rows, depth] and [depth, columns]; the depth is made of `run`s that one tap
+/// of a filter sees.
+struct MatrixProducts {
+  int64_t count, rows, columns, depth, run;
+};
+
+/// The tiling that is likely fastest: for each tile of the depth a multiprocessor issues the instructions of
+/// its blocks, and waits at least the memory's latency. The numbers are an H200's; where they are wrong, time
+/// is lost and nothing else.
+const Tiling& likely_fastest(const MatrixProducts& of) {
+  constexpr double kMultiprocessors = 132, kBlocksAtOnce = 4, kLatency = 1200, kManyTaps = 1.7;
   const auto cycles = [&](const Tiling& tiling) {
     const double blocks =
-        std::ceil(static_cast<double>(count * tiling.blocks(rows, columns)) / kMultiprocessors);
-    const auto steps = static_cast<double>(ceiling(depth, tiling.depth));
-    return steps * std::max(blocks * tiling.cycles, std::ceil(blocks / kBlocksAtOnce) * kLatency);
+        std::ceil(static_cast<double>(of.count * tiling.blocks(of.rows, of.columns)) / kMultiprocessors);
+    const double issued = of.run % tiling.depth == 0 ? tiling.cycles : kManyTaps * tiling.cycles;
+    return static_cast<double>(ceiling(of.depth, tiling.depth)) *
+           std::max(blocks * issued, std::ceil(blocks / kBlocksAtOnce) * kLatency);
   };
   return *std::min_element(std::begin(kTable), std::end(kTable),
                            [&](const Tiling& a, const Tiling& b) { return cycles(a) < cycles(b); });
@@ -91,18 +94,19 @@ Convolution::Convolution(const at::Tensor& x, int64_t filters, int64_t kernel, i
             .by_out_pixels = divider(height * width)};
 }
 
-const Tiling& Convolution::tiling_for(int64_t count, int64_t rows, int64_t columns, int64_t depth) const {
-  return tiling_ ? kTable[*tiling_] : likely_fastest(count, rows, columns, depth);
-}
-
 at::Tensor Convolution::value(const std::vector<Factors>& products) const {
   const at::Tensor& x = products.front().activations;
-  const int64_t tasks = x.size(0), pixels = int64_t{sizes_.images} * sizes_.out_height * sizes_.out_width;
+  const int64_t tasks = x.size(0), terms = static_cast<int64_t>(products.size()),
+                taps = int64_t{sizes_.kernel} * sizes_.kernel,
+                pixels = int64_t{sizes_.images} * sizes_.out_height * sizes_.out_width;
   at::Tensor y =
       at::empty({tasks, sizes_.filters, sizes_.images, sizes_.out_height, sizes_.out_width}, x.options());
-  const Tiling& tiling = tiling_for(
-      tasks, sizes_.filters, pixels,
-      int64_t{sizes_.kernel} * sizes_.kernel * sizes_.channels * static_cast<int64_t>(products.size()));
+  const Tiling& tiling = tiling_ ? kTable[*tiling_]
+                                 : likely_fastest({.count = tasks,
+                                                   .rows = sizes_.filters,
+                                                   .columns = pixels,
+                                                   .depth = terms * taps * sizes_.channels,
+                                                   .run = sizes_.channels});
   launch(x, (std::string("convolve") + tiling.suffix).c_str(),
          {ceiling(pixels, tiling.columns), ceiling(sizes_.filters, tiling.rows), tasks}, tiling.threads(),
          sizes_, products_of(products), y.mutable_data_ptr());
@@ -111,29 +115,38 @@ at::Tensor Convolution::value(const std::vector<Factors>& products) const {
 
 at::Tensor Convolution::by_input(const std::vector<Factors>& products) const {
   const at::Tensor& dy = products.front().activations;
-  const int64_t tasks = dy.size(0), stride = sizes_.stride, phases = stride * stride;
-  const int64_t pixels = sizes_.images * ceiling(sizes_.height, stride) * ceiling(sizes_.width, stride);
+  const int64_t tasks = dy.size(0), terms = static_cast<int64_t>(products.size()), stride = sizes_.stride,
+                phases = stride * stride, taps = int64_t{sizes_.kernel} * sizes_.kernel / phases,
+                pixels = sizes_.images * ceiling(sizes_.height, stride) * ceiling(sizes_.width, stride);
   at::Tensor dx =
       at::empty({tasks, sizes_.channels, sizes_.images, sizes_.height, sizes_.width}, dy.options());
-  const int64_t taps = int64_t{sizes_.kernel} * sizes_.kernel / phases;  // of a phase, on average
-  const Tiling& tiling = tiling_for(tasks * phases, sizes_.channels, pixels,
-                                    taps * sizes_.filters * static_cast<int64_t>(products.size()));
+  const Tiling& tiling = tiling_ ? kTable[*tiling_]
+                                 : likely_fastest({.count = tasks * phases,
+                                                   .rows = sizes_.channels,
+                                                   .columns = pixels,
+                                                   .depth = terms * taps * sizes_.filters,
+                                                   .run = sizes_.filters});
   launch(dy, (std::string("differentiate_by_input") + tiling.suffix).c_str(),
-         {ceiling(pixels, tiling.columns), ceiling(sizes_.channels, tiling.rows) * phases, tasks},
+         {ceiling(pixels, tiling.columns), tasks, ceiling(sizes_.channels, tiling.rows) * phases},
          tiling.threads(), sizes_, products_of(products), dx.mutable_data_ptr());
   return dx;
 }
 
 at::Tensor Convolution::by_weights(const std::vector<Factors>& products) const {
-  constexpr int64_t kEnoughBlocks = 264, kShortest = 512;
+  constexpr int64_t kEnoughBlocks = 264, kShortest = 240, kMostParts = 64;
   const at::Tensor& x = products.front().activations;
-  const int64_t tasks = x.size(0), taps = int64_t{sizes_.kernel} * sizes_.kernel * sizes_.channels,
-                pixels = int64_t{sizes_.images} * sizes_.out_height * sizes_.out_width;
-  const Tiling& tiling =
-      tiling_for(tasks, taps, sizes_.filters, pixels * static_cast<int64_t>(products.size()));
+  const int64_t tasks = x.size(0), terms = static_cast<int64_t>(products.size()),
+                taps = int64_t{sizes_.kernel} * sizes_.kernel * sizes_.channels,
+                pixels = int64_t{sizes_.images} * sizes_.out_height * sizes_.out_width,
+                most = std::clamp<int64_t>(pixels / kShortest, 1, kMostParts);
+  const Tiling& tiling = tiling_ ? kTable[*tiling_]
+                                 : likely_fastest({.count = tasks * most,
+                                                   .rows = taps,
+                                                   .columns = sizes_.filters,
+                                                   .depth = terms * pixels / most,
+                                                   .run = 0});
   int64_t parts = 1;
-  while (tasks * tiling.blocks(taps, sizes_.filters) * parts < kEnoughBlocks &&
-         pixels / (2 * parts) >= kShortest) {
+  while (tasks * tiling.blocks(taps, sizes_.filters) * parts < kEnoughBlocks && 2 * parts <= most) {
     parts *= 2;
   }
   at::Tensor dw =

@@ -7,8 +7,6 @@
 
 namespace ufo::nn::cuda {
 
-struct Tiling;
-
 /// One convolution of all tasks by kernels, and its derivatives. Activations are planar, x [T, C, S, H, W]
 /// and y [T, F, S, H', W']; weights are [T, k, k, C, F], each task's contiguous. Each result is a sum of one
 /// or two products, as the product rule asks for.
@@ -32,8 +30,6 @@ class Convolution {
   at::Tensor by_weights(const std::vector<Factors>& products) const;
 
  private:
-  const Tiling& tiling_for(int64_t count, int64_t rows, int64_t columns, int64_t depth) const;
-
   ConvolutionSizes sizes_;
   std::optional<size_t> tiling_;
 };

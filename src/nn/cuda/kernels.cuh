@@ -403,14 +403,14 @@ __device__ void convolve(const ConvolutionSizes& n, const Products& p, REAL* y) 
                                              column, 0, n.kernel * n.kernel * n.channels, store);
 }
 
-/// dx [T, C, S, H, W] of dy, which stand for the activations, and weights: a block is (tile of pixels of one phase, tile
-/// of channels of that phase, task).
+/// dx [T, C, S, H, W] of dy, which stand for the activations, and weights: a block is (tile of pixels of one phase, task,
+/// phase and tile of channels). Phases of many taps come first, so that short blocks are the last to run.
 template <int kRows, int kColumns, int kDepth, int kSlices>
 __device__ void differentiate_by_input(const ConvolutionSizes& n, const Products& p, REAL* dx) {
   constexpr int kThreads = kRows / 4 * (kColumns / 4) * kSlices;
-  const int task = static_cast<int>(blockIdx.z), phases = n.stride * n.stride,
-            row = static_cast<int>(blockIdx.y) / phases * kRows, column = static_cast<int>(blockIdx.x) * kColumns;
-  const Phase phase = phase_of(static_cast<int>(blockIdx.y) % phases, n);
+  const int task = static_cast<int>(blockIdx.y), phases = n.stride * n.stride, row_tiles = (n.channels + kRows - 1) / kRows,
+            row = static_cast<int>(blockIdx.z) % row_tiles * kRows, column = static_cast<int>(blockIdx.x) * kColumns;
+  const Phase phase = phase_of(phases - 1 - static_cast<int>(blockIdx.z) / row_tiles, n);
   const int pixels = phase.height * phase.width, all = n.images * pixels;
   if (column >= all) {
     return;
@@ -447,49 +447,64 @@ __device__ void differentiate_by_weights(const ConvolutionSizes& n, const Produc
                                              row, column, begin, end, store);
 }
 
-#define CONVOLUTIONS(rows, columns, depth, slices)                                                                       \
-  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                        \
-      convolve_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p, REAL* y) {                                             \
-    convolve<rows, columns, depth, slices>(n, p, y);                                                                     \
-  }                                                                                                                      \
-  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                        \
-      differentiate_by_input_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p, REAL* dx) {                              \
-    differentiate_by_input<rows, columns, depth, slices>(n, p, dx);                                                      \
-  }                                                                                                                      \
-  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                        \
-      differentiate_by_weights_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p, int tasks, int parts, REAL* dw) {      \
-    differentiate_by_weights<rows, columns, depth, slices>(n, p, tasks, parts, dw);                                      \
+/// `depth` is that of tiles of floats; those of doubles have half of it, for the same shared memory.
+#define CONVOLUTIONS(rows, columns, depth, slices)                                                                  \
+  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                                  \
+      convolve_##rows##x##columns(const __grid_constant__ ConvolutionSizes n, const __grid_constant__ Products p,   \
+                                  REAL* y) {                                                                        \
+    convolve<rows, columns, depth * 4 / static_cast<int>(sizeof(REAL)), slices>(n, p, y);                           \
+  }                                                                                                                 \
+  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                                  \
+      differentiate_by_input_##rows##x##columns(const __grid_constant__ ConvolutionSizes n,                         \
+                                                const __grid_constant__ Products p, REAL* dx) {                     \
+    differentiate_by_input<rows, columns, depth * 4 / static_cast<int>(sizeof(REAL)), slices>(n, p, dx);            \
+  }                                                                                                                 \
+  KERNEL void __launch_bounds__(rows / 4 * (columns / 4) * slices)                                                  \
+      differentiate_by_weights_##rows##x##columns(const __grid_constant__ ConvolutionSizes n,                       \
+                                                  const __grid_constant__ Products p, int tasks, int parts,         \
+                                                  REAL* dw) {                                                       \
+    differentiate_by_weights<rows, columns, depth * 4 / static_cast<int>(sizeof(REAL)), slices>(n, p, tasks, parts, \
+                                                                                                dw);                \
   }
 
 // The tiles that src/nn/cuda/convolution.cpp chooses from.
-CONVOLUTIONS(64, 64, 16, 1)
-CONVOLUTIONS(32, 128, 16, 1)
-CONVOLUTIONS(32, 32, 32, 4)
+CONVOLUTIONS(64, 64, 32, 1)
+CONVOLUTIONS(32, 128, 32, 1)
+CONVOLUTIONS(32, 32, 64, 4)
 
-/// Sums over the block's threads, the same in all of them.
+template <int kCount>
+__device__ void sum_over_warp(REAL (&value)[kCount]) {
+#pragma unroll
+  for (int lanes = 16; lanes > 0; lanes /= 2) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      value[i] += __shfl_xor_sync(0xffffffffu, value[i], lanes);
+    }
+  }
+}
+
+/// Sums over the block's threads, whole warps of them, the same in all.
 template <int kCount>
 __device__ void sum_over_threads(REAL (&value)[kCount]) {
-  __shared__ REAL partial[kCount][1024];
-  const int thread = static_cast<int>(threadIdx.x);
-  __syncthreads();
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    partial[i][thread] = value[i];
+  __shared__ REAL of_warp[kCount][32];
+  const int thread = static_cast<int>(threadIdx.x), warps = static_cast<int>(blockDim.x) / 32, lane = thread % 32;
+  sum_over_warp(value);
+  if (warps == 1) {
+    return;
   }
-  for (int half = static_cast<int>(blockDim.x) / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (thread < half) {
+  __syncthreads();
+  if (lane == 0) {
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) {
-        partial[i][thread] += partial[i][thread + half];
-      }
+    for (int i = 0; i < kCount; ++i) {
+      of_warp[i][thread / 32] = value[i];
     }
   }
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
-    value[i] = partial[i][0];
+    value[i] = lane < warps ? of_warp[i][lane] : REAL(0);
   }
+  sum_over_warp(value);
 }
 
 /// y = gamma h + beta with h = (x - mean) r, r = 1 / sqrt(variance + eps). Gives mean and r a row.
