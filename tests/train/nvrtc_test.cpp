@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <stdexcept>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,7 @@ namespace ufo::train::cuda {
 namespace {
 
 /// Skips where there is no NVRTC; no device is needed.
-class NvrtcOf : public testing::TestWithParam<std::tuple<const char*, c10::ScalarType>> {};
+class NvrtcOf : public testing::TestWithParam<std::tuple<std::string, c10::ScalarType>> {};
 
 TEST_P(NvrtcOf, CompilesTheKernels) {
   std::optional<Nvrtc> nvrtc;
@@ -31,7 +32,7 @@ TEST_P(NvrtcOf, CompilesTheKernels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, NvrtcOf,
-                         testing::Combine(testing::Values("sm_75", "sm_80", "sm_90", "sm_120"),
+                         testing::Combine(testing::Values<std::string>("sm_75", "sm_80", "sm_90", "sm_120"),
                                           testing::Values(c10::kFloat, c10::kDouble)));
 
 }  // namespace
