@@ -6,6 +6,11 @@
 #include <ufo/bilevel/meta_gradient.h>
 
 namespace ufo::bilevel {
+namespace {
+
+constexpr const char* kKeptQ = "q";  // in a checkpoint
+
+}  // namespace
 
 void check_range(std::string_view path, const CoinProbability& q, const Range& range) {
   if (!q.to) {
@@ -52,12 +57,18 @@ std::optional<Moments> Coin::moments() const {
 }
 
 std::map<std::string, double> Coin::state() const {
-  return statistics_ ? statistics_->state() : std::map<std::string, double>();
+  auto state = statistics_ ? statistics_->state() : std::map<std::string, double>();
+  if (kept_) {
+    state[kKeptQ] = *kept_;
+  }
+  return state;
 }
 
 void Coin::restore(const std::map<std::string, double>& state) {
   if (statistics_) {
     statistics_->restore(state);
+    const auto kept = state.find(kKeptQ);
+    kept_ = q_.adaptive && kept != state.end() ? std::optional(kept->second) : std::nullopt;
   }
 }
 

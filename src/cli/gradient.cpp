@@ -85,6 +85,9 @@ int gradient(const GradientArguments& arguments) {
   if (!start.estimator_state.empty()) {
     coin.restore(start.estimator_state);
   }
+  if (arguments.index == start.step) {  // the next one of the run, which may take an adaptive q anew
+    coin.begin(arguments.index);
+  }
 
   const auto index = static_cast<uint64_t>(arguments.index);
   const int64_t tasks = options.outer.meta_batch;

@@ -23,11 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// An adaptive q is kept for so many outer steps: it needs the results of those before it, and so a device is
-/// waited for once in so many steps.
-constexpr int64_t kStepsOfAnAdaptiveQ = 10;
-constexpr const char* kKeptQ = "q";  // in a checkpoint
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -70,14 +65,11 @@ class Run {
         engine_(options.engine),
         state_(start),
         seconds_before_(seconds_before),
-        adaptive_(bilevel::adapts_q(options.meta_gradient)),
         stream_(start.parameters.device()) {
     state_.parameters = start.parameters.detach().clone();
     if (start.step > 0) {
       parts.optimizer.load_state(start.optimizer);
       parts.coin.restore(start.estimator_state);
-      const auto kept = start.estimator_state.find(kKeptQ);
-      adaptive_q_ = kept == start.estimator_state.end() ? parts.coin.probability() : kept->second;
     }
     state_.optimizer = parts.optimizer.state();
     if (start.parameters.is_cpu()) {
@@ -101,7 +93,7 @@ class Run {
       const bool stop = parts_.should_stop && parts_.should_stop();
       const bool validates = due(options_.validation.every, last);
       const bool saves = stop || due(options_.checkpoint_every, last);
-      const Wait wait = validates || saves || chooses_q() ? Wait::yes : Wait::no;
+      const Wait wait = validates || saves || parts_.coin.takes_q_anew(state_.step) ? Wait::yes : Wait::no;
       for (const StepResult& result : outer_step_->results(wait)) {
         take(result);
       }
@@ -131,26 +123,15 @@ class Run {
     const double progress = run_progress(options_.outer, state_.step, state_.gradient_calls);
     parts_.coin.set_progress(progress);
     parts_.optimizer.set_learning_rate(outer_learning_rate(options_.outer, state_.step, progress));
-    if (chooses_q()) {
-      adaptive_q_ = parts_.coin.probability();
-    }
-    const bilevel::Coins coins = toss();
+    parts_.coin.begin(state_.step);
+    const bilevel::Coins coins = parts_.coin.toss(
+        static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(state_.step), options_.outer.meta_batch);
     const auto exact = static_cast<double>(coins.exact_tasks());
     const auto others = static_cast<double>(coins.tasks()) - exact;
     outer_step_->begin(state_.step, coins);
     ++state_.step;
     state_.gradient_calls +=
         exact * parts_.estimator.work(true).cost + others * parts_.estimator.work(false).cost;
-  }
-
-  /// Whether the next step takes an adaptive q anew, from the results of all before it.
-  bool chooses_q() const { return adaptive_ && state_.step % kStepsOfAnAdaptiveQ == 0; }
-
-  /// The coins of the next step.
-  bilevel::Coins toss() const {
-    const auto seed = static_cast<uint64_t>(options_.seed), step = static_cast<uint64_t>(state_.step);
-    return adaptive_ ? bilevel::toss_coins(seed, step, options_.outer.meta_batch, adaptive_q_)
-                     : parts_.coin.toss(seed, step, options_.outer.meta_batch);
   }
 
   bool due(int64_t every, bool last) const { return every > 0 && (last || state_.step % every == 0); }
@@ -168,9 +149,6 @@ class Run {
     if (result.finite()) {
       parts_.coin.observe(estimate);
       state_.estimator_state = parts_.coin.state();
-      if (adaptive_) {
-        state_.estimator_state[kKeptQ] = adaptive_q_;
-      }
     }
     run::MetricRecord record{
         .step = result.step + 1,
@@ -302,8 +280,6 @@ class Run {
   run::Checkpoint state_;
   double seconds_before_;
   Clock::time_point start_ = Clock::now();
-  bool adaptive_;          ///< q follows the results of the steps
-  double adaptive_q_ = 1;  ///< that of the current steps
   OwnStream stream_;
   std::optional<episode::DeviceImages> images_;  ///< where it trains on a device
   std::unique_ptr<OuterStep> outer_step_;

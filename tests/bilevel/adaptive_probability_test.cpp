@@ -202,6 +202,25 @@ TEST(AdaptiveQ, DoesNotFallBelowItsMinimum) {
   EXPECT_EQ(run.coin.probability(), 0.5);
 }
 
+TEST(AdaptiveQ, IsKeptForTenStepsOfARunThroughItsState) {
+  AdaptiveRun run(adaptive()), other(adaptive());
+  run.coin.begin(0);
+  run.run(3);
+  run.coin.begin(9);
+  EXPECT_EQ(run.coin.probability(), 1);
+  EXPECT_LT(run.coin.best_probability(), 0.5);
+  other.coin.restore(run.coin.state());
+  EXPECT_EQ(other.coin.probability(), 1);
+  for (bilevel::Coin* coin : {&run.coin, &other.coin}) {
+    coin->begin(10);
+    EXPECT_EQ(coin->probability(), coin->best_probability());
+  }
+  other.coin.restore(run.coin.state());
+  other.run(3);
+  EXPECT_EQ(other.coin.probability(), run.coin.probability());
+  EXPECT_NE(other.coin.probability(), other.coin.best_probability());
+}
+
 TEST(AdaptiveQ, FollowsMeasuredSecondsWhereAsked) {
   BranchStatistics statistics({.first_order = 4, .exact = 10}, CostUnit::seconds, 0.99);
   statistics.observe({.exact_tasks = 20, .moments = {0.1, 1}, .exact_seconds = 3});

@@ -285,6 +285,24 @@ TEST_F(Program, TakesMamlPlusPlusInEverySubcommand) {
   EXPECT_EQ(reptile.exit_code, 2) << reptile.errors;
 }
 
+TEST_F(Program, WritesAGradientWithTheAdaptiveQThatTheRunKept) {
+  const std::vector<std::string> adaptive = {"--set", "meta_gradient.q=adaptive", "--set", "outer.steps=17"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.end(), adaptive.begin(), adaptive.end());
+    return words;
+  };
+  run(with({"train", "tiny.json", "--run-dir", "run"}));
+  std::istringstream lines(read_file(folder / "run/metrics.jsonl"));
+  double kept = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto record = run::Json::parse(line);
+    kept = record.at("split") == "train" ? record.at("q").get<double>() : kept;
+  }
+  run(with({"gradient", "tiny.json", "--output", "g.safetensors", "--index", "17", "--checkpoint",
+            "run/checkpoints/last.safetensors"}));
+  EXPECT_EQ(std::stod(load_safetensors(folder / "g.safetensors").metadata.at("q")), kept);
+}
+
 TEST_F(Program, NormalisesByTheSupportSetInEverySubcommand) {
   const std::string mode = "model.batch_norm=support";
   run({"train", "tiny.json", "--run-dir", "run", "--set", mode});

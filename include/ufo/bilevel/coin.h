@@ -65,7 +65,20 @@ class Coin {
   /// Says how much of the run is over, from 0 to 1; a q along the run follows it.
   void set_progress(double progress) { progress_ = progress; }
 
-  double probability() const { return q_.adaptive ? best_probability() : q_.at(progress_); }
+  /// q. An adaptive one is that of the last outer step that began by begin(), before any the best one.
+  double probability() const { return q_.adaptive ? kept_.value_or(best_probability()) : q_.at(progress_); }
+
+  /// Whether outer step `step` takes an adaptive q anew, from the results of all steps before it. It is kept
+  /// for kStepsOfAnAdaptiveQ of them, so that a device is waited for once in so many.
+  bool takes_q_anew(int64_t step) const { return q_.adaptive && step % kStepsOfAnAdaptiveQ == 0; }
+  static constexpr int64_t kStepsOfAnAdaptiveQ = 10;
+
+  /// To be called before the toss of outer step `step` of a run, whose adaptive q is kept over steps.
+  void begin(int64_t step) {
+    if (q_.adaptive && (!kept_ || takes_q_anew(step))) {
+      kept_ = best_probability();
+    }
+  }
 
   /// The q of least variance for the work, by what observe() has seen; only for UFO's.
   double best_probability() const { return statistics_->probability(minimum_); }
@@ -80,7 +93,7 @@ class Coin {
   /// Running means of D^2 and V^2, NaN before the first exact task; nothing where there is no coin.
   std::optional<Moments> moments() const;
 
-  /// All that observe() has left, to be saved with a run; empty where there is no coin.
+  /// All that observe() and begin() have left, to be saved with a run; empty where there is no coin.
   std::map<std::string, double> state() const;
 
   /// Goes on from what state() gave. Throws DataError where a value is missing.
@@ -89,6 +102,7 @@ class Coin {
  private:
   CoinProbability q_;
   double minimum_ = 0, progress_ = 0;
+  std::optional<double> kept_;  ///< an adaptive q, from begin() on
   std::optional<BranchStatistics> statistics_;
 };
 
