@@ -116,7 +116,7 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
   result.seed = static_cast<uint64_t>(arguments.seed);
   result.tasks = request.tasks;
   result.ways = options.evaluation_ways();
-  result.shots = options.episode.shots;
+  result.shots = options.evaluation_shots();
   result.queries = options.evaluation.queries;
   result.inner_steps = request.inner.steps;
   result.inner_learning_rate = request.inner.learning_rate;

@@ -80,6 +80,7 @@ episode::EpisodeSampler Workspace::training_sampler() const {
 episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
   episode::EpisodeOptions episode = options_.episode;
   episode.ways = options_.evaluation_ways();
+  episode.shots = options_.evaluation_shots();
   episode.queries = options_.evaluation.queries;
   return {dataset_, episode, seed};
 }

@@ -155,6 +155,7 @@ struct EvaluationOptions {
   int64_t inner_steps = 3;
   int64_t queries = 15;
   int64_t ways = 0;
+  int64_t shots = 0;
   EvaluationHead head = EvaluationHead::as_trained;
 
   template <class Self, class Visitor>
@@ -168,6 +169,8 @@ struct EvaluationOptions {
         "ways", self.ways, between(0, episode::kMostImages),
         "classes of an episode in validation and evaluation (0: episode.ways); others than those of training need a "
         "model.head that is not linear");
+    field("shots", self.shots, between(0, episode::kMostImages),
+          "support images a class in validation and evaluation (0: episode.shots)");
     field(
         "head", self.head, one_of_words<EvaluationHead>(),
         "what the head begins as in validation and evaluation: as_trained, as model.head says, or zero or prototype, of "
@@ -194,8 +197,9 @@ struct RunOptions {
   int64_t log_every = 1;
   int64_t checkpoint_every = 500;
 
-  /// The classes of an episode in validation and evaluation, and what the head begins as there.
+  /// The classes and shots of an episode in validation and evaluation, and what the head begins as there.
   int64_t evaluation_ways() const { return evaluation.ways > 0 ? evaluation.ways : episode.ways; }
+  int64_t evaluation_shots() const { return evaluation.shots > 0 ? evaluation.shots : episode.shots; }
   nn::Head evaluation_head() const {
     return evaluation.head == EvaluationHead::as_trained ? model.head
            : evaluation.head == EvaluationHead::zero     ? nn::Head::zero

@@ -41,8 +41,8 @@ class Workspace {
     return evaluation_learner_ ? *evaluation_learner_ : learner_;
   }
 
-  /// Samplers of training episodes, and of those of validation and evaluation, which have ways and queries of
-  /// their own. Throw ConfigError where the data set has too few classes or images.
+  /// Samplers of training episodes, and of those of validation and evaluation, which have ways, shots and
+  /// queries of their own. Throw ConfigError where the data set has too few classes or images.
   episode::EpisodeSampler training_sampler() const;
   episode::EpisodeSampler evaluation_sampler(uint64_t seed) const;
 
