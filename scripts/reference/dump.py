@@ -6,8 +6,10 @@ Metadata: estimator, base, q, inner_steps, inner_learning_rate, batch_norm_eps, 
 is meant where it is absent, support or per_step), negative_slope (0 where absent), and model, filters, blocks, kernel,
 pool, ways, which are read from the shapes where absent (a network of stride 1 pools unless `pool` says false); and
 inner_adapt, inner_norm, inner_rate_body, inner_rate_head (0: inner_learning_rate), outer_weights, inner_weight_decay and
-head (linear, zero, shared, prototype; the last three need ways), where absent all, true, 0, 0, [], 0 and linear. Learned
-rates are theta.inner.rates.<name>, batch norm's parameters of inner step j > 0 theta.inner.norm.<j>.<name>.
+head (linear, zero, shared, prototype; the last three need ways), where absent all, true, 0, 0, [], 0 and linear; and
+inner_optimizer (gradient_descent, which is meant where it is absent, or adam) and inner_batch (0: all). Learned
+rates are theta.inner.rates.<name>, batch norm's parameters of inner step j > 0 theta.inner.norm.<j>.<name>, and Adam's
+state theta.inner.adam.square.<name> and theta.inner.adam.weight, with what it becomes as its gradient.
 Networks other than conv4 have no stride.
 """
 
@@ -49,7 +51,9 @@ class Dump:
                      self.metadata.get("inner_adapt") or "all", float(self.metadata.get("inner_rate_body") or 0),
                      float(self.metadata.get("inner_rate_head") or 0), tuple(json.loads(weights)),
                      STARTS[self.metadata.get("head") or "linear"](self.network, int(self.metadata.get("ways") or 0)),
-                     float(self.metadata.get("inner_weight_decay") or 0), norm)
+                     float(self.metadata.get("inner_weight_decay") or 0), norm,
+                     self.metadata.get("inner_optimizer") or "gradient_descent",
+                     int(self.metadata.get("inner_batch") or 0))
 
     @property
     def q(self):

@@ -4,7 +4,9 @@ Inner problem: phi_0 = theta or what Inner.start makes of it and of the task, ph
 the sum of w_j L_query(phi_j) over j = 1, ..., r. theta may hold learned rates a_j besides the network's parameters, as
 "inner.rates." and the name of a parameter, of a layer, or "all", "body" or "head"; a number, or one an inner step. It may
 also hold batch norm's parameters of inner step j > 0, as "inner.norm.<j>." and their names in the network, whose own are
-those of step 0: step j and the query set after it take set j, and no step changes one.
+those of step 0: step j and the query set after it take set j, and no step changes one. Or it holds what Adam carries from
+task to task, "inner.adam.square." and the name of each parameter, and "inner.adam.weight": there an estimate has what
+they have become.
 """
 
 import math
@@ -18,20 +20,22 @@ from torch.func import grad, jvp, vjp
 Task = namedtuple("Task", "support_images support_labels query_images query_labels")
 """[S, C, H, W], [S], [S', C, H, W], [S'] of one task, or the same with a leading axis of T tasks."""
 
-Inner = namedtuple("Inner", "steps learning_rate adapt body head weights start decay norm",
-                   defaults=("all", 0, 0, (), lambda theta, task: theta, 0, True))
+Inner = namedtuple("Inner", "steps learning_rate adapt body head weights start decay norm optimizer batch",
+                   defaults=("all", 0, 0, (), lambda theta, task: theta, 0, True, "gradient_descent", 0))
 """r and a; which part adapts: all, body or head; a of these where it is another one (not 0); w_1, ..., w_r, or nothing;
 phi_0 as a function of theta without what belongs to the steps and of the task; b, where L_support has b |phi|^2 / 2 more;
-whether batch norm's own parameters adapt."""
+whether batch norm's own parameters adapt; gradient_descent or adam, and how many support images a step sees (0: all)."""
 
 RATES = "inner.rates."
 SETS = "inner.norm."
+ADAM = "inner.adam."
+DECAY, EPSILON = 0.999, 1e-8  # of Adam (arXiv 1412.6980); beta1 is 0
 NORM = re.compile(r"(^|\.)(norm|bn\d+|downsample\.1)\.(weight|bias)$")
 
 
 def parameters(theta):
     """theta without what belongs to the inner steps."""
-    return {name: value for name, value in theta.items() if not name.startswith((RATES, SETS))}
+    return {name: value for name, value in theta.items() if not name.startswith((RATES, SETS, ADAM))}
 
 
 def sets(theta):
@@ -79,25 +83,51 @@ def per_step(theta, learned):
     return theta[learned].dim() == 1 and learned.removeprefix(RATES) not in theta
 
 
-def support_gradient(loss, inner, phi, task):
-    """grad L_support(phi), with weight decay."""
-    gradient = grad(loss)(phi, task.support_images, task.support_labels)
+def places(inner, task, step):
+    """Of the support images that `step` sees, of images that lie class by class: in turn, one of each class before a second,
+    and after the last the first again."""
+    images = len(task.support_labels)
+    each = math.ceil(images / (int(task.support_labels.max()) + 1))
+    order = [place for first in range(each) for place in range(first, images, each)]
+    return [order[(step * inner.batch + i) % images] for i in range(inner.batch)]
+
+
+def support_gradient(loss, inner, phi, task, step=0):
+    """grad L_support(phi) of inner step `step`, with weight decay."""
+    whole = inner.batch == 0 or inner.batch >= len(task.support_labels)
+    seen = slice(None) if whole else places(inner, task, step)
+    gradient = grad(loss)(phi, task.support_images[seen], task.support_labels[seen])
     return {name: value + inner.decay * phi[name] for name, value in gradient.items()}
 
 
-def descent(loss, inner, theta, task):
-    """[(phi_0, where step 0 begins, grad L_support there), ..., (phi_r, None, None)]"""
+def adam(gradient, state):
+    """(the direction of a step of Adam with beta1 = 0, its state after it), by the names of `state` in theta."""
+    squares = {name: DECAY * state[f"{ADAM}square.{name}"] + (1 - DECAY) * value**2 for name, value in gradient.items()}
+    weight = DECAY * state[ADAM + "weight"] + (1 - DECAY)
+    direction = {name: value / ((squares[name] / weight).sqrt() + EPSILON) for name, value in gradient.items()}
+    return direction, {f"{ADAM}square.{name}": value for name, value in squares.items()} | {ADAM + "weight": weight}
+
+
+def walk(loss, inner, theta, task):
+    """([(phi_0, where step 0 begins, grad L_support there), ..., (phi_r, None, None)], Adam's state after it)"""
     phi, path = inner.start(parameters(theta), task), []
+    state = {name: value for name, value in theta.items() if name.startswith(ADAM)}
     for step in range(inner.steps):
         start = enter(theta, phi, step)
-        gradient = support_gradient(loss, inner, start, task)
+        gradient = support_gradient(loss, inner, start, task, step)
         path.append((phi, start, gradient))
-        phi = {name: start[name] - rate(inner, theta, name, step) * gradient[name] for name in start}
-    return path + [(phi, None, None)]
+        direction, state = adam(gradient, state) if inner.optimizer == "adam" else (gradient, state)
+        phi = {name: start[name] - rate(inner, theta, name, step) * direction[name] for name in start}
+    return path + [(phi, None, None)], state
+
+
+def descent(loss, inner, theta, task):
+    """The path of `walk`."""
+    return walk(loss, inner, theta, task)[0]
 
 
 def adapt(loss, inner, theta, task):
-    """phi_r, by plain gradient descent on the support loss."""
+    """phi_r."""
     return descent(loss, inner, theta, task)[-1][0]
 
 
@@ -158,9 +188,11 @@ def exact(loss, inner, theta, task):
 
 
 def reptile(loss, inner, theta, task):
-    """(theta - phi_r) / a, the sum of the r inner gradients (Nichol et al., arXiv 1803.02999, section 4)."""
-    phi = adapt(loss, inner, theta, task)
-    return {name: (theta[name] - phi[name]) / inner.learning_rate for name in theta}
+    """(theta - phi_r) / a, by gradient descent the sum of the r inner gradients (Nichol et al., arXiv 1803.02999, section
+    4), and Adam's state at the end."""
+    path, state = walk(loss, inner, theta, task)
+    phi = path[-1][0]
+    return {name: (theta[name] - phi[name]) / inner.learning_rate for name in parameters(theta)} | state
 
 
 def kept_names(phi, base):

@@ -1,6 +1,7 @@
 #include "decayed_linearization.h"
 #include "feature_cache.h"
 #include "head_loss.h"
+#include "inner_batch.h"
 #include "start.h"
 
 #include <algorithm>
@@ -186,7 +187,31 @@ at::Tensor ClassificationProblem::parameters(const at::Tensor& theta, const at::
 std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor& theta,
                                                                 const at::Tensor& phi,
                                                                 Products products) const {
-  auto loss = linearize_loss(theta, phi, products);
+  return linearize_on({support_images_, support_labels_}, theta, phi, products);
+}
+
+std::unique_ptr<Linearization> ClassificationProblem::linearize_step(const at::Tensor& theta,
+                                                                     const at::Tensor& phi, int64_t j) const {
+  return linearize_on(support_of_step(j), theta, phi, Products::none);
+}
+
+ClassificationProblem::Examples ClassificationProblem::support_of_step(int64_t j) const {
+  const int64_t images = support_images_.size(1);
+  if (learner_.batch == 0 || learner_.batch >= images) {
+    return {support_images_, support_labels_};
+  }
+  const at::Tensor places =
+      places_of_step(j, learner_.batch, images, learner_.ways(), support_images_.device());
+  const at::Tensor channels_last = support_images_.permute({0, 1, 3, 4, 2});  // as they mostly lie
+  return {channels_last.index_select(1, places).permute({0, 1, 4, 2, 3}),
+          support_labels_.index_select(1, places)};
+}
+
+std::unique_ptr<Linearization> ClassificationProblem::linearize_on(const Examples& support,
+                                                                   const at::Tensor& theta,
+                                                                   const at::Tensor& phi,
+                                                                   Products products) const {
+  auto loss = linearize_loss(support, theta, phi, products);
   if (learner_.weight_decay == 0) {
     return loss;
   }
@@ -194,7 +219,8 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize(const at::Tensor
                                                 head_alone() ? nullptr : &network_.layout());
 }
 
-std::unique_ptr<Linearization> ClassificationProblem::linearize_loss(const at::Tensor& theta,
+std::unique_ptr<Linearization> ClassificationProblem::linearize_loss(const Examples& support,
+                                                                     const at::Tensor& theta,
                                                                      const at::Tensor& phi,
                                                                      Products products) const {
   if (head_alone()) {
@@ -203,14 +229,14 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize_loss(const at::T
           "need products of the head or whole ones where the head alone adapts, got " +
           std::to_string(products.blocks()) + " blocks beside it");
     }
-    return std::make_unique<HeadLinearization>(support_features_->at(theta)->features, phi, support_labels_,
+    return std::make_unique<HeadLinearization>(support_features_->at(theta)->features, phi, support.labels,
                                                products);
   }
   if (engine_ != Engine::autograd) {
     const auto derivatives = !products.any()    ? nn::Derivatives::gradient
                              : products.whole() ? nn::Derivatives::hessian_products
                                                 : nn::Derivatives::hessian_products_of(products.blocks());
-    if (auto tape = network_.tape(phi, support_images_, support_labels_, derivatives)) {
+    if (auto tape = network_.tape(phi, support.images, support.labels, derivatives)) {
       return std::make_unique<TapeLinearization>(std::move(tape));
     }
   }
@@ -219,7 +245,7 @@ std::unique_ptr<Linearization> ClassificationProblem::linearize_loss(const at::T
   }
   auto linearization = linearize_by_autograd(
       [&](const at::Tensor&, const at::Tensor& parameters) {
-        return cross_entropy(network_.logits(parameters, support_images_), support_labels_);
+        return cross_entropy(network_.logits(parameters, support.images), support.labels);
       },
       theta, phi, products.any() ? Products::second_order : products);
   return std::make_unique<BlocksOfWhole>(std::move(linearization), network_.layout(), products);

@@ -94,19 +94,40 @@ std::vector<std::string> estimator_names() {
   return names;
 }
 
+namespace {
+
+/// Refuses what an estimator without a gradient of the outer objective cannot learn, and, for the others,
+/// what their derivatives are not of.
+void check_inner(const EstimatorOptions& options, const InnerOptions& inner) {
+  const bool outer_gradient = kind_of(options).outer_gradient;
+  const auto refuse = [&](const std::string& need_and_got, const std::string& why) {
+    throw ConfigError("inner." + need_and_got + ": " + options.estimator + " " + why);
+  };
+  if (outer_gradient && inner.optimizer != InnerOptimizer::gradient_descent) {
+    refuse("optimizer: need gradient_descent, got " + word_of(inner.optimizer),
+           "takes the derivatives of gradient descent; reptile takes none");
+  }
+  if (outer_gradient && inner.batch > 0) {
+    refuse("batch: need 0, got " + std::to_string(inner.batch),
+           "takes the derivatives of steps on all support images; reptile takes none");
+  }
+  if (!outer_gradient && inner.rates.learned) {
+    throw ConfigError("inner.rates.learned: need an estimator with a gradient of the outer objective, got " +
+                      options.estimator);
+  }
+  if (!outer_gradient && (inner.adapt != Adapt::all || !inner.norm)) {
+    refuse(inner.norm ? "adapt: need all, got " + word_of(inner.adapt) : "norm: need true, got false",
+           "learns nothing that the inner loop leaves alone");
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<Estimator> make_estimator(const EstimatorOptions& options, const InnerOptions& inner,
                                           const ProductCosts& products) {
   check_ranges(options, "meta_gradient");
   check_ranges(inner, "inner");
-  if (inner.rates.learned && !kind_of(options).outer_gradient) {
-    throw ConfigError("inner.rates.learned: need an estimator with a gradient of the outer objective, got " +
-                      options.estimator);
-  }
-  if (!kind_of(options).outer_gradient && (inner.adapt != Adapt::all || !inner.norm)) {
-    const std::string found = inner.norm ? "inner.adapt: need all, got " + word_of(inner.adapt)
-                                         : std::string("inner.norm: need true, got false");
-    throw ConfigError(found + ": " + options.estimator + " learns nothing that the inner loop leaves alone");
-  }
+  check_inner(options, inner);
   return kind_of(options).make(options, inner, products);
 }
 

@@ -1,5 +1,8 @@
+#include <stdexcept>
+
 #include <ATen/ATen.h>
 
+#include <ufo/bilevel/inner_adam.h>
 #include <ufo/bilevel/inner_loop.h>
 
 namespace ufo::bilevel {
@@ -12,30 +15,66 @@ at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at:
                       const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients) {
   const StepRate rate(problem, theta, inner, j);
   const at::Tensor start = problem.enter(theta, phi, j);
-  const at::Tensor gradient = problem.linearize(theta, start, Products::none)->gradient();
+  const at::Tensor gradient = problem.linearize_step(theta, start, j)->gradient();
   if (gradients != nullptr) {
     gradients->push_back(gradient);
   }
   return descend(start, rate.weigh(gradient), rate.common());
 }
 
+InnerLoop::InnerLoop(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner)
+    : problem_(problem), theta_(theta), inner_(inner), phi_(problem.initial(theta)) {
+  if (const at::Tensor state = problem.adam_state(theta); state.defined()) {
+    const at::Tensor of_tasks = state.unsqueeze(0).expand({problem.tasks(), state.size(0)});
+    square_ = of_tasks.slice(1, 0, -1);
+    weight_ = of_tasks.slice(1, -1);
+  } else if (inner.optimizer == InnerOptimizer::adam) {
+    throw std::invalid_argument(
+        "inner.optimizer: need gradient_descent for a problem whose theta has no state of Adam, got adam");
+  }
+}
+
+void InnerLoop::step() {
+  const int64_t j = j_++;
+  if (!square_.defined()) {
+    phi_ = inner_step(problem_, theta_, phi_, inner_, j);
+    return;
+  }
+  const StepRate rate(problem_, theta_, inner_, j);
+  const at::Tensor start = problem_.enter(theta_, phi_, j);
+  const at::Tensor gradient = problem_.linearize_step(theta_, start, j)->gradient();
+  phi_ = descend(start, rate.weigh(adapted_gradient(gradient)), rate.common());
+}
+
+/// The gradient over the root of its mean square, which it becomes a part of.
+at::Tensor InnerLoop::adapted_gradient(const at::Tensor& gradient) {
+  constexpr double kDecay = InnerAdam::kDecay;
+  square_ = at::add(square_ * kDecay, gradient.square(), 1 - kDecay);
+  weight_ = weight_ * kDecay + (1 - kDecay);
+  return gradient / ((square_ / weight_).sqrt() + InnerAdam::kEpsilon);
+}
+
+at::Tensor InnerLoop::adam_state() const {
+  return square_.defined() ? at::cat({square_, weight_}, 1) : at::Tensor();
+}
+
 at::Tensor zero_or_nan(const at::Tensor& phi) { return (phi * 0).sum(-1); }
 
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps) {
-  at::Tensor phi = problem.initial(theta);
+  InnerLoop loop(problem, theta, inner);
   for (int64_t j = 0; j < steps; ++j) {
-    phi = inner_step(problem, theta, phi, inner, j);
+    loop.step();
   }
-  return phi;
+  return loop.phi();
 }
 
 void visit_descent(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner,
                    const std::function<void(const at::Tensor& phi)>& visit) {
-  at::Tensor phi = problem.initial(theta);
-  visit(phi);
+  InnerLoop loop(problem, theta, inner);
+  visit(loop.phi());
   for (int64_t j = 0; j < inner.steps; ++j) {
-    phi = inner_step(problem, theta, phi, inner, j);
-    visit(phi);
+    loop.step();
+    visit(loop.phi());
   }
 }
 

@@ -28,6 +28,30 @@ NormAdapts norm_adapts(const InnerOptions& inner, const nn::Network& network) {
   return inner.norm && !network.norm_per_step() ? NormAdapts::yes : NormAdapts::no;
 }
 
+/// For an inner loop with `rates` on a network of this `layout`.
+InnerAdam make_adam(const InnerOptions& inner, const nn::Layout& layout, const InnerRates& rates,
+                    nn::Head head, const nn::Network& network) {
+  if (inner.optimizer != InnerOptimizer::adam) {
+    return {};
+  }
+  const std::string need = "inner.optimizer: need gradient_descent where ";
+  if (head != nn::Head::linear) {
+    throw ConfigError(need + "the head begins as " + word_of(head) + ", got adam");
+  }
+  if (rates.size() > 0 || network.norm_per_step()) {
+    throw ConfigError(need + "inner steps have rates or batch norm of their own, got adam");
+  }
+  return InnerAdam(layout);
+}
+
+/// inner.batch, refused where no inner step passes the images.
+int64_t checked_batch(const InnerOptions& inner) {
+  if (inner.batch > 0 && inner.adapt == Adapt::head) {
+    throw ConfigError("inner.batch: need 0 where inner.adapt is head, got " + std::to_string(inner.batch));
+  }
+  return inner.batch;
+}
+
 at::TensorOptions floating(const at::TensorOptions& like) {
   return like.has_dtype() ? like : like.dtype(at::kFloat);
 }
@@ -38,7 +62,8 @@ Learner::Learner(const nn::Network& network)
     : network(network),
       rates(std::make_shared<const InnerRates>()),
       own(own_layout(network, head, 0)),
-      norms(std::make_shared<const StepNorms>()) {}
+      norms(std::make_shared<const StepNorms>()),
+      adam(std::make_shared<const InnerAdam>()) {}
 
 Learner::Learner(const nn::Network& network, const InnerOptions& inner, const at::TensorOptions& like,
                  nn::Head head, int64_t rows)
@@ -49,7 +74,9 @@ Learner::Learner(const nn::Network& network, const InnerOptions& inner, const at
       weight_decay(inner.weight_decay),
       own(own_layout(network, head, rows)),
       norms(std::make_shared<const StepNorms>(
-          network.norm_per_step() ? StepNorms(inner.steps, *own).to(like.device()) : StepNorms())) {}
+          network.norm_per_step() ? StepNorms(inner.steps, *own).to(like.device()) : StepNorms())),
+      adam(std::make_shared<const InnerAdam>(make_adam(inner, *own, *rates, head, network))),
+      batch(checked_batch(inner)) {}
 
 Learner Learner::to(const at::TensorOptions& like) const {
   Learner moved = *this;
@@ -101,12 +128,13 @@ nn::Layout Learner::layout() const {
   nn::Layout layout = *own;
   norms->declare(layout);
   rates->declare(layout);
+  adam->declare(layout);
   return layout;
 }
 
 at::Tensor Learner::initial(uint64_t seed) const {
   const at::Tensor start = nn::initial_parameters(*own, seed);
-  return at::cat({start, norms->initial(start), rates->initial()});
+  return at::cat({start, norms->initial(start), rates->initial(), adam->initial()});
 }
 
 }  // namespace ufo::bilevel

@@ -10,6 +10,11 @@ at::Tensor Problem::initial(const at::Tensor& theta) const {
   return theta.detach().unsqueeze(0).expand({tasks(), theta.size(0)});
 }
 
+std::unique_ptr<Linearization> Problem::linearize_step(const at::Tensor& theta, const at::Tensor& phi,
+                                                       int64_t) const {
+  return linearize(theta, phi, Products::none);
+}
+
 at::Tensor Linearization::block_product(const at::Tensor&, int64_t blocks) {
   require_all_or_none(Products::of_last(blocks));
   return {};

@@ -195,7 +195,8 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
   const bool has_outer = bilevel::has_outer_gradient(options.meta_gradient);
   const int64_t outer_gradients = has_outer ? steps * options.outer.meta_batch : 0;
   const auto costs = workspace.network().multiply_adds(workspace.input());
-  const int64_t support = options.episode.ways * options.episode.shots,
+  const int64_t all = options.episode.ways * options.episode.shots, batch = options.inner.batch;
+  const int64_t support = batch > 0 ? std::min(batch, all) : all,
                 query = options.episode.ways * options.episode.queries;
   // Through the support statistics, or a prototype, the outer gradient passes the support images too.
   const bool together = workspace.network().batch_norm_mode() == nn::BatchNorm::support ||

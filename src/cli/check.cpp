@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include <ufo/base/error.h>
 #include <ufo/bilevel/meta_gradient.h>
 #include <ufo/train/device.h>
 #include <ufo/train/schedule.h>
@@ -116,6 +117,11 @@ void check_bias(Report& report, const train::Workspace& workspace, const episode
 int check(const CheckArguments& arguments) {
   const train::Workspace workspace(run::load_config(arguments.config, arguments.assignments));
   const auto& options = workspace.options();
+  if (options.inner.optimizer != bilevel::InnerOptimizer::gradient_descent || options.inner.batch > 0) {
+    throw ConfigError(
+        "check: need inner.optimizer gradient_descent and inner.batch 0, whose derivatives are checked, got " +
+        word_of(options.inner.optimizer) + " and " + std::to_string(options.inner.batch));
+  }
   const int64_t tasks = std::min(options.outer.meta_batch, kMostTasks);
   bilevel::InnerOptions inner = options.inner;
   inner.steps = std::min(inner.steps, kMostSteps);

@@ -96,7 +96,7 @@ Classifier adapt(const ClassifierSource& source) {
   classifier.remarks = lines_of_not_taken("--support", support.images);
   classifier.network = run::make_network(adapted);
   const auto checkpoint = run.find_checkpoint(source.checkpoint);
-  const bilevel::Learner learner(*classifier.network, adapted.options.inner, device,
+  const bilevel::Learner learner(*classifier.network, adapted.options.evaluation_inner(), device,
                                  adapted.options.model.head, unused_rows(adapted.options, checkpoint));
   const int64_t steps = source.steps.value_or(adapted.options.evaluation.inner_steps);
   if (steps == 0 && learner.head != nn::Head::prototype) {

@@ -120,6 +120,7 @@ run::EvaluationResult evaluate_checkpoints(const EvaluateArguments& arguments,
   result.queries = options.evaluation.queries;
   result.inner_steps = request.inner.steps;
   result.inner_learning_rate = request.inner.learning_rate;
+  result.inner_batch = options.evaluation.inner_batch;
   result.batch_norm = workspace.network().batch_norm_mode();
   result.head = learner.head;
   result.notes = workspace.dataset().notes;

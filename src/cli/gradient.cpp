@@ -53,6 +53,8 @@ std::map<std::string, std::string> describe_gradient(const run::RunOptions& opti
       {"coins", coin ? tossed.dump() : "[]"},
       {"inner_steps", std::to_string(options.inner.steps)},
       {"inner_learning_rate", run::Json(options.inner.learning_rate).dump()},
+      {"inner_optimizer", word_of(options.inner.optimizer)},
+      {"inner_batch", std::to_string(options.inner.batch)},
       {"inner_adapt", word_of(options.inner.adapt)},
       {"inner_norm", options.inner.norm ? "true" : "false"},
       {"inner_rate_body", run::Json(options.inner.rates.body).dump()},
@@ -111,6 +113,7 @@ int gradient(const GradientArguments& arguments) {
   add_named(file, "gradient.", layout, result.gradient);
   add_named(file, "task_gradient.", layout, result.task_gradients);
   save_safetensors(arguments.output, file);
+  workspace.learner().adam->take_from(result.gradient);  // which is written, and no part of the norm
   std::printf(
       "%s gradient of meta-batch %lld (%lld tasks) in %s: norm %.9g, loss %.9g, accuracy %.2f%%\n"
       "written      %s\n",

@@ -14,7 +14,7 @@ namespace ufo::run {
 namespace {
 
 /// Fields that older files lack; the default of each is what held for these.
-constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble", "ensemble_mean", "head"};
+constexpr std::string_view kAddedLater[] = {"batch_norm", "ensemble", "ensemble_mean", "head", "inner_batch"};
 
 /// Every field by its name in the file, with what it may be, for writing and for reading.
 template <class Result, class Visitor>
@@ -33,6 +33,7 @@ void visit(Result& result, Visitor&& field) {
   field("queries", result.queries, between(0, episode::kMostImages));
   field("inner_steps", result.inner_steps, count);
   field("inner_learning_rate", result.inner_learning_rate, at_least(0));
+  field("inner_batch", result.inner_batch, between(0, bilevel::kMostInnerBatch));
   field("batch_norm", result.batch_norm, one_of_words<nn::BatchNorm>());
   field("head", result.head, one_of_words<nn::Head>());
   field("accuracy_after_step", result.accuracy_after_step, share);

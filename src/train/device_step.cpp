@@ -191,6 +191,7 @@ class DeviceStep final : public OuterStep {
   /// From the sums over all tasks.
   void move_theta() {
     gradient_.div_(static_cast<double>(options_.outer.meta_batch));
+    const at::Tensor adam = parts_.learner.adam->take_from(gradient_);
     const at::Tensor norm = gradient_norm(gradient_);
     numbers_.copy_(at::cat({scalars_.to(at::kDouble), norm.unsqueeze(0)}));
     const at::Tensor finite = norm.isfinite().logical_and(scalars_[bilevel::DeviceSums::kLoss].isfinite());
@@ -198,6 +199,7 @@ class DeviceStep final : public OuterStep {
     clip_gradient(gradient_, options_.outer.clip_value, options_.outer.clip_norm);
     parts_.optimizer.step(theta_, gradient_, skip_);
     parts_.learner.rates->project(theta_);
+    parts_.learner.adam->put_into(theta_, adam, skip_);
   }
 
   StepResult known(int64_t step, const bilevel::Coins& coins) const {

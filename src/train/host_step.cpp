@@ -32,11 +32,13 @@ class HostStep final : public OuterStep {
         bilevel::sum_meta_gradients(problem, theta_, parts_.estimator, share_of(coins, parts_.communicator));
     combine(sums, parts_.communicator);
     StepResult result{.step = step, .estimate = sums.mean(), .probability = coins.probability};
+    const at::Tensor adam = parts_.learner.adam->take_from(result.estimate.gradient);
     result.gradient_norm = gradient_norm(result.estimate.gradient).item<double>();
     if (result.finite()) {
       clip_gradient(result.estimate.gradient, options_.outer.clip_value, options_.outer.clip_norm);
       parts_.optimizer.step(theta_, result.estimate.gradient);
       parts_.learner.rates->project(theta_);
+      parts_.learner.adam->put_into(theta_, adam);
     }
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     done_.push_back(std::move(result));

@@ -44,7 +44,8 @@ Workspace::Workspace(const run::Config& config, int64_t local_rank)
   share_threads(device_);
   set_precision(options_.precision);
   const bool as_in_training = options_.evaluation_ways() == options_.episode.ways &&
-                              options_.evaluation_head() == options_.model.head && !trains_classifier();
+                              options_.evaluation_head() == options_.model.head &&
+                              options_.evaluation.inner_batch == options_.inner.batch && !trains_classifier();
   if (!as_in_training) {
     make_evaluation_learner();
   }
@@ -61,8 +62,8 @@ void Workspace::make_evaluation_learner() {
   nn::InputShape input = input_;
   input.ways = options_.evaluation_ways();
   evaluation_network_ = nn::make_network(options_.model, input);
-  evaluation_learner_.emplace(*evaluation_network_, options_.inner, device_, options_.evaluation_head(),
-                              learner_.head_rows());
+  evaluation_learner_.emplace(*evaluation_network_, options_.evaluation_inner(), device_,
+                              options_.evaluation_head(), learner_.head_rows());
   if (input.ways != options_.episode.ways && evaluation_learner_->fixes_ways()) {
     throw ConfigError(
         "evaluation.ways: need the " + std::to_string(options_.episode.ways) + " of episode.ways where " +

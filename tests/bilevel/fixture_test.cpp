@@ -71,6 +71,12 @@ class Fixture {
     if (const std::string decay = optional("inner_weight_decay"); !decay.empty()) {
       options.weight_decay = std::stod(decay);
     }
+    if (const std::string optimizer = optional("inner_optimizer"); !optimizer.empty()) {
+      options.optimizer = *value_of<InnerOptimizer>(optimizer);
+    }
+    if (const std::string batch = optional("inner_batch"); !batch.empty()) {
+      options.batch = std::stol(batch);
+    }
     options.norm = optional("inner_norm") != "false";
     return options;
   }

@@ -285,6 +285,47 @@ TEST_F(Program, TakesMamlPlusPlusInEverySubcommand) {
   EXPECT_EQ(reptile.exit_code, 2) << reptile.errors;
 }
 
+TEST_F(Program, TakesReptileWithAdamInEverySubcommand) {
+  const std::vector<std::string> pieces = {"--set", "meta_gradient.estimator=reptile",
+                                           "--set", "inner.optimizer=adam",
+                                           "--set", "inner.learning_rate=0.0005",
+                                           "--set", "inner.batch=5",
+                                           "--set", "inner.steps=3",
+                                           "--set", "episode.shots=3",
+                                           "--set", "evaluation.shots=1",
+                                           "--set", "evaluation.inner_batch=2"};
+  const auto with_pieces = [&](std::vector<std::string> words) {
+    words.insert(words.end(), pieces.begin(), pieces.end());
+    return words;
+  };
+  const auto expect_refused = [&](const std::vector<std::string>& words, const std::string& complaint) {
+    const Outcome outcome = run_program(with_pieces(words), folder.path());
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.errors, HasSubstr(complaint));
+  };
+  run(with_pieces({"train", "tiny.json", "--run-dir", "run"}));
+  EXPECT_THAT(run({"evaluate", "run", "--steps", "4"}), HasSubstr("Reptile, 5-way 1-shot"));
+  const auto evaluation = run::Json::parse(read_file(folder / "run/evaluation/test_steps4.json"));
+  EXPECT_EQ(evaluation.at("shots"), 1);
+  EXPECT_EQ(evaluation.at("inner_batch"), 2);
+  EXPECT_THAT(run({"table", "run"}), HasSubstr("Reptile"));
+  run(with_pieces({"gradient", "tiny.json", "--output", "g.safetensors", "--checkpoint",
+                   "run/checkpoints/last.safetensors"}));
+  const TensorFile file = load_safetensors(folder / "g.safetensors");
+  EXPECT_EQ(file.metadata.at("inner_optimizer"), "adam");
+  EXPECT_EQ(file.metadata.at("inner_batch"), "5");
+  EXPECT_GT(file.tensors.at("gradient.inner.adam.weight").item<float>(),
+            file.tensors.at("theta.inner.adam.weight").item<float>());
+  const auto benchmark =
+      run::Json::parse(run(with_pieces({"benchmark", "tiny.json", "--steps", "2", "--json"})));
+  EXPECT_GT(benchmark.at("gflops").get<double>(), 0);
+  expect_refused({"check", "tiny.json"}, "check: need inner.optimizer gradient_descent");
+  expect_refused({"advise", "tiny.json"}, "inner.optimizer: need gradient_descent, got adam");
+  expect_refused({"train", "tiny.json", "--run-dir", "other", "--set", "meta_gradient.q=0.5", "--set",
+                  "model.head=zero"},
+                 "inner.optimizer: need gradient_descent where the head begins as zero, got adam");
+}
+
 TEST_F(Program, WritesAGradientWithTheAdaptiveQThatTheRunKept) {
   const std::vector<std::string> adaptive = {"--set", "meta_gradient.q=adaptive", "--set", "outer.steps=17"};
   const auto with = [&](std::vector<std::string> words) {

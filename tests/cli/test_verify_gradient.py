@@ -23,6 +23,9 @@ DUMPS = {
                         "meta_gradient": {"estimator": "partial"}},
     "norm_held": {"inner": {"steps": 2, "norm": False, "rates": {"per": "run", "learned": True}},
                   "meta_gradient": {"estimator": "exact"}},
+    "reptile_with_adam": {"episode": {"ways": 3, "shots": 2},
+                          "inner": {"steps": 4, "learning_rate": 0.01, "optimizer": "adam", "batch": 4},
+                          "meta_gradient": {"estimator": "reptile"}},
 }
 
 

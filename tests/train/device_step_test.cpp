@@ -115,6 +115,29 @@ TEST(DeviceStep, TakesBatchNormByStepAsTheHostDoes) {
                   take_steps(run, StepKind::host, start(run), 0, 8));
 }
 
+TEST(DeviceStep, KeepsReptilesAdamAsTheHostDoes) {
+  for (const auto optimizer : {run::Optimizer::adam, run::Optimizer::sgd}) {
+    for (const char* model : {"mlp", "conv4"}) {
+      SmallRun run(model);
+      run.options.meta_gradient.estimator = "reptile";
+      run.options.episode.shots = 2;
+      run.options.inner = {
+          .steps = 3, .learning_rate = 0.01, .optimizer = bilevel::InnerOptimizer::adam, .batch = 4};
+      run.options.outer.optimizer = optimizer;
+      run.options.outer.momentum = 0.9;
+      run.options.outer.clip_value = 0.5;
+      run.options.outer.clip_norm = 1;
+      run.build();
+      const StepRun found = take_steps(run, StepKind::device, start(run), 0, 6);
+      expect_the_same(found, take_steps(run, StepKind::host, start(run), 0, 6));
+      const at::Tensor state = run.learner().adam->of(found.theta);
+      EXPECT_NEAR(state[-1].item<double>(), 1 - std::pow(0.999, 3 * 6), 1e-12) << "clipped or damped";
+      EXPECT_TRUE(state.ge(0).all().item<bool>());
+      EXPECT_GT(state.slice(0, 0, -1).max().item<double>(), 0);
+    }
+  }
+}
+
 TEST(DeviceStep, ClipsAndAugmentsAsTheHostDoes) {
   for (const auto optimizer : {run::Optimizer::adam, run::Optimizer::sgd}) {
     SmallRun run("conv4");
@@ -136,6 +159,20 @@ TEST(DeviceStep, LeavesThetaAloneFromAStepOnThatIsNotFinite) {
   const auto taken = take_steps(run, StepKind::device, theta, 0, 3);
   EXPECT_FALSE(taken.results[0].finite());
   EXPECT_TRUE(taken.theta.equal(theta));
+}
+
+TEST(OuterStep, LeavesAdamsStateAloneFromAStepOnThatIsNotFinite) {
+  SmallRun run;
+  run.options.meta_gradient.estimator = "reptile";
+  run.options.inner.optimizer = bilevel::InnerOptimizer::adam;
+  run.build();
+  const at::Tensor theta = start(run);
+  run.options.inner.learning_rate = 1e308;
+  for (const auto kind : {StepKind::host, StepKind::device}) {
+    const auto taken = take_steps(run, kind, theta, 0, 3);
+    EXPECT_FALSE(taken.results[0].finite());
+    EXPECT_TRUE(taken.theta.equal(theta));
+  }
 }
 
 /// One of two ranks, which counts what it is asked to add up.

@@ -29,20 +29,26 @@ class OnTheSimulatedDevice : public testing::Test {
 
   StepRun take(SmallRun& run, int64_t first, int64_t last) const {
     simulated::forget();
-    return take_steps(run, StepKind::device, run.network->initial_parameters(1).to(device_), first, last);
+    return take_steps(run, StepKind::device, run.learner().initial(1).to(device_), first, last);
   }
 
   const at::Device device_ = find_device({.kind = DeviceChoice::Kind::cuda});
   std::optional<c10::StreamGuard> stream_;
 };
 
-/// Tests of one estimator, by its name in configs.
+/// Tests of one estimator, by its name in configs, or of Reptile with batches and Adam in its inner loop.
 class EstimatorOnTheSimulatedDevice : public OnTheSimulatedDevice,
                                       public testing::WithParamInterface<std::string> {
  protected:
   SmallRun run(const std::string& model = "conv4") const {
     SmallRun run(model);
     run.options.meta_gradient.estimator = GetParam();
+    if (GetParam() == "reptile_with_adam") {
+      run.options.meta_gradient.estimator = "reptile";
+      run.options.episode.shots = 2;
+      run.options.inner.optimizer = bilevel::InnerOptimizer::adam;
+      run.options.inner.batch = 4;
+    }
     run.build();
     return run;
   }
@@ -142,7 +148,8 @@ TEST_F(OnTheSimulatedDevice, AGraphSeesANewLearningRate) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachEstimator, EstimatorOnTheSimulatedDevice,
-                         testing::Values("first_order", "exact", "partial", "ufo", "reptile"),
+                         testing::Values("first_order", "exact", "partial", "ufo", "reptile",
+                                         "reptile_with_adam"),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

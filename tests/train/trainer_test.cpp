@@ -202,6 +202,27 @@ TEST_F(Training, WithLearnedRatesResumesInTheSameBytesAndLogsThem) {
   EXPECT_NE(rates["head"][0], 0.1) << "the start";
 }
 
+TEST_F(Training, OfReptileWithAdamResumesInTheSameBytesForAnyNumberOfThreads) {
+  const int threads = at::get_num_threads();
+  SmallRun run("conv4");
+  run.options.meta_gradient.estimator = "reptile";
+  run.options.episode.shots = 2;
+  run.options.inner = {
+      .steps = 3, .learning_rate = 0.01, .optimizer = bilevel::InnerOptimizer::adam, .batch = 3};
+  run.build();
+  const TrainingResult whole = train(run, "whole");
+  at::set_num_threads(1);
+  train(run, "stopped", 5);
+  at::set_num_threads(2);
+  train(run, "stopped");
+  at::set_num_threads(threads);
+  EXPECT_EQ(last("stopped"), last("whole"));
+  EXPECT_EQ(best("stopped"), best("whole"));
+  EXPECT_EQ(metrics("stopped"), metrics("whole"));
+  const at::Tensor state = run.learner().adam->of(whole.checkpoint.parameters);
+  EXPECT_NEAR(state[-1].item<double>(), 1 - std::pow(0.999, 3 * run.options.outer.steps), 1e-6);
+}
+
 TEST_F(Training, OfMamlPlusPlusResumesInTheSameBytes) {
   SmallRun run("conv4");
   run.options.model.batch_norm = nn::BatchNorm::per_step;

@@ -66,9 +66,12 @@ class ClassificationProblem final : public Problem {
   at::Tensor rates(const at::Tensor& theta, int64_t j) const override;
   int64_t learned_rates() const override { return learner_.rates->size(); }
   at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const override;
+  at::Tensor adam_state(const at::Tensor& theta) const override { return learner_.adam->of(theta); }
   at::Tensor outer_weights() const override { return outer_weights_; }
   std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,
                                            Products products) const override;
+  std::unique_ptr<Linearization> linearize_step(const at::Tensor& theta, const at::Tensor& phi,
+                                                int64_t j) const override;
   OuterValue outer_value(const at::Tensor& theta, const at::Tensor& phi) const override;
   OuterGradient outer_gradient(const at::Tensor& theta, const at::Tensor& phi) const override;
 
@@ -86,8 +89,18 @@ class ClassificationProblem final : public Problem {
   bool head_alone() const { return query_features_ != nullptr; }
   bool query_has_tape() const;
   Start start() const;
-  std::unique_ptr<Linearization> linearize_loss(const at::Tensor& theta, const at::Tensor& phi,
-                                                Products products) const;
+
+  /// Images with their labels.
+  struct Examples {
+    at::Tensor images, labels;
+  };
+
+  /// Those of the support set that inner step j sees.
+  Examples support_of_step(int64_t j) const;
+  std::unique_ptr<Linearization> linearize_on(const Examples& support, const at::Tensor& theta,
+                                              const at::Tensor& phi, Products products) const;
+  std::unique_ptr<Linearization> linearize_loss(const Examples& support, const at::Tensor& theta,
+                                                const at::Tensor& phi, Products products) const;
 
   Learner learner_;
   const nn::Network& network_;

@@ -18,6 +18,9 @@ enum class RatesPer { run, layer, layer_and_step, parameter };
 /// Which parameters the inner loop changes.
 enum class Adapt { all, body, head };
 
+/// What makes an inner step of an inner gradient: adam has beta1 = 0, and so no mean of the gradients.
+enum class InnerOptimizer { gradient_descent, adam };
+
 }  // namespace ufo::bilevel
 
 template <>
@@ -34,10 +37,20 @@ struct ufo::Words<ufo::bilevel::Adapt> {
       {all, "all"}, {body, "body"}, {head, "head"}};
 };
 
+template <>
+struct ufo::Words<ufo::bilevel::InnerOptimizer> {
+  using enum bilevel::InnerOptimizer;
+  static constexpr std::pair<bilevel::InnerOptimizer, const char*> table[] = {
+      {gradient_descent, "gradient_descent"}, {adam, "adam"}};
+};
+
 namespace ufo::bilevel {
 
 /// More inner steps than anybody takes, so that counts of them fit 64 bits.
 inline constexpr double kMostInnerSteps = 1 << 20;
+
+/// Nor does anybody take more images at once.
+inline constexpr double kMostInnerBatch = 1 << 20;
 
 /// Inner rates that differ or are learned.
 struct InnerRateOptions {
@@ -61,10 +74,12 @@ struct InnerRateOptions {
   }
 };
 
-/// The inner loop: r steps of gradient descent with rate alpha.
+/// The inner loop: r steps with rate alpha.
 struct InnerOptions {
   int64_t steps = 1;
   double learning_rate = 0.4;
+  InnerOptimizer optimizer = InnerOptimizer::gradient_descent;
+  int64_t batch = 0;
   InnerRateOptions rates = {};
   Adapt adapt = Adapt::all;
   bool norm = true;
@@ -76,6 +91,13 @@ struct InnerOptions {
           "inner gradient steps in training (r); 0 where model.head is prototype (ProtoNet)");
     field("learning_rate", self.learning_rate, positive(),
           "inner step size for the mean cross-entropy (alpha)");
+    field("optimizer", self.optimizer, one_of_words<InnerOptimizer>(),
+          "what makes an inner step of a gradient: gradient_descent, or reptile's adam with beta1 = 0, whose "
+          "running mean of squares goes on from task to task");
+    field(
+        "batch", self.batch, between(0, kMostInnerBatch),
+        "reptile: support images of one inner step in training, the next ones each time, one of every class "
+        "before a second (0: all)");
     field("rates", self.rates, anything(), "inner rates that differ or are learned");
     field("adapt", self.adapt, one_of_words<Adapt>(),
           "what the inner loop changes: all, the head alone (ANIL), or the body, all but the head (BOIL)");
@@ -106,13 +128,45 @@ class StepRate {
   double common_;
 };
 
-/// phi_{j+1} from phi_j [T, P]; appends the inner gradient [T, P] at phi_j to `gradients` where it is given.
+/// phi_{j+1} by gradient descent from phi_j [T, P]; appends the inner gradient [T, P] at phi_j to `gradients`
+/// where it is given.
 at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
                       const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients = nullptr);
 
 /// [T], 0 where all of a task's phi [T, P] is finite, else NaN: a loss to which it is added tells so, though
 /// the rectifiers of some engines turn what is no number into 0, and what comes out looks sound.
 at::Tensor zero_or_nan(const at::Tensor& phi);
+
+/// The inner loop on its way from phi_0: by gradient descent, or by Adam where the problem has a state for it
+/// (Problem::adam_state). With s, w and g of each element,
+///   s_{j+1} = beta2 s_j + (1 - beta2) g_j^2,  w_{j+1} = beta2 w_j + (1 - beta2),
+///   phi_{j+1} = phi_j - alpha_j g_j / (sqrt(s_{j+1} / w_{j+1}) + epsilon),
+/// which is algorithm 1 of arXiv 1412.6980 with beta1 = 0, for 1 - beta2^t obeys the same recursion as w.
+class InnerLoop {
+ public:
+  /// `problem`, `theta` and `inner` must outlive the loop. Throws std::invalid_argument where `inner` asks
+  /// for Adam and the problem has no state for it.
+  InnerLoop(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner);
+
+  /// Takes the next step.
+  void step();
+
+  /// phi_j [T, P] after j steps.
+  const at::Tensor& phi() const { return phi_; }
+
+  /// The state of Adam after them, [T, A] as InnerAdam has it; undefined where there is none.
+  at::Tensor adam_state() const;
+
+ private:
+  at::Tensor adapted_gradient(const at::Tensor& gradient);
+
+  const Problem& problem_;
+  const at::Tensor& theta_;
+  const InnerOptions& inner_;
+  int64_t j_ = 0;
+  at::Tensor phi_;
+  at::Tensor square_, weight_;  ///< [T, P] and [T, 1] of Adam, else undefined
+};
 
 /// phi_steps [T, P], found from theta without keeping anything on the way.
 at::Tensor adapt(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner, int64_t steps);

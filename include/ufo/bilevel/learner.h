@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <ufo/bilevel/inner_adam.h>
 #include <ufo/bilevel/inner_rates.h>
 #include <ufo/bilevel/step_norms.h>
 #include <ufo/nn/network.h>
@@ -13,8 +14,8 @@ namespace ufo::bilevel {
 
 /// What is learned, theta [S]: the body of a network's initialisation, what its head begins as, and behind it
 /// what belongs to the steps of the inner loop: batch norm's weights and biases of the later ones, where each
-/// has its own, then the learned rates. The head's part has a row a class where it is linear, one where it is
-/// shared, else none. Cheap to copy.
+/// has its own, then the learned rates; or what the inner loop's Adam carries on. The head's part has a row a
+/// class where it is linear, one where it is shared, else none. Cheap to copy.
 struct Learner {
   const nn::Network& network;               ///< must outlive the learner
   std::shared_ptr<const InnerRates> rates;  ///< never null
@@ -22,14 +23,17 @@ struct Learner {
   double weight_decay = 0;                 ///< InnerOptions::weight_decay
   std::shared_ptr<const nn::Layout> own;   ///< of theta without what belongs to the steps; never null
   std::shared_ptr<const StepNorms> norms;  ///< never null
+  std::shared_ptr<const InnerAdam> adam;   ///< never null
+  int64_t batch = 0;                       ///< InnerOptions::batch
 
   /// A linear head, with the rate InnerOptions::learning_rate for all parameters.
   Learner(const nn::Network& network);  // NOLINT: such a network is a learner
 
   /// With the rates of `inner`, on the device and of the dtype (float32 by default) of `like`. A theta that
   /// was learned with another head has `rows` rows of it, of which a head that is zero or a prototype takes
-  /// no notice. Throws ConfigError as InnerRates does, and where a head that is not linear shall begin in a
-  /// network that does not give its features.
+  /// no notice. Throws ConfigError as InnerRates does, where a head that is not linear shall begin in a
+  /// network that does not give its features, for Adam where the head is not linear or the inner loop has
+  /// variables of its own, and for batches where the head alone adapts.
   Learner(const nn::Network& network, const InnerOptions& inner, const at::TensorOptions& like,
           nn::Head head = nn::Head::linear, int64_t rows = 0);
 
@@ -42,7 +46,7 @@ struct Learner {
     return rates->adapts() == Adapt::head && norms->size() == 0 ? network.layout().start_of_last(0) : 0;
   }
 
-  /// S - N - R: how much of theta belongs to no inner step.
+  /// S - N - R - A: how much of theta belongs to no inner step.
   int64_t size() const { return own->size(); }
 
   /// N, the classes that the network tells apart; not for a network without a head.

@@ -88,8 +88,9 @@ enum class Schedule { whole_batch, task_by_task };
 ///   phi_{j+1} = phi_j - alpha dL_inner/dphi(theta, phi_j).
 /// Of theta the last variables may belong to the steps of the inner loop: N that steps set their own inner
 /// variables to (step_values()), and behind them R rates (learned_rates()). Derivatives by theta are then by
-/// the others, S - N - R, but for entry_adjoint and rates_adjoint. All functions are pure; different threads
-/// may call them at once.
+/// the others, S - N - R, but for entry_adjoint and rates_adjoint. Where N = R = 0, what the inner loop's
+/// Adam carries on may lie there instead (adam_state()), which is no variable at all. All functions are pure;
+/// different threads may call them at once.
 class Problem {
  public:
   virtual ~Problem() = default;
@@ -136,6 +137,15 @@ class Problem {
   /// The adjoint of `rates`: w [T, P] to (d alpha_j / d theta)^T w by those R alone, [T, R]; only where R >
   /// 0.
   virtual at::Tensor rates_adjoint(const at::Tensor& w, int64_t j) const { return {}; }
+
+  /// What Adam begins the inner loop with, [A] as InnerAdam has it; undefined where the inner loop is
+  /// gradient descent.
+  virtual at::Tensor adam_state(const at::Tensor& theta) const { return {}; }
+
+  /// The inner objective of step j at phi [T, P], without its second derivatives; another one where a step
+  /// sees some of the data alone. By default that of linearize.
+  virtual std::unique_ptr<Linearization> linearize_step(const at::Tensor& theta, const at::Tensor& phi,
+                                                        int64_t j) const;
 
   /// Throws std::invalid_argument for products of blocks that the problem does not have.
   virtual std::unique_ptr<Linearization> linearize(const at::Tensor& theta, const at::Tensor& phi,

@@ -59,6 +59,7 @@ struct EvaluationResult {
   uint64_t seed = kEvaluationSeed;
   int64_t tasks = 0, ways = 0, shots = 0, queries = 0, inner_steps = 0;
   double inner_learning_rate = 0;
+  int64_t inner_batch = 0;                          ///< support images of an inner step; 0: all
   nn::BatchNorm batch_norm = nn::BatchNorm::batch;  ///< mode of the network
   nn::Head head = nn::Head::linear;                 ///< that adapted
   std::vector<double> accuracy_after_step;          ///< [K + 1]

@@ -156,6 +156,7 @@ struct EvaluationOptions {
   int64_t queries = 15;
   int64_t ways = 0;
   int64_t shots = 0;
+  int64_t inner_batch = 0;
   EvaluationHead head = EvaluationHead::as_trained;
 
   template <class Self, class Visitor>
@@ -171,6 +172,8 @@ struct EvaluationOptions {
         "model.head that is not linear");
     field("shots", self.shots, between(0, episode::kMostImages),
           "support images a class in validation and evaluation (0: episode.shots)");
+    field("inner_batch", self.inner_batch, between(0, bilevel::kMostInnerBatch),
+          "inner.batch of validation and evaluation (0: all support images in every inner step)");
     field(
         "head", self.head, one_of_words<EvaluationHead>(),
         "what the head begins as in validation and evaluation: as_trained, as model.head says, or zero or prototype, of "
@@ -197,9 +200,15 @@ struct RunOptions {
   int64_t log_every = 1;
   int64_t checkpoint_every = 500;
 
-  /// The classes and shots of an episode in validation and evaluation, and what the head begins as there.
+  /// The classes and shots of an episode in validation and evaluation, the inner loop there but for its
+  /// steps, and what the head begins as.
   int64_t evaluation_ways() const { return evaluation.ways > 0 ? evaluation.ways : episode.ways; }
   int64_t evaluation_shots() const { return evaluation.shots > 0 ? evaluation.shots : episode.shots; }
+  bilevel::InnerOptions evaluation_inner() const {
+    bilevel::InnerOptions options = inner;
+    options.batch = evaluation.inner_batch;
+    return options;
+  }
   nn::Head evaluation_head() const {
     return evaluation.head == EvaluationHead::as_trained ? model.head
            : evaluation.head == EvaluationHead::zero     ? nn::Head::zero

@@ -36,7 +36,8 @@ class Workspace {
   const nn::Network& network() const { return *network_; }
   const bilevel::Learner& learner() const { return learner_; }
 
-  /// That of validation and evaluation, for the same theta: it may have other ways, or another head.
+  /// That of validation and evaluation, for the same theta: it may have other ways, other inner batches, or
+  /// another head.
   const bilevel::Learner& evaluation_learner() const {
     return evaluation_learner_ ? *evaluation_learner_ : learner_;
   }
