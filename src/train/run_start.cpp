@@ -89,11 +89,12 @@ run::Checkpoint load_start(const std::string& name, const Workspace& workspace,
 /// What a run is, in one line of the log.
 std::string headline(const Workspace& workspace, const std::string& run, int64_t processes) {
   const auto& options = workspace.options();
+  const int64_t learned = workspace.learner().layout().size() - workspace.learner().adam->size();
   std::ostringstream text;
   text << run << ": " << run::method_name(options) << ", " << options.episode.ways << "-way "
        << options.episode.shots << "-shot " << options.dataset.name << " on " << workspace.device().str()
-       << ", " << workspace.learner().layout().size() << " parameters, " << options.outer.steps
-       << " outer steps of " << options.outer.meta_batch << " tasks";
+       << ", " << learned << " parameters, " << options.outer.steps << " outer steps of "
+       << options.outer.meta_batch << " tasks";
   if (processes > 1) {
     text << " in " << processes << " processes";
   }
