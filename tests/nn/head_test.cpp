@@ -35,6 +35,18 @@ TEST(MeanHead, HasTheMeanOfTheRowsInEveryRow) {
   }
 }
 
+TEST(MeanHead, LeavesAScalarAsItIs) {  // a learned rate of a whole run
+  Layout from, to;
+  from.add("head.weight", {3, 2}, Start::zeros);
+  to.add("head.weight", {5, 2}, Start::zeros);
+  for (Layout* const layout : {&from, &to}) {
+    layout->add("inner.rates", {}, Start::zeros);
+  }
+  const at::Tensor after = with_mean_head(from, at::arange(7, at::kFloat), to);
+  EXPECT_EQ(after.numel(), 11);
+  EXPECT_EQ(to.unpack(after).back().item<float>(), 6);
+}
+
 TEST(MeanHead, RefusesAnotherNetwork) {
   const auto from = network_of(3, Downsampling::stride), pooled = network_of(3, Downsampling::max_pool);
   const auto mlp = make_network({.name = "mlp", .hidden = {4}}, kInput);

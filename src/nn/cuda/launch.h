@@ -8,7 +8,7 @@
 
 namespace ufo::nn::cuda {
 
-using REAL = void;
+using REAL = void;  // of a type that the kernels alone know
 #include "kernel_arguments.cuh"
 
 /// The runner for the device of x; nullptr where there is none.
