@@ -47,7 +47,9 @@ InnerAdam make_adam(const InnerOptions& inner, const nn::Layout& layout, const I
 /// inner.batch, refused where no inner step passes the images.
 int64_t checked_batch(const InnerOptions& inner) {
   if (inner.batch > 0 && inner.adapt == Adapt::head) {
-    throw ConfigError("inner.batch: need 0 where inner.adapt is head, got " + std::to_string(inner.batch));
+    throw ConfigError(
+        "inner.batch (in evaluation evaluation.inner_batch): need 0 where inner.adapt is head, got " +
+        std::to_string(inner.batch));
   }
   return inner.batch;
 }

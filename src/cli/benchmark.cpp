@@ -15,6 +15,7 @@
 #include <ufo/base/error.h>
 #include <ufo/base/files.h>
 #include <ufo/base/parallel.h>
+#include <ufo/nn/kernel_runner.h>
 #include <ufo/nn/profile.h>
 #include <ufo/run/method_name.h>
 #include <ufo/run/provenance.h>
@@ -36,8 +37,8 @@ struct BenchmarkArguments {
   std::string sweep, output;
 };
 
-/// Takes the time between the ends of outer steps, over `together` steps at a time: a device tells of several
-/// at once.
+/// Takes the time between the ends of outer steps, over `together` steps at a time: a device tells of each
+/// some steps late, and of several at once.
 class StepTimer final : public run::MetricSink {
  public:
   StepTimer(int64_t warm_up, int64_t together) : warm_up_(warm_up), together_(together) {}
@@ -232,6 +233,7 @@ run::Json measure(const train::Workspace& workspace, int64_t warm_up, int64_t st
       {"share_of_gemm", gflops / gemm},
       {"peak_tensor_bytes", tensor_bytes},
       {"peak_resident_bytes", resident_bytes},
+      {"own_kernels", workspace.device().is_cpu() || nn::has_kernel_runner(workspace.device().type())},
       {"device", facts.device},
       {"hardware", facts.hardware},
       {"threads", task_threads()},

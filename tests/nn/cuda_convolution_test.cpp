@@ -74,7 +74,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Sizes{1, 64, 5, 14, 14, 3, 2}, Sizes{64, 65, 2, 7, 7, 3, 2},
                                      Sizes{33, 36, 3, 5, 4, 3, 1}, Sizes{3, 2, 3, 6, 9, 5, 2},
                                      Sizes{2, 5, 3, 8, 8, 1, 1}, Sizes{4, 4, 3, 1, 1, 3, 2},
-                                     Sizes{3, 8, 6, 21, 21, 3, 1}, Sizes{2, 3, 2, 7, 8, 3, 3}),
+                                     Sizes{3, 8, 6, 21, 21, 3, 1}, Sizes{2, 3, 2, 7, 8, 3, 3},
+                                     Sizes{3, 4, 2, 5, 6, 1, 2}),
                      testing::Range<size_t>(0, cuda::Convolution::kTilings)));
 
 TEST(CudaConvolutionParts, SumUpManyPixels) {  // more than one part of the weights' gradient

@@ -1,10 +1,12 @@
 #include "emulated_kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
-#include <stdexcept>
 #include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -101,16 +103,66 @@ using std::sqrt;
 #undef REAL
 }  // namespace in_double
 
-using Arguments = void**;
-
-template <class... Parameters, size_t... kPlaces>
-void call(void (*kernel)(Parameters...), Arguments arguments, std::index_sequence<kPlaces...>) {
-  kernel(*static_cast<Parameters*>(arguments[kPlaces])...);
+/// A parameter as the processor can use it.
+template <class Parameter>
+Parameter found(const Parameter& parameter, const Emulation& emulation) {
+  const auto find = [&](const auto* address) {
+    using Address = std::remove_const_t<decltype(address)>;
+    return address == nullptr ? address : static_cast<Address>(emulation.find(address));
+  };
+  if constexpr (std::is_pointer_v<Parameter>) {
+    return const_cast<Parameter>(find(parameter));
+  } else if constexpr (requires { parameter.term; }) {  // Products
+    Parameter products = parameter;
+    for (auto& term : products.term) {
+      term.activations = find(term.activations);
+      term.weights = find(term.weights);
+    }
+    return products;
+  } else {
+    return parameter;
+  }
 }
 
+/// The numbers of a parameter, which a recording would hold fast.
+template <class Parameter>
+std::string numbers(const Parameter& parameter) {
+  if constexpr (std::is_arithmetic_v<Parameter>) {
+    return std::to_string(parameter) + ", ";
+  } else {
+    return "";
+  }
+}
+
+/// A kernel with its arguments, kept by value: it can be run when the launch is long over.
+template <class... Parameters, size_t... kPlaces>
+std::pair<std::function<void()>, std::string> bound(void (*kernel)(Parameters...), void** arguments,
+                                                    const Emulation& emulation,
+                                                    std::index_sequence<kPlaces...>) {
+  const std::tuple<Parameters...> values(*static_cast<Parameters*>(arguments[kPlaces])...);
+  const std::tuple<Parameters...> here(found(std::get<kPlaces>(values), emulation)...);
+  return {[kernel, here] { std::apply(kernel, here); }, (numbers(std::get<kPlaces>(values)) + ... + "")};
+}
+
+using Bound = std::function<std::pair<std::function<void()>, std::string>(void**, const Emulation&)>;
+
 template <class... Parameters>
-std::function<void(Arguments)> emulated(void (*kernel)(Parameters...)) {
-  return [kernel](Arguments arguments) { call(kernel, arguments, std::index_sequence_for<Parameters...>()); };
+Bound emulated(void (*kernel)(Parameters...)) {
+  return [kernel](void** arguments, const Emulation& emulation) {
+    return bound(kernel, arguments, emulation, std::index_sequence_for<Parameters...>());
+  };
+}
+
+void run_grid(std::array<int64_t, 3> grid, int64_t threads, const std::function<void()>& kernel) {
+  const auto number = [](int64_t n) { return static_cast<unsigned>(n); };
+  blockDim.x = number(threads);
+  for (blockIdx.z = 0; blockIdx.z < number(grid[2]); ++blockIdx.z) {
+    for (blockIdx.y = 0; blockIdx.y < number(grid[1]); ++blockIdx.y) {
+      for (blockIdx.x = 0; blockIdx.x < number(grid[0]); ++blockIdx.x) {
+        fibers.run(number(threads), kernel);
+      }
+    }
+  }
 }
 
 #define KERNELS_OF(type)                                                                                    \
@@ -131,25 +183,26 @@ std::function<void(Arguments)> emulated(void (*kernel)(Parameters...)) {
 
 class EmulatedKernels final : public KernelRunner {
  public:
+  explicit EmulatedKernels(Emulation emulation) : emulation_(std::move(emulation)) {}
+
   void launch(const char* name, c10::ScalarType real, std::array<int64_t, 3> grid, int64_t threads,
               void** arguments) override {
-    using Kernels = std::map<std::string, std::function<void(Arguments)>>;
-    static const Kernels in_floats = KERNELS_OF(in_float), in_doubles = KERNELS_OF(in_double);
-    const auto& kernel = (real == c10::ScalarType::Float ? in_floats : in_doubles).at(name);
-    blockDim.x = static_cast<unsigned>(threads);
-    const auto number = [](int64_t n) { return static_cast<unsigned>(n); };
-    for (blockIdx.z = 0; blockIdx.z < number(grid[2]); ++blockIdx.z) {
-      for (blockIdx.y = 0; blockIdx.y < number(grid[1]); ++blockIdx.y) {
-        for (blockIdx.x = 0; blockIdx.x < number(grid[0]); ++blockIdx.x) {
-          fibers.run(number(threads), [&] { kernel(arguments); });
-        }
-      }
-    }
+    static const std::map<std::string, Bound> in_floats = KERNELS_OF(in_float),
+                                              in_doubles = KERNELS_OF(in_double);
+    const auto& kernels = real == c10::ScalarType::Float ? in_floats : in_doubles;
+    const auto [kernel, numbers] = kernels.at(name)(arguments, emulation_);
+    emulation_.launch([grid, threads, kernel = kernel] { run_grid(grid, threads, kernel); },
+                      std::string(name) + "(" + numbers + ")");
   }
+
+ private:
+  Emulation emulation_;
 };
 
 }  // namespace
 
-std::shared_ptr<KernelRunner> emulated_kernels() { return std::make_shared<EmulatedKernels>(); }
+std::shared_ptr<KernelRunner> emulated_kernels(Emulation emulation) {
+  return std::make_shared<EmulatedKernels>(std::move(emulation));
+}
 
 }  // namespace ufo::nn

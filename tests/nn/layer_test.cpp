@@ -122,10 +122,22 @@ class LayerOf : public testing::TestWithParam<Case> {
  protected:
   static void SetUpTestSuite() {
     if (std::getenv("UFO_TEST_KERNELS") != nullptr) {
-      set_kernel_runner(at::kCPU, emulated_kernels());
+      set_kernel_runner(
+          at::kCPU, emulated_kernels({.launch = [](const std::function<void()>& kernel, const std::string&) {
+            ++launches_;
+            kernel();
+          }}));
     }
   }
-  static void TearDownTestSuite() { set_kernel_runner(at::kCPU, nullptr); }
+  static void TearDownTestSuite() {
+    if (has_kernel_runner(at::kCPU)) {
+      EXPECT_GT(launches_, 0) << "no layer was done by kernels";
+    }
+    set_kernel_runner(at::kCPU, nullptr);
+  }
+
+ private:
+  inline static int64_t launches_ = 0;
 };
 
 TEST_P(LayerOf, HasTheDerivativesOfAutograd) {

@@ -88,17 +88,26 @@ at::Tensor Memory::twin(const at::Tensor& tensor) {
   Block& block = block_of(tensor);
   notes().bytes += static_cast<double>(
       std::min<size_t>(static_cast<size_t>(tensor.numel()) * tensor.itemsize(), tensor.storage().nbytes()));
+  use(block);
+  return at::from_blob(bytes_of(tensor.const_data_ptr()), tensor.sizes(), tensor.strides(), options);
+}
+
+const void* Memory::twin(const void* address) {
+  use(block_at(address));
+  return bytes_of(address);
+}
+
+void Memory::use(const Block& block) const {
   if (!block.live) {
     notes().faults.push_back("a call uses freed memory");
   }
   if (Recording* const recording = Recording::current()) {
     recording->uses(block);
   }
-  return at::from_blob(bytes_of(tensor.const_data_ptr()), tensor.sizes(), tensor.strides(), options);
 }
 
-Block& Memory::block_of(const at::Tensor& tensor) {
-  const auto offset = static_cast<size_t>(static_cast<const char*>(tensor.storage().data()) - device_);
+Block& Memory::block_at(const void* address) {
+  const auto offset = static_cast<size_t>(static_cast<const char*>(address) - device_);
   return std::prev(blocks_.upper_bound(offset))->second;
 }
 

@@ -32,8 +32,11 @@ class Memory final : public c10::DeviceAllocator {
   /// A tensor of the host on the bytes of `tensor`, which counts as a use of it.
   at::Tensor twin(const at::Tensor& tensor);
 
+  /// Where the bytes at `address` are for kernels, which counts as a use of them.
+  const void* twin(const void* address);
+
   /// The block that `tensor` lies in.
-  Block& block_of(const at::Tensor& tensor);
+  Block& block_of(const at::Tensor& tensor) { return block_at(tensor.storage().data()); }
 
   /// A pool for graphs; those that are recorded take hold of it one by one. A pool that was held and is not
   /// any more cannot be held again.
@@ -71,6 +74,8 @@ class Memory final : public c10::DeviceAllocator {
   Memory();
   static void release(void* block);
   char* bytes_of(const void* address) const { return host_ + (static_cast<const char*>(address) - device_); }
+  Block& block_at(const void* address);
+  void use(const Block& block) const;
   void check(c10::DeviceIndex device) const;
 
   char* device_;  ///< where tensors think they are

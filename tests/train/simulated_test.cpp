@@ -12,9 +12,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ufo/nn/kernel_runner.h>
+
 namespace ufo::train {
 namespace {
 
+using testing::Contains;
 using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -68,6 +71,26 @@ TEST_P(EstimatorOnTheSimulatedDevice, NoStepWaits) {
     EXPECT_THAT(simulated::seen().faults, IsEmpty());
     EXPECT_GT(simulated::seen().replays, 50) << "an estimate and a move a step";
   }
+}
+
+TEST_F(OnTheSimulatedDevice, TheKernelsOfACudaDeviceAreRecordedAndReplayed) {
+  if (!nn::has_kernel_runner(device_.type())) {
+    GTEST_SKIP() << "needs UFO_TEST_KERNELS in the environment";
+  }
+  SmallRun small("conv4");
+  small.options.meta_gradient.estimator = "exact";
+  small.options.inner.steps = 1;
+  small.options.outer.meta_batch = 2;
+  small.build();
+  const at::Tensor replayed = take(small, 0, 8).theta;
+  EXPECT_THAT(simulated::seen().calls, Contains("convolve_32x32"));
+  EXPECT_THAT(simulated::seen().calls, Contains("normalize_adjoint_tangent"));
+  EXPECT_THAT(simulated::seen().faults, IsEmpty());
+  EXPECT_GT(simulated::seen().replays, 5);
+  const at::Tensor start = small.learner().initial(1);
+  EXPECT_LT(largest_difference(replayed, take_steps(small, StepKind::host, start, 0, 8).theta), 1e-4);
+  small.options.cuda_graph = false;
+  EXPECT_TRUE(replayed.equal(take(small, 0, 8).theta));
 }
 
 TEST_P(EstimatorOnTheSimulatedDevice, AGraphHoldsNoNumberThatChangesFromStepToStep) {

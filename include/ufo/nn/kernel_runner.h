@@ -23,6 +23,9 @@ class KernelRunner {
 /// The runner for all devices of `type` from now on; nullptr for none.
 void set_kernel_runner(c10::DeviceType type, std::shared_ptr<KernelRunner> runner);
 
+/// Whether devices of `type` have a runner.
+bool has_kernel_runner(c10::DeviceType type);
+
 /// The kernels' source, which begins with what it is told by the host.
 const char* kernel_source();
 

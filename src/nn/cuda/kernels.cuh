@@ -81,8 +81,10 @@ __device__ void multiply(A a, B b, int terms, int row, int column, int begin, in
     }
     __syncthreads();
   };
-  fetch(0);
-  put(0);
+  if (all_steps > 0) {  // none where no tap of a filter reaches the pixels of a phase
+    fetch(0);
+    put(0);
+  }
   for (int step = 0; step < all_steps; ++step) {
     if (step + 1 < all_steps) {
       fetch(step + 1);

@@ -16,6 +16,11 @@ void set_kernel_runner(c10::DeviceType type, std::shared_ptr<KernelRunner> runne
   runners()[type] = std::move(runner);
 }
 
+bool has_kernel_runner(c10::DeviceType type) {
+  const auto found = runners().find(type);
+  return found != runners().end() && found->second != nullptr;
+}
+
 namespace cuda {
 
 KernelRunner* runner_for(const at::Tensor& x) {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <ufo/nn/kernel_runner.h>
 
@@ -18,6 +19,7 @@ KernelRunner* runner_for(const at::Tensor& x);
 template <class... Arguments>
 void launch(const at::Tensor& of, const char* name, std::array<int64_t, 3> grid, int64_t threads,
             Arguments... arguments) {
+  const c10::DeviceGuard guard(of.device());
   void* pointers[] = {&arguments...};
   runner_for(of)->launch(name, of.scalar_type(), grid, threads, pointers);
 }

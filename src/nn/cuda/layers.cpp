@@ -188,7 +188,9 @@ class NormPoint final : public LayerPoint {
 }  // namespace
 
 bool serves(const at::Tensor& x, const Tensors& p) {
-  if (runner_for(x) == nullptr || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble)) {
+  constexpr int64_t kMost = int64_t{1} << 31;  // places within a task are int in the kernels
+  if (runner_for(x) == nullptr || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble) ||
+      x.size(0) * std::max(x.size(2), p[0].size(1)) * x.size(3) * x.size(4) >= kMost) {
     return false;
   }
   const bool grads = c10::GradMode::is_enabled();

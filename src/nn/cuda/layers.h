@@ -4,8 +4,8 @@
 
 namespace ufo::nn::cuda {
 
-/// Whether there are kernels for a layer with input x and parameters p: its device has a runner, all are of
-/// one dtype, and autograd does not take part.
+/// Whether there are kernels for a convolution or batch norm with input x and parameters p: its device has a
+/// runner, all are of one dtype, a task's activations are not too many, and autograd does not take part.
 bool serves(const at::Tensor& x, const Tensors& p);
 
 /// conv2d() at x [S, T, C, H, W] and p by kernels: p[0] is [T, F, C, k, k], p[1] [T, F] where the bias is

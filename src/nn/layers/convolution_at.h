@@ -37,8 +37,9 @@ std::unique_ptr<ConvolutionAt> convolution_at(ConvolutionForm form, const at::Te
                                               int64_t stride);
 
 /// The form for these sizes. The environment variable UFO_CONVOLUTION asks for one by its word; with
-/// "fastest", and on CUDA without it, both are timed where sizes are seen for the first time, and the faster
-/// one is taken from there on. Elsewhere it is grouped. Throws UserError for another word.
+/// "fastest", and on CUDA without it where the kernels of src/nn/cuda do not serve, both are timed where
+/// sizes are seen for the first time, and the faster one is taken from there on. Elsewhere it is grouped.
+/// Throws UserError for another word.
 ConvolutionForm convolution_form(const at::Tensor& x, const at::Tensor& w, int64_t stride);
 
 }  // namespace ufo::nn

@@ -13,6 +13,8 @@
 namespace ufo::train::cuda {
 namespace {
 
+static_assert(CUDART_VERSION >= 12080, "kernels are loaded by functions that CUDA's runtime has since 12.8");
+
 std::string architecture_of(at::Device device) {
   int major = 0, minor = 0;
   C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()));
@@ -37,21 +39,23 @@ class CompiledKernels final : public nn::KernelRunner {
 
  private:
   cudaLibrary_t library(c10::ScalarType real) {
-    const auto [entry, is_new] = libraries_.try_emplace(real, nullptr);
-    if (is_new) {
-      const std::vector<char> code = nvrtc_.compile(source_, real, architecture_);
-      C10_CUDA_CHECK(
-          cudaLibraryLoadData(&entry->second, code.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
+    if (const auto found = libraries_.find(real); found != libraries_.end()) {
+      return found->second;
     }
-    return entry->second;
+    const std::vector<char> code = nvrtc_.compile(source_, real, architecture_);
+    cudaLibrary_t loaded = nullptr;
+    C10_CUDA_CHECK(cudaLibraryLoadData(&loaded, code.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
+    return libraries_[real] = loaded;
   }
 
   const void* kernel(const char* name, c10::ScalarType real) {
-    const auto [entry, is_new] = kernels_.try_emplace({name, real}, nullptr);
-    if (is_new) {
-      C10_CUDA_CHECK(cudaLibraryGetKernel(&entry->second, library(real), name));
+    const std::pair<std::string, c10::ScalarType> key(name, real);
+    if (const auto found = kernels_.find(key); found != kernels_.end()) {
+      return static_cast<const void*>(found->second);
     }
-    return static_cast<const void*>(entry->second);
+    cudaKernel_t kernel = nullptr;
+    C10_CUDA_CHECK(cudaLibraryGetKernel(&kernel, library(real), name));
+    return static_cast<const void*>(kernels_[key] = kernel);
   }
 
   const char* source_;

@@ -9,7 +9,7 @@
 namespace ufo::train::cuda {
 
 /// Runs the kernels of nn::kernel_source() on `device`, compiled for it by NVRTC: in float at once, which
-/// takes about a second, in double where they are first asked for. Throws std::runtime_error where there is
+/// takes a few seconds, in double where they are first asked for. Throws std::runtime_error where there is
 /// no NVRTC or it refuses the source.
 std::shared_ptr<nn::KernelRunner> make_kernel_runner(const char* source, at::Device device);
 
