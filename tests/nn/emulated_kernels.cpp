@@ -91,7 +91,9 @@ namespace in_float {
 using std::sqrt;
 #define REAL float
 #include "nn/cuda/kernel_arguments.cuh"
-#include "nn/cuda/kernels.cuh"
+#include "nn/cuda/kernel_block_products.cuh"
+#include "nn/cuda/kernel_convolutions.cuh"
+#include "nn/cuda/kernel_norms.cuh"
 #undef REAL
 #undef CONVOLUTIONS
 }  // namespace in_float
@@ -99,7 +101,9 @@ namespace in_double {
 using std::sqrt;
 #define REAL double
 #include "nn/cuda/kernel_arguments.cuh"
-#include "nn/cuda/kernels.cuh"
+#include "nn/cuda/kernel_block_products.cuh"
+#include "nn/cuda/kernel_convolutions.cuh"
+#include "nn/cuda/kernel_norms.cuh"
 #undef REAL
 }  // namespace in_double
 

@@ -8,7 +8,7 @@
 
 namespace ufo::nn {
 
-/// Runs the kernels of src/nn/cuda/kernels.cuh on the current device. Layers on devices of a type that has a
+/// Runs the kernels src/nn/cuda/kernel_*.cuh on the current device. Layers on devices of a type that has a
 /// runner use them; the others are made of ATen's operations.
 class KernelRunner {
  public:

@@ -21,7 +21,7 @@ Divider divider(int64_t divisor) {
           .shift = shift};
 }
 
-/// How the kernels divide a matrix product among blocks: kernels.cuh has one of each.
+/// How the kernels divide a matrix product among blocks: kernel_convolutions.cuh has one of each.
 struct Tiling {
   const char* suffix;
   int64_t rows, columns, depth, slices;

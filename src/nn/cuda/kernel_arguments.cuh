@@ -1,5 +1,13 @@
-// What the kernels are told: kernels.cuh and the host code that launches them both read this file, where REAL is the type
-// of numbers for the former and void for the latter.
+// The kernels that layers run on CUDA devices, in the files kernel_*.cuh, one after the other. NVRTC compiles
+// them for the device (src/train/cuda/kernel_runner.cpp), the tests compile them for the processor
+// (tests/nn/emulated_kernels.cpp); hence no header is included and no vendor's library is called. Whoever
+// compiles them defines REAL, float or double, and KERNEL, which begins a kernel's declaration.
+//
+// T tasks, S images. Activations lie as [T, C, S, H, W]: a channel of a task is a row of S H W pixels.
+// Weights of a convolution lie as [T, k, k, C, F], their order in the flat vector, with any stride from task
+// to task: 0 where the tasks share them.
+//
+// This file has what the kernels are told. The host code that launches them reads it too, with void for REAL.
 
 /// n / divisor for 0 <= n < 2^31 without a division (Granlund and Montgomery, PLDI 1994, figure 4.1).
 struct Divider {
@@ -23,8 +31,8 @@ struct Products {
   int count;
 };
 
-/// Batch norm's rows: channel c of task t is row t C + c of `pixels` pixels; gamma and beta are [T, C] with any stride from
-/// task to task. A block is a row; its threads are a power of two.
+/// Batch norm's rows: channel c of task t is row t C + c of `pixels` pixels; gamma and beta are [T, C] with
+/// any stride from task to task. A block is a row; its threads are a power of two.
 struct NormSizes {
   int channels, pixels;
   long long gamma_stride, beta_stride;

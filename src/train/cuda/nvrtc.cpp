@@ -41,7 +41,7 @@ std::vector<char> Nvrtc::compile(const char* source, c10::ScalarType real,
   Program program = nullptr;
   size_t size = 0;
   call<int(Program*, const char*, const char*, int, const char* const*, const char* const*)>(
-      "nvrtcCreateProgram", &program, text.c_str(), "kernels.cuh", 0, nullptr, nullptr);
+      "nvrtcCreateProgram", &program, text.c_str(), "kernels", 0, nullptr, nullptr);
   try {
     call<int(Program, int, const char* const*)>("nvrtcCompileProgram", program, 2, options);
   } catch (const std::runtime_error& error) {
