@@ -11,15 +11,28 @@ at::Tensor descend(const at::Tensor& phi, const at::Tensor& gradient, double lea
   return at::sub(phi, gradient, learning_rate);
 }
 
-at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
-                      const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients) {
+namespace {
+
+/// phi_{j+1} from phi_j along what `direction` makes of the inner gradient.
+template <class Direction>
+at::Tensor step_along(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
+                      const InnerOptions& inner, int64_t j, const Direction& direction) {
   const StepRate rate(problem, theta, inner, j);
   const at::Tensor start = problem.enter(theta, phi, j);
   const at::Tensor gradient = problem.linearize_step(theta, start, j)->gradient();
-  if (gradients != nullptr) {
-    gradients->push_back(gradient);
-  }
-  return descend(start, rate.weigh(gradient), rate.common());
+  return descend(start, rate.weigh(direction(gradient)), rate.common());
+}
+
+}  // namespace
+
+at::Tensor inner_step(const Problem& problem, const at::Tensor& theta, const at::Tensor& phi,
+                      const InnerOptions& inner, int64_t j, std::vector<at::Tensor>* gradients) {
+  return step_along(problem, theta, phi, inner, j, [&](const at::Tensor& gradient) {
+    if (gradients != nullptr) {
+      gradients->push_back(gradient);
+    }
+    return gradient;
+  });
 }
 
 InnerLoop::InnerLoop(const Problem& problem, const at::Tensor& theta, const InnerOptions& inner)
@@ -35,15 +48,9 @@ InnerLoop::InnerLoop(const Problem& problem, const at::Tensor& theta, const Inne
 }
 
 void InnerLoop::step() {
-  const int64_t j = j_++;
-  if (!square_.defined()) {
-    phi_ = inner_step(problem_, theta_, phi_, inner_, j);
-    return;
-  }
-  const StepRate rate(problem_, theta_, inner_, j);
-  const at::Tensor start = problem_.enter(theta_, phi_, j);
-  const at::Tensor gradient = problem_.linearize_step(theta_, start, j)->gradient();
-  phi_ = descend(start, rate.weigh(adapted_gradient(gradient)), rate.common());
+  phi_ = step_along(problem_, theta_, phi_, inner_, j_++, [this](const at::Tensor& gradient) {
+    return square_.defined() ? adapted_gradient(gradient) : gradient;
+  });
 }
 
 /// The gradient over the root of its mean square, which it becomes a part of.
