@@ -42,10 +42,13 @@ struct MatrixProducts {
   int64_t count, rows, columns, depth, run;
 };
 
-/// The tiling that is likely fastest: for each tile of the depth a multiprocessor issues the instructions of
-/// its blocks, and waits at least the memory's latency. The numbers are an H200's; where they are wrong, time
-/// is lost and nothing else.
-const Tiling& likely_fastest(const MatrixProducts& of) {
+/// The tiling that is asked for, else the one that is likely fastest: for each tile of the depth a
+/// multiprocessor issues the instructions of its blocks, and waits at least the memory's latency. The numbers
+/// are an H200's; where they are wrong, time is lost and nothing else.
+const Tiling& tiling_for(const MatrixProducts& of, std::optional<size_t> asked) {
+  if (asked) {
+    return kTable[*asked];
+  }
   constexpr double kMultiprocessors = 132, kBlocksAtOnce = 4, kLatency = 1200, kManyTaps = 1.7;
   const auto cycles = [&](const Tiling& tiling) {
     const double blocks =
@@ -101,12 +104,12 @@ at::Tensor Convolution::value(const std::vector<Factors>& products) const {
                 pixels = int64_t{sizes_.images} * sizes_.out_height * sizes_.out_width;
   at::Tensor y =
       at::empty({tasks, sizes_.filters, sizes_.images, sizes_.out_height, sizes_.out_width}, x.options());
-  const Tiling& tiling = tiling_ ? kTable[*tiling_]
-                                 : likely_fastest({.count = tasks,
-                                                   .rows = sizes_.filters,
-                                                   .columns = pixels,
-                                                   .depth = terms * taps * sizes_.channels,
-                                                   .run = sizes_.channels});
+  const Tiling& tiling = tiling_for({.count = tasks,
+                                     .rows = sizes_.filters,
+                                     .columns = pixels,
+                                     .depth = terms * taps * sizes_.channels,
+                                     .run = sizes_.channels},
+                                    tiling_);
   launch(x, (std::string("convolve") + tiling.suffix).c_str(),
          {ceiling(pixels, tiling.columns), ceiling(sizes_.filters, tiling.rows), tasks}, tiling.threads(),
          sizes_, products_of(products), y.mutable_data_ptr());
@@ -120,12 +123,12 @@ at::Tensor Convolution::by_input(const std::vector<Factors>& products) const {
                 pixels = sizes_.images * ceiling(sizes_.height, stride) * ceiling(sizes_.width, stride);
   at::Tensor dx =
       at::empty({tasks, sizes_.channels, sizes_.images, sizes_.height, sizes_.width}, dy.options());
-  const Tiling& tiling = tiling_ ? kTable[*tiling_]
-                                 : likely_fastest({.count = tasks * phases,
-                                                   .rows = sizes_.channels,
-                                                   .columns = pixels,
-                                                   .depth = terms * taps * sizes_.filters,
-                                                   .run = sizes_.filters});
+  const Tiling& tiling = tiling_for({.count = tasks * phases,
+                                     .rows = sizes_.channels,
+                                     .columns = pixels,
+                                     .depth = terms * taps * sizes_.filters,
+                                     .run = sizes_.filters},
+                                    tiling_);
   launch(dy, (std::string("differentiate_by_input") + tiling.suffix).c_str(),
          {ceiling(pixels, tiling.columns), tasks, ceiling(sizes_.channels, tiling.rows) * phases},
          tiling.threads(), sizes_, products_of(products), dx.mutable_data_ptr());
@@ -139,12 +142,12 @@ at::Tensor Convolution::by_weights(const std::vector<Factors>& products) const {
                 taps = int64_t{sizes_.kernel} * sizes_.kernel * sizes_.channels,
                 pixels = int64_t{sizes_.images} * sizes_.out_height * sizes_.out_width,
                 most = std::clamp<int64_t>(pixels / kShortest, 1, kMostParts);
-  const Tiling& tiling = tiling_ ? kTable[*tiling_]
-                                 : likely_fastest({.count = tasks * most,
-                                                   .rows = taps,
-                                                   .columns = sizes_.filters,
-                                                   .depth = terms * pixels / most,
-                                                   .run = 0});
+  const Tiling& tiling = tiling_for({.count = tasks * most,
+                                     .rows = taps,
+                                     .columns = sizes_.filters,
+                                     .depth = terms * pixels / most,
+                                     .run = 0},
+                                    tiling_);
   int64_t parts = 1;
   while (tasks * tiling.blocks(taps, sizes_.filters) * parts < kEnoughBlocks && 2 * parts <= most) {
     parts *= 2;

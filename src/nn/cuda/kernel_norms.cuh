@@ -36,13 +36,26 @@ __device__ void sum_over_threads(REAL (&value)[kCount]) {
   sum_over_warp(value);
 }
 
+/// The block's row, and where it begins.
+struct Row {
+  int row, task, channel, thread, threads;
+  long long start;
+};
+__device__ inline Row row_of(const NormSizes& n) {
+  const int row = static_cast<int>(blockIdx.x), task = row / n.channels;
+  return {row,
+          task,
+          row - task * n.channels,
+          static_cast<int>(threadIdx.x),
+          static_cast<int>(blockDim.x),
+          static_cast<long long>(row) * n.pixels};
+}
+
 /// y = gamma h + beta with h = (x - mean) r, r = 1 / sqrt(variance + eps). Gives mean and r a row.
 KERNEL void normalize(NormSizes n, const REAL* x, const REAL* gamma, const REAL* beta, REAL eps, REAL* y,
                       REAL* mean, REAL* r) {
-  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
-            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  x += static_cast<long long>(row) * n.pixels;
-  y += static_cast<long long>(row) * n.pixels;
+  const auto [row, task, channel, thread, threads, start] = row_of(n);
+  x += start, y += start;
   REAL sum[1] = {0};
   for (int i = thread; i < n.pixels; i += threads) {
     sum[0] += x[i];
@@ -68,9 +81,7 @@ KERNEL void normalize(NormSizes n, const REAL* x, const REAL* gamma, const REAL*
 /// dx = gamma r (dy - mean(dy) - h mean(h dy)), dgamma = sum(h dy), dbeta = sum(dy).
 KERNEL void normalize_adjoint(NormSizes n, const REAL* x, const REAL* mean, const REAL* r, const REAL* gamma,
                               const REAL* dy, REAL* dx, REAL* dgamma, REAL* dbeta) {
-  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
-            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  const long long start = static_cast<long long>(row) * n.pixels;
+  const auto [row, task, channel, thread, threads, start] = row_of(n);
   x += start, dy += start, dx += start;
   const REAL centre = mean[row], scale = r[row];
   REAL sum[2] = {0, 0};
@@ -96,9 +107,7 @@ KERNEL void normalize_adjoint(NormSizes n, const REAL* x, const REAL* mean, cons
 KERNEL void normalize_tangent(NormSizes n, const REAL* x, const REAL* mean, const REAL* r, const REAL* gamma,
                               long long direction_stride, const REAL* gamma_t, const REAL* beta_t,
                               const REAL* x_t, REAL* y_t, REAL* mean_t, REAL* along_h_t) {
-  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
-            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  const long long start = static_cast<long long>(row) * n.pixels;
+  const auto [row, task, channel, thread, threads, start] = row_of(n);
   x += start, y_t += start;
   const REAL centre = mean[row], scale = r[row];
   REAL sum[2] = {0, 0};
@@ -135,9 +144,7 @@ KERNEL void normalize_adjoint_tangent(NormSizes n, const REAL* x, const REAL* me
                                       const REAL* x_t, const REAL* mean_t, const REAL* along_h_t,
                                       const REAL* dy, const REAL* dgamma, const REAL* dbeta, const REAL* dy_t,
                                       REAL* dx_t, REAL* dgamma_t, REAL* dbeta_t) {
-  const int row = static_cast<int>(blockIdx.x), task = row / n.channels, channel = row - task * n.channels,
-            thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  const long long start = static_cast<long long>(row) * n.pixels;
+  const auto [row, task, channel, thread, threads, start] = row_of(n);
   x += start, dy += start, dy_t += start, dx_t += start;
   if (x_t != nullptr) {
     x_t += start;

@@ -172,12 +172,12 @@ class NormPoint final : public LayerPoint {
 
   template <class... Arguments>
   static void run(const at::Tensor& x, const char* name, const NormSizes& n, Arguments... arguments) {
+    const int64_t most = n.pixels > 4096 ? 1024 : 256;
     int64_t threads = 32;
-    while (threads < 1024 && 2 * threads <= n.pixels) {
+    while (threads < most && 2 * threads <= n.pixels) {
       threads *= 2;
     }
-    launch(x, name, {x.size(0) * x.size(1), 1, 1}, std::min<int64_t>(threads, n.pixels > 4096 ? 1024 : 256),
-           n, arguments...);
+    launch(x, name, {x.size(0) * x.size(1), 1, 1}, threads, n, arguments...);
   }
 
   at::Tensor x_, mean_, r_, gamma_;                // where it is taken
