@@ -13,8 +13,8 @@ inline constexpr std::array<const char*, 4> kPartNames = {"convolution", "normal
 
 /// What the CPU engine did between start_profile() and stop_profile(), all threads together.
 struct Profile {
-  std::array<double, 4> seconds{};  ///< by Part
-  double convolution_flops = 0;     ///< two a multiply-add, without the transforms of Winograd's algorithm
+  std::array<double, 4> seconds{};      ///< by Part
+  double convolution_flops = 0;         ///< two a multiply-add, without the transforms of images and weights
   double direct_convolution_flops = 0;  ///< of the same convolutions by the definition, without padding
 };
 

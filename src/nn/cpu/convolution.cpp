@@ -43,16 +43,15 @@ const T* Convolution<T>::filters(const T* weights, typename Scratch<T>::Slot slo
     return weights;
   }
   const PartTimer timer(Part::transposition);
-  const int64_t point = geometry_.tiles->matrix(filter_size());
-  T* points = scratch_.at(slot, geometry_.tiles->points() * point);
-  transforms().filter(weights, filter_size(), point, points);
-  return points;
+  T* matrices = scratch_.at(slot, geometry_.tiles->matrices() * filter_matrix());
+  transforms().filter(weights, filter_size(), filter_matrix(), matrices);
+  return matrices;
 }
 
 template <class T>
 void Convolution<T>::value(int64_t images, Factors x, Factors x2, T* u) const {
   if (geometry_.tiles) {
-    multiply_tiles(images, geometry_.in_channels, geometry_.sizes.channels, x, x2, u);
+    multiply_tiles({transforms().value, geometry_.in_channels, geometry_.sizes.channels}, images, x, x2, u);
     return;
   }
   multiply_rows(geometry_.value, images, x, u, false);
@@ -64,7 +63,8 @@ void Convolution<T>::value(int64_t images, Factors x, Factors x2, T* u) const {
 template <class T>
 void Convolution<T>::input_gradient(int64_t images, Factors du, Factors du2, T* dx) const {
   if (geometry_.tiles) {
-    multiply_tiles(images, geometry_.sizes.channels, geometry_.in_channels, du, du2, dx);
+    multiply_tiles({transforms().input_gradient, geometry_.sizes.channels, geometry_.in_channels}, images, du,
+                   du2, dx);
     return;
   }
   multiply_rows(geometry_.gradients, images, du, dx, false);
@@ -86,9 +86,9 @@ template <class T>
 void Convolution<T>::finish_weights(T* dw) const {
   if (geometry_.tiles) {
     const PartTimer timer(Part::transposition);
-    const int64_t point = geometry_.tiles->matrix(filter_size());
-    const T* points = scratch_.at(Scratch<T>::filter_gradient, geometry_.tiles->points() * point);
-    transforms().filter_gradient(points, filter_size(), point, dw);
+    const T* matrices =
+        scratch_.at(Scratch<T>::filter_gradient, geometry_.tiles->matrices() * filter_matrix());
+    transforms().filter_gradient(matrices, filter_size(), filter_matrix(), dw);
   }
 }
 
@@ -130,62 +130,80 @@ int64_t Convolution<T>::tile_step(int64_t units) const {
   return threads_are_idle() ? units : std::min(units, geometry_.tiles->units);
 }
 
+// Dealt out by rows, of which matrices have different numbers: a matrix falls to whom its first row falls.
 template <class T>
-void Convolution<T>::multiply_tiles(int64_t images, int64_t in, int64_t out, Factors first, Factors second,
+template <class Multiply>
+void Convolution<T>::for_matrices(double flops, Multiply&& multiply) const {
+  const TilesPlan& plan = *geometry_.tiles;
+  split(plan.unit_rows(), 1, flops, [&](int64_t begin, int64_t end) {
+    for (int64_t matrix = 0; matrix < plan.matrices(); ++matrix) {
+      const int64_t row = std::min(plan.first_row[matrix], plan.unit_rows() - 1);
+      if (begin <= row && row < end) {
+        multiply(matrix);
+      }
+    }
+  });
+}
+
+template <class T>
+void Convolution<T>::multiply_tiles(const Path& path, int64_t images, Factors first, Factors second,
                                     T* c) const {
   const TilesPlan& plan = *geometry_.tiles;
-  const int64_t units = images * plan.rows, step = tile_step(units), points = plan.points();
-  const Tiles from = plan.tiles(in, step), to = plan.tiles(out, step);
+  const auto& [transforms, in, out] = path;
+  const int64_t units = images * plan.image_units, step = tile_step(units);
+  const int64_t input_numbers = plan.begin(plan.matrices(), step, in);
   const bool two = second.image != nullptr;
-  T* inputs = scratch_.at(Scratch<T>::inputs, points * from.point);
-  T* inputs2 = two ? scratch_.at(Scratch<T>::second_inputs, points * from.point) : nullptr;
-  T* outputs = scratch_.at(Scratch<T>::outputs, points * to.point);
+  T* inputs = scratch_.at(Scratch<T>::inputs, input_numbers);
+  T* inputs2 = two ? scratch_.at(Scratch<T>::second_inputs, input_numbers) : nullptr;
+  T* outputs = scratch_.at(Scratch<T>::outputs, plan.begin(plan.matrices(), step, out));
   for (int64_t begin = 0; begin < units; begin += step) {
     const int64_t count = std::min(step, units - begin);
-    const PointsProduct product{count * plan.columns, in, out, from.point, plan.matrix(in * out), to.point};
+    const Tiles from = plan.tiles(in, step, begin), to = plan.tiles(out, step, begin);
     const Flops flops = plan.flops(count, in * out * (two ? 2 : 1));
     const PartTimer timer(Part::convolution, flops);
-    split(count, 1, kTransformShare * flops.done, [&](int64_t row, int64_t end) {
-      const int64_t offset = row * plan.columns * in;
-      transforms().inputs(from, begin + row, begin + end, first.image, inputs + offset);
+    split(count, 1, kTransformShare * flops.done, [&](int64_t unit, int64_t end) {
+      transforms.inputs(from, begin + unit, begin + end, first.image, inputs);
       if (two) {
-        transforms().inputs(from, begin + row, begin + end, second.image, inputs2 + offset);
+        transforms.inputs(from, begin + unit, begin + end, second.image, inputs2);
       }
     });
-    split(points, 1, flops.done, [&](int64_t point, int64_t end) {
-      kernels_.points(product, point, end, inputs, first.filters, inputs2, second.filters, outputs);
+    for_matrices(flops.done, [&](int64_t m) {
+      const int64_t a = plan.begin(m, step, in), b = m * filter_matrix();
+      kernels_.points({count * plan.unit_rows(m), in, out}, inputs + a, first.filters + b,
+                      two ? inputs2 + a : nullptr, two ? second.filters + b : nullptr,
+                      outputs + plan.begin(m, step, out));
     });
-    split(count, 1, kTransformShare * flops.done, [&](int64_t row, int64_t end) {
-      transforms().outputs(to, begin + row, begin + end, outputs + row * plan.columns * out, c);
-    });
+    split(count, 1, kTransformShare * flops.done,
+          [&](int64_t unit, int64_t end) { transforms.outputs(to, begin + unit, begin + end, outputs, c); });
   }
 }
 
-// The sum over the tiles goes by as many rows of tiles at a time whether threads are idle or not: a sum in
-// another order would have other bytes.
+// The sum over the units goes by as many of them at a time whether threads are idle or not: a sum in another
+// order would have other bytes.
 template <class T>
 void Convolution<T>::multiply_tiles(int64_t images, const T* x, const T* du, bool accumulate) const {
   const TilesPlan& plan = *geometry_.tiles;
-  const int64_t in = geometry_.in_channels, out = geometry_.sizes.channels, points = plan.points();
-  const int64_t units = images * plan.rows, step = tile_step(units);
-  const Tiles from = plan.tiles(in, step), to = plan.tiles(out, step);
-  T* inputs = scratch_.at(Scratch<T>::inputs, points * from.point);
-  T* gradients = scratch_.at(Scratch<T>::outputs, points * to.point);
-  T* dw = scratch_.at(Scratch<T>::filter_gradient, points * plan.matrix(in * out));
+  const int64_t in = geometry_.in_channels, out = geometry_.sizes.channels;
+  const int64_t units = images * plan.image_units, step = tile_step(units);
+  T* inputs = scratch_.at(Scratch<T>::inputs, plan.begin(plan.matrices(), step, in));
+  T* gradients = scratch_.at(Scratch<T>::outputs, plan.begin(plan.matrices(), step, out));
+  T* dw = scratch_.at(Scratch<T>::filter_gradient, plan.matrices() * filter_matrix());
   for (int64_t begin = 0; begin < units; begin += step) {
     const int64_t count = std::min(step, units - begin);
+    const Tiles from = plan.tiles(in, step, begin), to = plan.tiles(out, step, begin);
     const Flops flops = plan.flops(count, in * out);
     const PartTimer timer(Part::convolution, flops);
-    split(count, 1, kTransformShare * flops.done, [&](int64_t row, int64_t end) {
-      transforms().inputs(from, begin + row, begin + end, x, inputs + row * plan.columns * in);
-      transforms().gradients(to, begin + row, begin + end, du, gradients + row * plan.columns * out);
+    split(count, 1, kTransformShare * flops.done, [&](int64_t unit, int64_t end) {
+      transforms().value.inputs(from, begin + unit, begin + end, x, inputs);
+      transforms().gradients(to, begin + unit, begin + end, du, gradients);
     });
-    split(points, 1, flops.done, [&](int64_t point, int64_t end) {
-      for (int64_t row = 0; row < count; row += plan.units) {
-        const int64_t rows = std::min(plan.units, count - row) * plan.columns;
-        kernels_.points_weights({rows, in, out, from.point, plan.matrix(in * out), to.point}, point, end,
-                                inputs + row * plan.columns * in, gradients + row * plan.columns * out, dw,
-                                accumulate || begin + row > 0);
+    for_matrices(flops.done, [&](int64_t m) {
+      const int64_t rows = plan.unit_rows(m);
+      const T *a = inputs + plan.begin(m, step, in), *c = gradients + plan.begin(m, step, out);
+      for (int64_t unit = 0; unit < count; unit += plan.units) {
+        kernels_.points_weights({std::min(plan.units, count - unit) * rows, in, out}, a + unit * rows * in,
+                                c + unit * rows * out, dw + m * filter_matrix(),
+                                accumulate || begin + unit > 0);
       }
     });
   }

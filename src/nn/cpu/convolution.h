@@ -6,7 +6,7 @@
 namespace ufo::nn::cpu {
 
 /// The three products of one block's convolution, for chunks of images: by the index lists of its geometry,
-/// or by Winograd's algorithm where the geometry has a plan of tiles. Where threads are idle each product is
+/// or by fewer multiplications where the geometry has a plan of tiles. Where threads are idle each product is
 /// dealt out among them, which changes no byte of it.
 template <class T>
 class Convolution {
@@ -40,13 +40,23 @@ class Convolution {
                      bool accumulate) const;
   void multiply_rows(const std::vector<WeightsPlan>& plans, int64_t images, const T* x, const T* du, T* dw,
                      bool accumulate) const;
-  void multiply_tiles(int64_t images, int64_t in, int64_t out, Factors first, Factors second, T* c) const;
+  /// The way from an image of `in` channels to one of `out` channels.
+  struct Path {
+    const TransformPair<T>& transforms;
+    int64_t in, out;
+  };
+  void multiply_tiles(const Path& path, int64_t images, Factors first, Factors second, T* c) const;
   void multiply_tiles(int64_t images, const T* x, const T* du, bool accumulate) const;
-  /// Rows of tiles that are worked on at once.
+  /// Units that are worked on at once.
   int64_t tile_step(int64_t units) const;
+  /// Calls multiply(matrix) for all matrices of the tiles.
+  template <class Multiply>
+  void for_matrices(double flops, Multiply&& multiply) const;
+  /// From one matrix of weights to the next.
+  int64_t filter_matrix() const { return geometry_.tiles->filter_matrix(filter_size()); }
   int64_t filter_size() const { return geometry_.in_channels * geometry_.sizes.channels; }
   const TileTransforms<T>& transforms() const {
-    return kernels_.tiles[geometry_.tiles->size - kSmallestTile];
+    return kernels_.tiles[static_cast<size_t>(geometry_.tiles->algorithm)];
   }
 
   const BlockGeometry& geometry_;

@@ -163,46 +163,113 @@ void plan_gradient(BlockGeometry& g, int64_t cy, int64_t cx, int64_t first_tap) 
   }
 }
 
-/// Multiply-adds of a 3x3 kernel along one axis, padding left out.
-int64_t taps_seen(int64_t size) { return 3 * size - 2; }
-
-/// Winograd's algorithm where it needs fewer products, transforms counted: what a transform does at a point
-/// for a channel costs about as much as six multiply-adds. Of both sizes of tile the one with fewer points.
-void plan_tiles(BlockGeometry& g, int64_t bytes) {
-  constexpr double kTransform = 6;
-  constexpr int64_t kCacheLine = 64, kPointBytes = 200 * 1024;
-  if (g.kernel != 3 || g.stride != 1) {
-    return;
+/// Multiplications of the direct form along one axis, padding left out.
+int64_t taps_seen(const BlockGeometry& g, int64_t outputs, int64_t size) {
+  int64_t seen = 0;
+  for (int64_t at = 0; at < outputs; ++at) {
+    const Taps taps = taps_inside(g, at, size);
+    seen += taps.end - taps.begin;
   }
-  double least = static_cast<double>(taps_seen(g.in_height) * taps_seen(g.in_width));
-  for (int64_t size = kSmallestTile; size <= kSmallestTile + 1; ++size) {
-    TilesPlan plan{.size = size,
-                   .height = g.in_height,
-                   .width = g.in_width,
-                   .rows = (g.in_height + size - 1) / size,
-                   .columns = (g.in_width + size - 1) / size,
-                   .units = 1,
-                   .line = kCacheLine / bytes};
-    const int64_t channels = std::max(g.in_channels, g.sizes.channels);
-    const double transforms =
-        kTransform / static_cast<double>(g.in_channels) + kTransform / static_cast<double>(g.sizes.channels);
-    const double products = static_cast<double>(plan.rows * plan.columns * plan.points()) * (1 + transforms);
+  return seen;
+}
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// One matrix a point of a tile.
+TilesPlan plan_winograd(const BlockGeometry& g, Algorithm algorithm) {
+  const int64_t size = algorithm == Algorithm::winograd3 ? 3 : 4, points = (size + 2) * (size + 2);
+  TilesPlan plan{
+      .algorithm = algorithm, .rows = divide_up(g.in_height, size), .columns = divide_up(g.in_width, size)};
+  plan.image_units = plan.rows;
+  for (int64_t point = 0; point <= points; ++point) {
+    plan.first_row.push_back(point * plan.columns);
+  }
+  return plan;
+}
+
+/// Points of a kind along an axis of so many pixels.
+int64_t polyphase_points(int64_t pixels, int64_t kind) {
+  const int64_t whole = (pixels - 1) / kPolyphaseTile, rest = pixels - whole * kPolyphaseTile;
+  return kind == 0 ? divide_up(pixels, 2) : whole + (kind <= kOddPoints[rest] ? 1 : 0);
+}
+
+/// One matrix a pair of kinds.
+TilesPlan plan_polyphase(const BlockGeometry& g) {
+  TilesPlan plan{.algorithm = Algorithm::polyphase,
+                 .rows = divide_up(g.in_height, kPolyphaseTile),
+                 .columns = divide_up(g.in_width, kPolyphaseTile),
+                 .image_units = 1,
+                 .first_row = {0}};
+  for (int64_t down = 0; down < kPolyphaseKinds; ++down) {
+    for (int64_t across = 0; across < kPolyphaseKinds; ++across) {
+      plan.first_row.push_back(plan.first_row.back() +
+                               polyphase_points(g.in_height, down) * polyphase_points(g.in_width, across));
+    }
+  }
+  return plan;
+}
+
+std::vector<TilesPlan> tile_plans(const BlockGeometry& g) {
+  if (g.kernel == 3 && g.stride == 1) {
+    return {plan_winograd(g, Algorithm::winograd3), plan_winograd(g, Algorithm::winograd4)};
+  }
+  if (g.kernel == 3 && g.stride == 2) {
+    return {plan_polyphase(g)};
+  }
+  return {};
+}
+
+/// Units at once, whose points stay in the second-level cache from one transform to the other; more of them
+/// where the matrices of the weights are large and every step loads them again. In steps of nearly equal
+/// length.
+int64_t units_at_once(const TilesPlan& plan, const BlockGeometry& g, int64_t bytes) {
+  const int64_t point_bytes = (plan.algorithm == Algorithm::polyphase ? 400 : 200) * 1024;
+  const int64_t channels = std::max(g.in_channels, g.sizes.channels), all = g.chunk * plan.image_units;
+  const int64_t most = std::max<int64_t>(1, point_bytes / (plan.unit_rows() * channels * bytes));
+  return divide_up(all, divide_up(all, most));
+}
+
+/// The algorithm that needs the fewest products, transforms counted: what they do at a point for a channel
+/// costs about as much as six multiply-adds, and at a matrix of the weights, once for all images, as three.
+void plan_tiles(BlockGeometry& g, int64_t bytes) {
+  constexpr double kTransform = 6, kFilter = 3;
+  constexpr int64_t kCacheLine = 64;
+  const int64_t taps = taps_seen(g, g.sizes.height, g.in_height) * taps_seen(g, g.sizes.width, g.in_width);
+  const double transforms =
+      kTransform / static_cast<double>(g.in_channels) + kTransform / static_cast<double>(g.sizes.channels);
+  double least = static_cast<double>(taps);
+  for (TilesPlan& plan : tile_plans(g)) {
+    const double filter =
+        kFilter * static_cast<double>(plan.matrices()) / static_cast<double>(g.sizes.images);
+    const double products =
+        static_cast<double>(plan.image_units * plan.unit_rows()) * (1 + transforms) + filter;
     if (products < least) {
       least = products;
-      plan.units = std::max<int64_t>(1, kPointBytes / (plan.points() * plan.columns * channels * bytes));
-      g.tiles = plan;
+      plan.height = g.in_height, plan.width = g.in_width;
+      plan.image_taps = taps;
+      plan.line = kCacheLine / bytes;
+      plan.units = units_at_once(plan, g, bytes);
+      g.tiles = std::move(plan);
     }
   }
 }
 
+/// The taps of the transposed weights in the order of the algorithm: Winograd's convolves with them flipped,
+/// the adjoint of the other one takes them as they are.
+void plan_transposed_taps(BlockGeometry& g) {
+  const bool flipped = g.tiles->algorithm != Algorithm::polyphase;
+  for (int64_t tap = 0; tap < g.taps(); ++tap) {
+    g.transposed_tap.push_back(flipped ? g.taps() - 1 - tap : tap);
+  }
+}
+
+/// The products of all classes of input pixels.
 void plan_gradients(BlockGeometry& g) {
   g.transposed_tap.assign(g.taps(), 0);
   int64_t next_tap = 0;
   for (int64_t cy = 0; cy < g.stride; ++cy) {
     for (int64_t cx = 0; cx < g.stride; ++cx) {
-      if (!g.tiles) {
-        plan_gradient(g, cy, cx, next_tap);
-      }
+      plan_gradient(g, cy, cx, next_tap);
       for (int64_t ky : taps_of_class(g, cy)) {
         for (int64_t kx : taps_of_class(g, cx)) {
           g.transposed_tap[ky * g.kernel + kx] = next_tap++;
@@ -216,9 +283,9 @@ void plan_gradients(BlockGeometry& g) {
 
 Flops TilesPlan::flops(int64_t count, int64_t channel_pairs) const {
   const double pairs = 2.0 * static_cast<double>(channel_pairs);
-  const double share = static_cast<double>(count) / static_cast<double>(rows);
-  return {.done = pairs * static_cast<double>(points() * columns * count),
-          .direct = pairs * share * static_cast<double>(taps_seen(height) * taps_seen(width))};
+  const double share = static_cast<double>(count) / static_cast<double>(image_units);
+  return {.done = pairs * static_cast<double>(unit_rows() * count),
+          .direct = pairs * share * static_cast<double>(image_taps)};
 }
 
 std::vector<BlockGeometry> make_geometry(const ConvNet& net, int64_t images, int64_t lanes, int64_t bytes) {
@@ -245,15 +312,18 @@ std::vector<BlockGeometry> make_geometry(const ConvNet& net, int64_t images, int
                .pooled = net.pooled(),
                .negative_slope = net.options().negative_slope};
     g.chunk = std::clamp<int64_t>(kChunkBytes / (g.conv_image() * bytes), 1, images);
-    if (i > 0) {
+    const bool gradients = i > 0;  // nobody asks for the gradient by the images
+    if (gradients) {
       plan_tiles(g, bytes);
     }
-    if (!g.tiles) {
+    if (g.tiles) {
+      plan_transposed_taps(g);
+    } else {
       plan_value(g);
       plan_weights(g);
-    }
-    if (i > 0) {  // nobody asks for the gradient by the images
-      plan_gradients(g);
+      if (gradients) {
+        plan_gradients(g);
+      }
     }
     blocks.push_back(std::move(g));
   }

@@ -35,26 +35,37 @@ struct WeightsPlan {
   }
 };
 
-/// A convolution by Winograd's algorithm: its tiles, and how many rows of them are worked on at once, so that
-/// their points stay in the second-level cache.
+/// A convolution by fewer multiplications: its tiles, the matrices that their points multiply by, and how
+/// many units are worked on at once, so that their points stay in the second-level cache.
 struct TilesPlan {
-  int64_t size;           ///< m: tiles of m x m outputs
-  int64_t height, width;  ///< of the outputs, as of the inputs
-  int64_t rows, columns;  ///< tiles of an image
-  int64_t units;          ///< rows of tiles at once
-  int64_t line;           ///< numbers in a cache line
+  Algorithm algorithm;
+  int64_t height, width;           ///< of the inputs
+  int64_t rows, columns;           ///< tiles of an image
+  int64_t image_units;             ///< units an image
+  int64_t image_taps;              ///< multiplications of the direct form an image and pair of channels
+  std::vector<int64_t> first_row;  ///< of each matrix in a unit; behind the last, all rows
+  int64_t line;                    ///< numbers in a cache line
+  int64_t units = 1;               ///< at once
 
-  int64_t points() const { return (size + 2) * (size + 2); }
+  int64_t matrices() const { return static_cast<int64_t>(first_row.size()) - 1; }
+  int64_t unit_rows() const { return first_row.back(); }
+  int64_t unit_rows(int64_t matrix) const { return first_row[matrix + 1] - first_row[matrix]; }
 
-  /// From one point's matrix of `numbers` numbers to the next: a cache line beside the power of two that it
-  /// would often be, at which all points would want the same few places of the cache.
-  int64_t matrix(int64_t numbers) const { return numbers + line; }
+  /// From one matrix of weights to the next: a cache line beside the power of two that it would often be, at
+  /// which all of them would want the same few places of the cache.
+  int64_t filter_matrix(int64_t numbers) const { return numbers + line; }
 
-  Tiles tiles(int64_t channels, int64_t units_at_once) const {
-    return {height, width, channels, rows, columns, matrix(units_at_once * columns * channels)};
+  /// Where the points of a matrix begin, likewise; those of matrices() where all of them end.
+  int64_t begin(int64_t matrix, int64_t units_at_once, int64_t channels) const {
+    return first_row[matrix] * units_at_once * channels + matrix * line;
   }
 
-  /// Of `count` rows of tiles and so many pairs of channels.
+  /// The tiles of the units from `first_unit` on.
+  Tiles tiles(int64_t channels, int64_t units_at_once, int64_t first_unit) const {
+    return {height, width, channels, rows, columns, first_unit, units_at_once, line, first_row.data()};
+  }
+
+  /// Of so many units and pairs of channels.
   Flops flops(int64_t count, int64_t channel_pairs) const;
 };
 

@@ -6,6 +6,7 @@
 #include "block_kernels.h"
 #include "convolution_kernels.h"
 #include "points_kernels.h"
+#include "polyphase_kernels.h"
 #include "vector.h"
 #include "winograd_kernels.h"
 
@@ -194,7 +195,7 @@ constexpr Kernels<T> table() {
           weights_product<T>,
           points_product<T>,
           points_weights<T>,
-          {tile_transforms<T, 3>(), tile_transforms<T, 4>()},
+          {winograd_transforms<T, 3>(), winograd_transforms<T, 4>(), polyphase_transforms<T>()},
           statistics<T>,
           value<T>,
           adjoint_sums<T>,

@@ -32,43 +32,57 @@ struct WeightsProduct {
   int64_t columns;
 };
 
-/// A product with a matrix of its own at each of some points, as Winograd's algorithm makes them of a
-/// convolution:
-///   C[p] = A[p] B[p] (+ A2[p] B2[p]),  A[p] [rows, depth], B[p] [depth, columns], C[p] [rows, columns].
+/// The product with one of the matrices that remain of a convolution when its images and weights are turned
+/// into points: C = A B (+ A2 B2), A [rows, depth], B [depth, columns], C [rows, columns].
 struct PointsProduct {
   int64_t rows;
-  int64_t depth, columns;             ///< multiples of the vector length
-  int64_t a_point, b_point, c_point;  ///< from one point's matrix to the next, in numbers
+  int64_t depth, columns;  ///< multiples of the vector length
 };
 
-/// The m x m outputs into which Winograd's algorithm cuts what a 3x3 kernel makes of an image at stride 1. A
-/// tile sees n x n inputs, n = m + 2, and has n x n points, each a row of `channels` numbers: rows of tiles
-/// lie one behind the other in the matrix of a point, and tiles at the right and lower edge may reach beyond
-/// the image.
+/// The ways to convolve with a 3x3 kernel by fewer multiplications: at stride 1 Winograd's F(3, 3) and F(4,
+/// 3), at stride 2 Toom and Cook's product of the odd pixels.
+enum class Algorithm { winograd3, winograd4, polyphase };
+inline constexpr int kAlgorithms = 3;
+
+/// At stride 2 a tile is 6 pixels along an axis, or fewer at the end of one. Their points are of five kinds,
+/// each with a filter of its own: one for the even pixels, and one at each of the points 0, 1, -1 and
+/// infinity for the odd ones, of which this many are needed for so many pixels.
+inline constexpr int64_t kPolyphaseTile = 6, kPolyphaseKinds = 5;
+inline constexpr int64_t kOddPoints[kPolyphaseTile + 1] = {0, 0, 1, 3, 3, 3, 4};
+
+/// Images cut into tiles, and where the points of some units lie. A unit is a row of tiles in Winograd's
+/// algorithm and an image in the other. All points that multiply by one matrix, a row of `channels` numbers
+/// each, lie one behind the other, unit by unit. Tiles at the right and lower edge may reach beyond the
+/// image.
 struct Tiles {
-  int64_t height, width;  ///< of the outputs; inputs and gradients have a border of one pixel of zeros
+  int64_t height, width;  ///< of the inputs; inputs and the outputs' gradients have a border of zeros
   int64_t channels;
-  int64_t rows, columns;  ///< of tiles
-  int64_t point;          ///< from one point's matrix to the next, in numbers
+  int64_t rows, columns;     ///< of tiles
+  int64_t first_unit;        ///< whose points come first
+  int64_t units;             ///< that there is room for
+  int64_t line;              ///< numbers between two matrices
+  const int64_t* first_row;  ///< of each matrix, in a unit
 };
 
-inline constexpr int64_t kSmallestTile = 3;
+/// The transforms between images and points of the units [begin, end), counted through all images.
+template <class T>
+struct TransformPair {
+  void (*inputs)(const Tiles&, int64_t begin, int64_t end, const T* x, T* points);
+  void (*outputs)(const Tiles&, int64_t begin, int64_t end, const T* points, T* u);
+};
 
-/// The transforms between images and points. Rows of tiles [begin, end) are counted through all images, and
-/// the points begin with those of `begin`.
+/// What an algorithm does before and after the products.
 template <class T>
 struct TileTransforms {
-  int64_t size;  ///< m
-
-  void (*inputs)(const Tiles&, int64_t begin, int64_t end, const T* x, T* points);
-  /// The adjoint of `outputs`.
+  TransformPair<T> value;           ///< x and u
+  TransformPair<T> input_gradient;  ///< du and dx
+  /// du for the gradient by the weights: the adjoint of the value's outputs.
   void (*gradients)(const Tiles&, int64_t begin, int64_t end, const T* du, T* points);
-  void (*outputs)(const Tiles&, int64_t begin, int64_t end, const T* points, T* u);
 
-  /// Weights [3, 3, numbers] to their points, `point` numbers apart.
-  void (*filter)(const T* w, int64_t numbers, int64_t point, T* points);
+  /// Weights [3, 3, numbers] to the matrices, `matrix` numbers apart.
+  void (*filter)(const T* w, int64_t numbers, int64_t matrix, T* matrices);
   /// Its adjoint.
-  void (*filter_gradient)(const T* points, int64_t numbers, int64_t point, T* dw);
+  void (*filter_gradient)(const T* matrices, int64_t numbers, int64_t matrix, T* dw);
 };
 
 /// The sizes of batch norm, ReLU and pooling behind a convolution: u and its derivatives are
@@ -127,15 +141,13 @@ struct Kernels {
   /// A WeightsProduct over the first `pixels` pixels.
   void (*weights)(const WeightsProduct&, int64_t pixels, const T* a, const T* b, T* c, bool accumulate);
 
-  /// Points [begin, end) of a PointsProduct; A2 and B2 may be null.
-  void (*points)(const PointsProduct&, int64_t begin, int64_t end, const T* a, const T* b, const T* a2,
-                 const T* b2, T* c);
+  /// A PointsProduct; A2 and B2 may be null.
+  void (*points)(const PointsProduct&, const T* a, const T* b, const T* a2, const T* b2, T* c);
 
-  /// The transposed product B[p] (+)= A[p]' C[p].
-  void (*points_weights)(const PointsProduct&, int64_t begin, int64_t end, const T* a, const T* c, T* b,
-                         bool accumulate);
+  /// The transposed product B (+)= A' C.
+  void (*points_weights)(const PointsProduct&, const T* a, const T* c, T* b, bool accumulate);
 
-  TileTransforms<T> tiles[2];  ///< of sizes kSmallestTile and one more
+  TileTransforms<T> tiles[kAlgorithms];
 
   /// The mean and the sum of squared distances from it of `pixels` more rows u [pixels, F], merged with those
   /// of the `seen` rows before (Chan, Golub and LeVeque, 1983).

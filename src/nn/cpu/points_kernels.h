@@ -62,19 +62,14 @@ UFO_NOINLINE void points_panel(const PointsProduct& p, const T* a, const T* b, c
 }
 
 template <class T>
-void points_product(const PointsProduct& p, int64_t begin, int64_t end, const T* a, const T* b, const T* a2,
-                    const T* b2, T* c) {
-  for (int64_t point = begin; point < end; ++point) {
-    const int64_t at_a = point * p.a_point, at_b = point * p.b_point, at_c = point * p.c_point;
-    for_panels<T>(p.columns, [&]<int vectors>(int64_t column) {
-      if (a2 == nullptr) {
-        points_panel<T, vectors, false>(p, a + at_a, b + at_b + column, nullptr, nullptr, c + at_c + column);
-      } else {
-        points_panel<T, vectors, true>(p, a + at_a, b + at_b + column, a2 + at_a, b2 + at_b + column,
-                                       c + at_c + column);
-      }
-    });
-  }
+void points_product(const PointsProduct& p, const T* a, const T* b, const T* a2, const T* b2, T* c) {
+  for_panels<T>(p.columns, [&]<int vectors>(int64_t column) {
+    if (a2 == nullptr) {
+      points_panel<T, vectors, false>(p, a, b + column, nullptr, nullptr, c + column);
+    } else {
+      points_panel<T, vectors, true>(p, a, b + column, a2, b2 + column, c + column);
+    }
+  });
 }
 
 /// B (+)= A' C for `rows` rows of B from `first` on and `vectors` vectors of columns.
@@ -109,14 +104,10 @@ UFO_NOINLINE void points_weights_panel(const PointsProduct& p, const T* a, const
 }
 
 template <class T>
-void points_weights(const PointsProduct& p, int64_t begin, int64_t end, const T* a, const T* c, T* b,
-                    bool accumulate) {
-  for (int64_t point = begin; point < end; ++point) {
-    for_panels<T>(p.columns, [&]<int vectors>(int64_t column) {
-      points_weights_panel<T, vectors>(p, a + point * p.a_point, c + point * p.c_point + column,
-                                       b + point * p.b_point + column, accumulate);
-    });
-  }
+void points_weights(const PointsProduct& p, const T* a, const T* c, T* b, bool accumulate) {
+  for_panels<T>(p.columns, [&]<int vectors>(int64_t column) {
+    points_weights_panel<T, vectors>(p, a, c + column, b + column, accumulate);
+  });
 }
 
 }  // namespace UFO_INSTRUCTION_SET

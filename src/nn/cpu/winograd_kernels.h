@@ -118,21 +118,26 @@ struct Patch {
   }
 };
 
+/// From one point's matrix to the next, in numbers.
+UFO_INLINE int64_t winograd_point(const Tiles& t) { return t.units * t.columns * t.channels + t.line; }
+
 /// Calls row(image, tile row, vector of channels, where its points begin in `points`) for the rows of tiles
 /// [begin, end), counted through all images.
 template <class T, class Pointer, class Row>
 UFO_INLINE void for_tile_rows(const Tiles& t, int64_t begin, int64_t end, Pointer points, Row&& row) {
   for (int64_t unit = begin; unit < end; ++unit) {
     for (int64_t channel = 0; channel < t.channels; channel += kLanes<T>) {
-      row(unit / t.rows, unit % t.rows, channel, points + (unit - begin) * t.columns * t.channels + channel);
+      row(unit / t.rows, unit % t.rows, channel,
+          points + (unit - t.first_unit) * t.columns * t.channels + channel);
     }
   }
 }
 
 /// B' d B of every tile; the columns that two tiles share are transformed once.
 template <class T, int m>
-UFO_NOINLINE void tile_inputs(const Tiles& t, int64_t begin, int64_t end, const T* x, T* points) {
+UFO_NOINLINE void winograd_inputs(const Tiles& t, int64_t begin, int64_t end, const T* x, T* points) {
   constexpr int n = m + 2;
+  const int64_t point = winograd_point(t);
   const int64_t height = t.height + 2, width = t.width + 2;
   for_tile_rows<T>(t, begin, end, points, [&](int64_t image, int64_t row, int64_t channel, T* to) UFO_FORCE {
     const Patch<T> patch{x + (image * height + row * m) * width * t.channels + channel, width * t.channels,
@@ -153,7 +158,7 @@ UFO_NOINLINE void tile_inputs(const Tiles& t, int64_t begin, int64_t end, const 
         }
         Winograd<m>::input(d, p);
         for (int j = 0; j < n; ++j) {
-          store(to + (i * n + j) * t.point, p[j]);
+          store(to + (i * n + j) * point, p[j]);
         }
       }
       for (int i = 0; i < n; ++i) {
@@ -165,8 +170,9 @@ UFO_NOINLINE void tile_inputs(const Tiles& t, int64_t begin, int64_t end, const 
 
 /// A dy A' of every tile.
 template <class T, int m>
-UFO_NOINLINE void tile_gradients(const Tiles& t, int64_t begin, int64_t end, const T* du, T* points) {
+UFO_NOINLINE void winograd_gradients(const Tiles& t, int64_t begin, int64_t end, const T* du, T* points) {
   constexpr int n = m + 2;
+  const int64_t point = winograd_point(t);
   const int64_t height = t.height + 2, width = t.width + 2;
   for_tile_rows<T>(t, begin, end, points, [&](int64_t image, int64_t row, int64_t channel, T* to) UFO_FORCE {
     const Patch<T> patch{du + ((image * height + row * m + 1) * width + 1) * t.channels + channel,
@@ -183,7 +189,7 @@ UFO_NOINLINE void tile_gradients(const Tiles& t, int64_t begin, int64_t end, con
         }
         Winograd<m>::gradient(y, p);
         for (int j = 0; j < n; ++j) {
-          store(to + (i * n + j) * t.point, p[j]);
+          store(to + (i * n + j) * point, p[j]);
         }
       }
     }
@@ -192,8 +198,9 @@ UFO_NOINLINE void tile_gradients(const Tiles& t, int64_t begin, int64_t end, con
 
 /// A' p A of every tile.
 template <class T, int m>
-UFO_NOINLINE void tile_outputs(const Tiles& t, int64_t begin, int64_t end, const T* points, T* u) {
+UFO_NOINLINE void winograd_outputs(const Tiles& t, int64_t begin, int64_t end, const T* points, T* u) {
   constexpr int n = m + 2;
+  const int64_t point = winograd_point(t);
   for_tile_rows<T>(
       t, begin, end, points, [&](int64_t image, int64_t row, int64_t channel, const T* from) UFO_FORCE {
         T* to = u + (image * t.height + row * m) * t.width * t.channels + channel;
@@ -202,7 +209,7 @@ UFO_NOINLINE void tile_outputs(const Tiles& t, int64_t begin, int64_t end, const
           Vector<T> columns[n][m], p[n], y[m];
           for (int j = 0; j < n; ++j) {
             for (int i = 0; i < n; ++i) {
-              p[i] = load(from + (i * n + j) * t.point);
+              p[i] = load(from + (i * n + j) * point);
             }
             Winograd<m>::output(p, columns[j]);
           }
@@ -224,7 +231,7 @@ UFO_NOINLINE void tile_outputs(const Tiles& t, int64_t begin, int64_t end, const
 
 /// G g G' of every pair of channels: w [3, 3, numbers] to points [n, n, numbers].
 template <class T, int m>
-void filter_points(const T* w, int64_t numbers, int64_t point, T* points) {
+void winograd_filter(const T* w, int64_t numbers, int64_t point, T* points) {
   constexpr int n = m + 2;
   constexpr auto& g = Winograd<m>::kFilter;
   for (int64_t at = 0; at < numbers; at += kLanes<T>) {
@@ -247,7 +254,7 @@ void filter_points(const T* w, int64_t numbers, int64_t point, T* points) {
 
 /// Its adjoint, G' p G.
 template <class T, int m>
-void filter_gradient(const T* points, int64_t numbers, int64_t point, T* dw) {
+void winograd_filter_gradient(const T* points, int64_t numbers, int64_t point, T* dw) {
   constexpr int n = m + 2;
   constexpr auto& g = Winograd<m>::kFilter;
   for (int64_t at = 0; at < numbers; at += kLanes<T>) {
@@ -272,14 +279,11 @@ void filter_gradient(const T* points, int64_t numbers, int64_t point, T* dw) {
   }
 }
 
+/// The gradient by the inputs is a convolution like the value, with flipped weights.
 template <class T, int m>
-constexpr TileTransforms<T> tile_transforms() {
-  return {m,
-          tile_inputs<T, m>,
-          tile_gradients<T, m>,
-          tile_outputs<T, m>,
-          filter_points<T, m>,
-          filter_gradient<T, m>};
+constexpr TileTransforms<T> winograd_transforms() {
+  constexpr TransformPair<T> pair{winograd_inputs<T, m>, winograd_outputs<T, m>};
+  return {pair, pair, winograd_gradients<T, m>, winograd_filter<T, m>, winograd_filter_gradient<T, m>};
 }
 
 }  // namespace UFO_INSTRUCTION_SET
