@@ -39,13 +39,11 @@ Convolution<T>::Convolution(const BlockGeometry& geometry, Scratch<T>& scratch)
 
 template <class T>
 const T* Convolution<T>::filters(const T* weights, typename Scratch<T>::Slot slot) {
-  if (!geometry_.tiles) {
-    return weights;
+  if (geometry_.tiles) {
+    const PartTimer timer(Part::transposition);
+    transforms().filter(weights, filter_size(), filter_matrix(), matrices(slot));
   }
-  const PartTimer timer(Part::transposition);
-  T* matrices = scratch_.at(slot, geometry_.tiles->matrices() * filter_matrix());
-  transforms().filter(weights, filter_size(), filter_matrix(), matrices);
-  return matrices;
+  return weights;
 }
 
 template <class T>
@@ -86,9 +84,7 @@ template <class T>
 void Convolution<T>::finish_weights(T* dw) const {
   if (geometry_.tiles) {
     const PartTimer timer(Part::transposition);
-    const T* matrices =
-        scratch_.at(Scratch<T>::filter_gradient, geometry_.tiles->matrices() * filter_matrix());
-    transforms().filter_gradient(matrices, filter_size(), filter_matrix(), dw);
+    transforms().filter_gradient(matrices(Scratch<T>::filter_gradient), filter_size(), filter_matrix(), dw);
   }
 }
 
@@ -156,6 +152,8 @@ void Convolution<T>::multiply_tiles(const Path& path, int64_t images, Factors fi
   T* inputs = scratch_.at(Scratch<T>::inputs, input_numbers);
   T* inputs2 = two ? scratch_.at(Scratch<T>::second_inputs, input_numbers) : nullptr;
   T* outputs = scratch_.at(Scratch<T>::outputs, plan.begin(plan.matrices(), step, out));
+  const T* filters = matrices(Scratch<T>::filters);
+  const T* filters2 = two ? matrices(Scratch<T>::second_filters) : nullptr;
   for (int64_t begin = 0; begin < units; begin += step) {
     const int64_t count = std::min(step, units - begin);
     const Tiles from = plan.tiles(in, step, begin), to = plan.tiles(out, step, begin);
@@ -168,9 +166,9 @@ void Convolution<T>::multiply_tiles(const Path& path, int64_t images, Factors fi
       }
     });
     for_matrices(flops.done, [&](int64_t m) {
-      const int64_t a = plan.begin(m, step, in), b = m * filter_matrix();
-      kernels_.points({count * plan.unit_rows(m), in, out}, inputs + a, first.filters + b,
-                      two ? inputs2 + a : nullptr, two ? second.filters + b : nullptr,
+      const int64_t a = plan.begin(m, step, in);
+      kernels_.points({count * plan.unit_rows(m), in, out}, inputs + a, matrix(first.filters, filters, m),
+                      two ? inputs2 + a : nullptr, two ? matrix(second.filters, filters2, m) : nullptr,
                       outputs + plan.begin(m, step, out));
     });
     split(count, 1, kTransformShare * flops.done,
@@ -187,7 +185,7 @@ void Convolution<T>::multiply_tiles(int64_t images, const T* x, const T* du, boo
   const int64_t units = images * plan.image_units, step = tile_step(units);
   T* inputs = scratch_.at(Scratch<T>::inputs, plan.begin(plan.matrices(), step, in));
   T* gradients = scratch_.at(Scratch<T>::outputs, plan.begin(plan.matrices(), step, out));
-  T* dw = scratch_.at(Scratch<T>::filter_gradient, plan.matrices() * filter_matrix());
+  T* dw = matrices(Scratch<T>::filter_gradient);
   for (int64_t begin = 0; begin < units; begin += step) {
     const int64_t count = std::min(step, units - begin);
     const Tiles from = plan.tiles(in, step, begin), to = plan.tiles(out, step, begin);

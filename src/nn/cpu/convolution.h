@@ -13,14 +13,16 @@ class Convolution {
  public:
   Convolution(const BlockGeometry& geometry, Scratch<T>& scratch);
 
-  /// An image and the weights that it is multiplied with, as filters() gives them.
+  /// An image and the weights that it is multiplied with: in the first factors of a product as filters()
+  /// gives them, in the second as second_filters() does.
   struct Factors {
     const T* image = nullptr;
     const T* filters = nullptr;
   };
 
-  /// Weights [K, K, C, F], or the transposed ones [K, K, F, C], as the products take them. Kept for both
-  /// factors of a sum of two, until the next call for the same.
+  /// Weights [K, K, C, F], or the transposed ones [K, K, F, C], as the products take them: what is
+  /// made of them is kept for both factors of a sum of two, until the next call for the same, and the weights
+  /// must stay as they are.
   const T* filters(const T* weights) { return filters(weights, Scratch<T>::filters); }
   const T* second_filters(const T* weights) { return filters(weights, Scratch<T>::second_filters); }
 
@@ -52,6 +54,14 @@ class Convolution {
   /// Calls multiply(matrix) for all matrices of the tiles.
   template <class Multiply>
   void for_matrices(double flops, Multiply&& multiply) const;
+  /// Matrix `m` of weights whose other matrices than taps are these.
+  const T* matrix(const T* weights, const T* matrices, int64_t m) const {
+    const int64_t tap = geometry_.tiles->tap[m];
+    return tap < 0 ? matrices + m * filter_matrix() : weights + tap * filter_size();
+  }
+  T* matrices(typename Scratch<T>::Slot slot) const {
+    return scratch_.at(slot, geometry_.tiles->matrices() * filter_matrix());
+  }
   /// From one matrix of weights to the next.
   int64_t filter_matrix() const { return geometry_.tiles->filter_matrix(filter_size()); }
   int64_t filter_size() const { return geometry_.in_channels * geometry_.sizes.channels; }

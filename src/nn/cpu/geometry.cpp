@@ -184,6 +184,7 @@ TilesPlan plan_winograd(const BlockGeometry& g, Algorithm algorithm) {
   for (int64_t point = 0; point <= points; ++point) {
     plan.first_row.push_back(point * plan.columns);
   }
+  plan.tap.assign(points, -1);
   return plan;
 }
 
@@ -204,6 +205,8 @@ TilesPlan plan_polyphase(const BlockGeometry& g) {
     for (int64_t across = 0; across < kPolyphaseKinds; ++across) {
       plan.first_row.push_back(plan.first_row.back() +
                                polyphase_points(g.in_height, down) * polyphase_points(g.in_width, across));
+      const int64_t row = kPolyphaseTap[down], column = kPolyphaseTap[across];
+      plan.tap.push_back(row < 0 || column < 0 ? -1 : row * g.kernel + column);
     }
   }
   return plan;

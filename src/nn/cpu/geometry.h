@@ -44,6 +44,7 @@ struct TilesPlan {
   int64_t image_units;             ///< units an image
   int64_t image_taps;              ///< multiplications of the direct form an image and pair of channels
   std::vector<int64_t> first_row;  ///< of each matrix in a unit; behind the last, all rows
+  std::vector<int64_t> tap;        ///< of the weights that each matrix is, -1 where it is made of several
   int64_t line;                    ///< numbers in a cache line
   int64_t units = 1;               ///< at once
 

@@ -49,6 +49,8 @@ inline constexpr int kAlgorithms = 3;
 /// infinity for the odd ones, of which this many are needed for so many pixels.
 inline constexpr int64_t kPolyphaseTile = 6, kPolyphaseKinds = 5;
 inline constexpr int64_t kOddPoints[kPolyphaseTile + 1] = {0, 0, 1, 3, 3, 3, 4};
+/// The tap that the filter of a kind is; -1 where it is made of two.
+inline constexpr int64_t kPolyphaseTap[kPolyphaseKinds] = {1, 2, -1, -1, 0};
 
 /// Images cut into tiles, and where the points of some units lie. A unit is a row of tiles in Winograd's
 /// algorithm and an image in the other. All points that multiply by one matrix, a row of `channels` numbers
@@ -79,7 +81,7 @@ struct TileTransforms {
   /// du for the gradient by the weights: the adjoint of the value's outputs.
   void (*gradients)(const Tiles&, int64_t begin, int64_t end, const T* du, T* points);
 
-  /// Weights [3, 3, numbers] to the matrices, `matrix` numbers apart.
+  /// Weights [3, 3, numbers] to the matrices, `matrix` numbers apart; those that are taps are left out.
   void (*filter)(const T* w, int64_t numbers, int64_t matrix, T* matrices);
   /// Its adjoint.
   void (*filter_gradient)(const T* matrices, int64_t numbers, int64_t matrix, T* dw);

@@ -299,7 +299,7 @@ UFO_INLINE void polyphase_taps(const V (&kind)[kPolyphaseKinds], V (&w)[3]) {
   w[2] = kind[1] + (kind[2] + kind[3]) / 2;
 }
 
-/// Weights [3, 3, numbers] to matrices [5, 5, numbers].
+/// Weights [3, 3, numbers] to matrices [5, 5, numbers], but for the nine that are taps themselves.
 template <class T>
 void polyphase_filter(const T* w, int64_t numbers, int64_t matrix, T* matrices) {
   for (int64_t at = 0; at < numbers; at += kLanes<T>) {
@@ -316,7 +316,9 @@ void polyphase_filter(const T* w, int64_t numbers, int64_t matrix, T* matrices) 
       }
       polyphase_kinds(taps, kinds);
       for (int j = 0; j < kPolyphaseKinds; ++j) {
-        store(matrices + (i * kPolyphaseKinds + j) * matrix + at, kinds[j]);
+        if (kPolyphaseTap[i] < 0 || kPolyphaseTap[j] < 0) {
+          store(matrices + (i * kPolyphaseKinds + j) * matrix + at, kinds[j]);
+        }
       }
     }
   }
