@@ -2,9 +2,11 @@
 
 #include "task_tape.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <new>
+#include <thread>
 
 #include <ATen/ATen.h>
 
@@ -76,7 +78,10 @@ class Engine final : public ConvNetEngine {
     const TaskPlan* plan;
     {
       std::lock_guard lock(mutex_);
-      if (auto tape = taken_from(tapes_[{images, first}])) {
+      auto& free = tapes_[{images, first}];
+      if (!free.empty()) {
+        auto tape = std::move(free.back());
+        free.pop_back();
         return tape;
       }
       plan = &plan_for(images);
@@ -86,6 +91,7 @@ class Engine final : public ConvNetEngine {
 
   /// Keeps `tape` for later, or frees it where there is no memory left to keep it: destructors call this.
   void give_back(int64_t images, size_t first, std::unique_ptr<PooledTape<T>> tape) noexcept {
+    tape->tape.forget_images();
     std::lock_guard lock(mutex_);
     try {
       tapes_[{images, first}].push_back(std::move(tape));
@@ -93,33 +99,37 @@ class Engine final : public ConvNetEngine {
     }
   }
 
-  /// Calls work(workspace) with memory for `images` images that no other thread works in.
+  /// Calls work(workspace) with memory for `images` images that no other thread works in; where it can be the
+  /// one that this thread had before, in whose images the next inner step finds its own.
   template <class Work>
   void with_workspace(int64_t images, Work&& work) {
+    const auto thread = std::this_thread::get_id();
     std::unique_ptr<Workspace<T>> workspace;
     {
       std::lock_guard lock(mutex_);
-      workspace = taken_from(workspaces_[images]);
-      if (!workspace) {
+      auto& free = workspaces_[images];
+      const auto own =
+          std::find_if(free.begin(), free.end(), [&](const auto& w) { return w.thread == thread; });
+      if (own != free.end()) {
+        std::swap(*own, free.back());
+      }
+      if (free.empty()) {
         workspace = std::make_unique<Workspace<T>>(plan_for(images));
+      } else {
+        workspace = std::move(free.back().workspace);
+        free.pop_back();
       }
     }
     work(*workspace);
     std::lock_guard lock(mutex_);
-    workspaces_[images].push_back(std::move(workspace));
+    workspaces_[images].push_back({thread, std::move(workspace)});
   }
 
  private:
-  /// The last of `free`; null where there is none.
-  template <class Object>
-  static std::unique_ptr<Object> taken_from(std::vector<std::unique_ptr<Object>>& free) {
-    if (free.empty()) {
-      return nullptr;
-    }
-    auto object = std::move(free.back());
-    free.pop_back();
-    return object;
-  }
+  struct FreeWorkspace {
+    std::thread::id thread;  ///< that had it last
+    std::unique_ptr<Workspace<T>> workspace;
+  };
 
   const TaskPlan& plan_for(int64_t images) {
     auto& plan = plans_[images];
@@ -148,7 +158,7 @@ class Engine final : public ConvNetEngine {
   std::map<int64_t, std::unique_ptr<TaskPlan>> plans_;  ///< by the number of images
   // Those that nobody uses:
   std::map<std::pair<int64_t, size_t>, std::vector<std::unique_ptr<PooledTape<T>>>> tapes_;
-  std::map<int64_t, std::vector<std::unique_ptr<Workspace<T>>>> workspaces_;
+  std::map<int64_t, std::vector<FreeWorkspace>> workspaces_;
 };
 
 template <class T>

@@ -5,6 +5,7 @@
 
 #include "block_kernels.h"
 #include "convolution_kernels.h"
+#include "patch_kernels.h"
 #include "points_kernels.h"
 #include "polyphase_kernels.h"
 #include "vector.h"
@@ -204,6 +205,10 @@ constexpr Kernels<T> table() {
           tangent<T>,
           tangent_adjoint_sums<T>,
           tangent_adjoint<T>,
+          patch_products<T>,
+          patch_value<T>,
+          patch_adjoint<T>,
+          patch_tangent<T>,
           transpose<T>,
           dot<T>,
           add_scaled<T>};

@@ -131,6 +131,36 @@ struct BlockBuffers {
   T* gamma_gradient_t;
 };
 
+/// The patches of the first block's images: what its kernel sees at one pixel, numbers() numbers.
+struct PatchSizes {
+  int64_t kernel, stride, channels;  ///< channels of the images, C
+  int64_t row, image;     ///< numbers from one row, one image to the next, with the border of zeros
+  const int32_t* offset;  ///< of a patch's numbers from its first
+
+  int64_t numbers() const { return kernel * kernel * channels; }
+
+  // The sizes of patch_products' results, rounded up to vectors of `lanes` numbers.
+  static int64_t whole(int64_t numbers, int64_t lanes) { return (numbers + lanes - 1) / lanes * lanes; }
+  int64_t window(int64_t lanes) const { return whole((2 * kernel - 1) * channels, lanes); }
+  int64_t distance(int64_t lanes) const { return (stride + kernel) * channels * window(lanes); }
+  int64_t row_sums(int64_t lanes) const { return whole(kernel * channels, lanes); }
+};
+
+/// The buffers of the first block in closed form, whose z is x filters + bias. y, winner and dy are as in
+/// BlockBuffers.
+template <class T>
+struct PatchBuffers {
+  const T* x;
+  const T* filters;  ///< [K, F], K numbers of a patch
+  const T* bias;     ///< [F]
+  T* y;
+  uint8_t* winner;
+  T* y_t;
+  const T* dy;
+  T* products;  ///< [images, K, F]: of an image's patches with dz
+  T* sums;      ///< [images, F]: of dz
+};
+
 /// The kernels for numbers of type T (float or double).
 template <class T>
 struct Kernels {
@@ -169,6 +199,24 @@ struct Kernels {
   void (*tangent_adjoint_sums)(const BlockSizes&, const BlockBuffers<T>&);
   /// du_t of the images [begin, end); du_t points at image `begin`.
   void (*tangent_adjoint)(const BlockSizes&, const BlockBuffers<T>&, int64_t begin, int64_t end);
+
+  /// Adds up what the covariance of patches is made of, over `count` rows of the images, a stride apart, that
+  /// begin with x, and the `outputs` patches of each. With the windows of 2 kernel - 1 pixels around each
+  /// column, d < `distances` rows further down:
+  ///   products[d][slot][channel][window's number] += x[column, channel] * window[number],
+  /// where the slots are first one for the columns of each remainder by the stride that all taps of a row
+  /// meet, then one for what each tap meets beside these. sums += the patches' first rows [kernel, C].
+  void (*patch_products)(const PatchSizes&, int64_t count, int64_t outputs, const T* x, int64_t distances,
+                         double* sums, double* products);
+  /// y and winner of the images [begin, end).
+  void (*patch_value)(const PatchSizes&, const BlockSizes&, const PatchBuffers<T>&, int64_t begin,
+                      int64_t end);
+  /// products and sums from dy.
+  void (*patch_adjoint)(const PatchSizes&, const BlockSizes&, const PatchBuffers<T>&, int64_t begin,
+                        int64_t end);
+  /// y_t where filters and bias are those of z_t.
+  void (*patch_tangent)(const PatchSizes&, const BlockSizes&, const PatchBuffers<T>&, int64_t begin,
+                        int64_t end);
 
   /// a [rows, columns] to b [columns, rows]; both whole vectors.
   void (*transpose)(const T* a, int64_t rows, int64_t columns, T* b);

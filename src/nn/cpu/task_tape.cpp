@@ -45,9 +45,14 @@ void TaskTape<T>::use_memory(Workspace<T>& workspace) {
       block.memory.buffers.y = first_input_;
     }
     block.buffers = block.memory.buffers;
-    block.x = l == 0 ? block.memory.images : blocks_[l - 1].buffers.y;
+    block.x = l == 0 ? nullptr : blocks_[l - 1].buffers.y;
   }
   head_.out = blocks_.back().buffers.y;
+}
+
+template <class T>
+void TaskTape<T>::use_gradients(Workspace<T>& workspace) {
+  blocks_[0].memory.dy = workspace.first_gradient();
   head_.d_out = blocks_.back().memory.dy;
 }
 
@@ -69,17 +74,30 @@ void TaskTape<T>::use_tangents(size_t first, Workspace<T>& workspace) {
   head_.features_t = t.features_t, head_.logits_t = t.logits_t, head_.d_features_t = t.d_features_t;
 }
 
+/// Batch norm subtracts whatever bias the convolution adds.
 template <class T>
-void TaskTape<T>::load_images(const T* images) {
-  const BlockGeometry& g = plan_.blocks[0];
-  const int64_t row = g.in_width * g.in_channels, padded_row = (g.in_width + 2 * g.padding) * g.in_channels;
-  for (int64_t i = 0; i < g.sizes.images; ++i) {
-    for (int64_t y = 0; y < g.in_height; ++y) {
-      std::copy_n(images + (i * g.in_height + y) * row, row,
-                  blocks_[0].memory.images + i * g.input_image() + (y + g.padding) * padded_row +
-                      g.padding * g.in_channels);
-    }
-  }
+void TaskTape<T>::clear_bias(size_t l, T* gradient) const {
+  const BlockGeometry& g = plan_.blocks[l];
+  const int64_t weights = g.taps() * g.in_channels * g.sizes.channels;
+  std::fill_n(gradient + plan_.parameters->blocks()[l].weight + weights, g.sizes.channels, T(0));
+}
+
+template <class T>
+FirstBlock<T> TaskTape<T>::first_block(Workspace<T>& workspace) const {
+  const Block& block = blocks_[0];
+  return {plan_.blocks[0], *images_, block.memory.first, block.buffers, workspace.scratch()};
+}
+
+template <class T>
+typename FirstBlock<T>::Parameters TaskTape<T>::first_parameters(const T* flat) const {
+  const auto& at = plan_.parameters->blocks()[0];
+  return {flat + at.weight, flat + at.norm_weight, flat + at.norm_bias};
+}
+
+template <class T>
+typename FirstBlock<T>::Gradients TaskTape<T>::first_gradients(T* flat) const {
+  const auto& at = plan_.parameters->blocks()[0];
+  return {flat + at.weight, flat + at.norm_weight, flat + at.norm_bias};
 }
 
 template <class T>
@@ -133,40 +151,39 @@ void TaskTape<T>::block_adjoint(size_t l, const T* parameters, T* gradient, Work
   std::copy_n(b.beta_gradient, g.sizes.channels, block.buffers.beta_gradient);
   std::copy_n(b.gamma_gradient, g.sizes.channels, block.buffers.gamma_gradient);
   Convolution<T> convolution(g, workspace.scratch());
-  const T* filters = l > 0 ? convolution.filters(block.memory.transposed) : nullptr;
+  const T* filters = convolution.filters(block.memory.transposed);
   for (int64_t i = 0; i < g.sizes.images; i += g.chunk) {
     const int64_t images = std::min(g.chunk, g.sizes.images - i);
     b.du = workspace.gradient(l);
     timed(Part::normalisation, [&] { kernels_.adjoint(g.sizes, b, i, i + images); });
     convolution.weight_gradient(images, block.x + i * g.input_image(), b.du, gradient + at.weight, i > 0);
-    if (l > 0) {
-      convolution.input_gradient(images, {b.du, filters}, {},
-                                 blocks_[l - 1].memory.dy + i * g.input_gradient_image());
-    }
+    convolution.input_gradient(images, {b.du, filters}, {},
+                               blocks_[l - 1].memory.dy + i * g.input_gradient_image());
   }
   convolution.finish_weights(gradient + at.weight);
-  // Batch norm subtracts whatever bias the convolution adds.
-  std::fill_n(gradient + at.weight + g.taps() * g.in_channels * g.sizes.channels, g.sizes.channels, T(0));
+  clear_bias(l, gradient);
 }
 
 template <class T>
 void TaskTape<T>::blocks_value(const T* parameters, const T* images, Workspace<T>& workspace) {
   parameters_ = parameters;
   use_memory(workspace);
-  load_images(images);
-  for (size_t l = 0; l < blocks_.size(); ++l) {
+  images_ = workspace.images(images);
+  first_block(workspace).value(first_parameters(parameters), plan_.batch_norm_eps);
+  for (size_t l = 1; l < blocks_.size(); ++l) {
     block_value(l, parameters, workspace);
   }
 }
 
 template <class T>
 void TaskTape<T>::blocks_adjoint(const T* parameters, T* gradient, Workspace<T>& workspace) {
-  for (size_t l = blocks_.size(); l-- > 0;) {
-    if (l > 0) {
-      transpose_weights(l, parameters + plan_.parameters->blocks()[l].weight, blocks_[l].memory.transposed);
-    }
+  for (size_t l = blocks_.size(); --l > 0;) {
+    transpose_weights(l, parameters + plan_.parameters->blocks()[l].weight, blocks_[l].memory.transposed);
     block_adjoint(l, parameters, gradient, workspace);
   }
+  first_block(workspace).adjoint(first_parameters(parameters), blocks_[0].memory.dy,
+                                 first_gradients(gradient));
+  clear_bias(0, gradient);
 }
 
 template <class T>
@@ -178,6 +195,7 @@ const T* TaskTape<T>::features(const T* parameters, const T* images, Workspace<T
 
 template <class T>
 void TaskTape<T>::features_adjoint(const T* d, T* gradient, Workspace<T>& workspace) {
+  use_gradients(workspace);
   timed(Part::head, [&] { head_features_adjoint(plan_.head, head_, d); });
   blocks_adjoint(parameters_, gradient, workspace);
   const int64_t head = plan_.parameters->head_weight();
@@ -197,6 +215,7 @@ LossAndAccuracy TaskTape<T>::gradient(const T* parameters, const T* images, cons
                                       T* gradient, Workspace<T>& workspace) {
   const PaddedParameters& at = *plan_.parameters;
   const LossAndAccuracy result = value(parameters, images, labels, workspace);
+  use_gradients(workspace);
   timed(Part::head, [&] {
     head_adjoint<T>(plan_.head, head_, head_parameters(parameters), labels,
                     {gradient + at.head_weight(), gradient + at.head_bias()});
@@ -255,25 +274,34 @@ void TaskTape<T>::block_tangent_adjoint(size_t l, const T* v, T* product, Worksp
     }
   }
   convolution.finish_weights(weights);
-  std::fill_n(product + at.weight + g.taps() * g.in_channels * g.sizes.channels, g.sizes.channels, T(0));
+  clear_bias(l, product);
 }
 
 template <class T>
 void TaskTape<T>::hessian_product(size_t first, const T* v, T* product, Workspace<T>& workspace) {
   const PaddedParameters& at = *plan_.parameters;
   use_tangents(first, workspace);
-  for (size_t l = first; l < blocks_.size(); ++l) {
+  const auto p = first_parameters(parameters_), p_t = first_parameters(v);
+  if (first == 0) {
+    first_block(workspace).tangent(p, p_t, workspace.tangents(0).first, blocks_[0].buffers.y_t);
+  }
+  for (size_t l = std::max<size_t>(first, 1); l < blocks_.size(); ++l) {
     block_tangent(l, v, workspace);
   }
   timed(Part::head, [&] {
     head_tangent<T>(plan_.head, head_, head_parameters(parameters_), head_parameters(v),
                     {product + at.head_weight(), product + at.head_bias()});
   });
-  for (size_t l = blocks_.size(); l-- > first;) {
+  for (size_t l = blocks_.size(); l-- > std::max<size_t>(first, 1);) {
     if (l > first) {
       transpose_weights(l, v + at.blocks()[l].weight, blocks_[l].transposed_t);
     }
     block_tangent_adjoint(l, v, product, workspace);
+  }
+  if (first == 0) {
+    first_block(workspace).tangent_adjoint(p, p_t, workspace.tangents(0).first, blocks_[0].dy_t,
+                                           first_gradients(product));
+    clear_bias(0, product);
   }
   std::fill_n(product, at.begin(first), T(0));
 }

@@ -46,11 +46,14 @@ class TaskTape {
   /// before that of the constructor.
   void hessian_product(size_t first, const T* v, T* product, Workspace<T>& workspace);
 
+  /// Lets go of the images of the last call, and with them of its Hessian products.
+  void forget_images() { images_ = nullptr; }
+
  private:
   struct Block {
     BlockMemory<T> memory;
     BlockBuffers<T> buffers{};  ///< the memory's, with what a call adds
-    const T* x = nullptr;       ///< padded input
+    const T* x = nullptr;       ///< padded input, but for the first block
     const T* x_t = nullptr;     ///< its tangent; none for what no direction moves
     T* transposed_t = nullptr;  ///< a direction's weights, tap by tap
     T* dy_t = nullptr;
@@ -58,10 +61,14 @@ class TaskTape {
 
   void use_memory(Workspace<T>& workspace);
   void use_tangents(size_t first, Workspace<T>& workspace);
-  void load_images(const T* images);
+  void use_gradients(Workspace<T>& workspace);
+  FirstBlock<T> first_block(Workspace<T>& workspace) const;
+  typename FirstBlock<T>::Parameters first_parameters(const T* flat) const;
+  typename FirstBlock<T>::Gradients first_gradients(T* flat) const;
   HeadParameters<T> head_parameters(const T* parameters) const {
     return {parameters + plan_.parameters->head_weight(), parameters + plan_.parameters->head_bias()};
   }
+  void clear_bias(size_t l, T* gradient) const;
   void transpose_weights(size_t l, const T* weights, T* transposed) const;
   void blocks_value(const T* parameters, const T* images, Workspace<T>& workspace);
   void blocks_adjoint(const T* parameters, T* gradient, Workspace<T>& workspace);
@@ -75,6 +82,7 @@ class TaskTape {
   size_t first_;  ///< the first block that Hessian products may move
   Arena arena_;
   std::vector<Block> blocks_;
+  std::shared_ptr<const ImageSet<T>> images_;
   T* first_input_ = nullptr;  ///< of block first_, unless these are the images
   HeadBuffers<T> head_{};
   const T* parameters_ = nullptr;

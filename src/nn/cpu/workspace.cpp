@@ -1,5 +1,7 @@
 #include "workspace.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 namespace ufo::nn::cpu {
@@ -24,15 +26,23 @@ BlockMemory<T> BlockMemory<T>::make(const BlockGeometry& g, bool first, Arena& a
   const int64_t n = g.sizes.images, f = g.sizes.channels;
   BlockMemory memory;
   BlockBuffers<T>& b = memory.buffers;
-  if (first) {
-    memory.images = arena.make<T>(n * g.input_image());
-  } else {
-    memory.transposed = arena.make<T>(g.taps() * g.in_channels * f);
-  }
-  b.u = arena.make<T>(n * g.conv_image());
   b.y = arena.make<T>(n * g.padded_out_image());
   if (g.sizes.pooled) {
     b.winner = arena.make<uint8_t>(n * g.out_image());
+  }
+  if (first) {
+    FirstBlockState& s = memory.first;
+    for (double** channels : {&s.mean, &s.scale, &s.beta_gradient, &s.gamma_gradient}) {
+      *channels = arena.make<double>(f);
+    }
+    for (double** matrix : {&s.spread, &s.products}) {
+      *matrix = arena.make<double>(g.taps() * g.in_channels * f);
+    }
+    return memory;
+  }
+  memory.transposed = arena.make<T>(g.taps() * g.in_channels * f);
+  b.u = arena.make<T>(n * g.conv_image());
+  if (g.sizes.pooled) {
     b.winner_h = arena.make<T>(n * g.out_image());
   }
   for (T** channels : {&b.mean, &b.scale, &b.beta_gradient, &b.gamma_gradient, &memory.squares}) {
@@ -58,6 +68,31 @@ const BlockMemory<T>& Workspace<T>::block(size_t l) {
 }
 
 template <class T>
+std::shared_ptr<const ImageSet<T>> Workspace<T>::images(const T* images) {
+  for (const auto& set : images_) {
+    if (set->holds(images)) {
+      return set;
+    }
+  }
+  const auto is_free = [](const auto& set) { return set.use_count() == 1; };
+  auto set = std::find_if(images_.begin(), images_.end(), is_free);
+  if (set == images_.end()) {
+    set = images_.insert(set, std::make_shared<ImageSet<T>>(plan_.blocks[0]));
+  }
+  (*set)->load(images);
+  return *set;
+}
+
+template <class T>
+T* Workspace<T>::first_gradient() {
+  if (first_gradient_ == nullptr) {
+    const BlockGeometry& g = plan_.blocks[0];
+    first_gradient_ = arena_.make<T>(g.sizes.images * g.out_image());
+  }
+  return first_gradient_;
+}
+
+template <class T>
 T* Workspace<T>::gradient(size_t l) {
   if (gradients_[l] == nullptr) {
     const BlockGeometry& g = plan_.blocks[l];
@@ -70,14 +105,21 @@ template <class T>
 const BlockTangents<T>& Workspace<T>::tangents(size_t l) {
   if (!tangents_[l]) {
     const BlockGeometry& g = plan_.blocks[l];
-    const int64_t n = g.sizes.images, f = g.sizes.channels;
-    tangents_[l] = {.u_t = arena_.make<T>(n * g.conv_image()),
-                    .y_t = arena_.make<T>(n * g.padded_out_image()),
-                    .dy_t = arena_.make<T>(n * g.out_image()),
-                    .mean_t = arena_.make<T>(f),
-                    .mean_hu_t = arena_.make<T>(f),
-                    .du_t = arena_.make<T>(g.chunk * g.gradient_image()),
-                    .transposed_t = arena_.make<T>(g.taps() * g.in_channels * f)};
+    const int64_t n = g.sizes.images, f = g.sizes.channels, weights = g.taps() * g.in_channels * f;
+    BlockTangents<T> t{.y_t = arena_.make<T>(n * g.padded_out_image())};
+    if (l == 0) {
+      t.dy_t = first_gradient();
+      t.first = {.spread_t = arena_.make<double>(weights),
+                 .mean_t = arena_.make<double>(f),
+                 .mean_hu_t = arena_.make<double>(f)};
+    } else {
+      t.dy_t = arena_.make<T>(n * g.out_image());
+      t.u_t = arena_.make<T>(n * g.conv_image());
+      t.mean_t = arena_.make<T>(f), t.mean_hu_t = arena_.make<T>(f);
+      t.du_t = arena_.make<T>(g.chunk * g.gradient_image());
+      t.transposed_t = arena_.make<T>(weights);
+    }
+    tangents_[l] = t;
   }
   return *tangents_[l];
 }

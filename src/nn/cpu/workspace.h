@@ -1,10 +1,12 @@
 #pragma once
 
+#include "first_block.h"
 #include "geometry.h"
 #include "head.h"
 #include "parameters.h"
 #include "scratch.h"
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -34,22 +36,23 @@ class Arena {
 /// What the value and the gradient of one block leave behind.
 template <class T>
 struct BlockMemory {
-  BlockBuffers<T> buffers{};  ///< without the tangents, dy and du
-  T* images = nullptr;        ///< with their border, in the first block; the others read the y before them
+  BlockBuffers<T> buffers{};  ///< without the tangents, dy and du; of the first block y and winner alone
   T* squares = nullptr;
   T* transposed = nullptr;  ///< the weights, tap by tap [F, C]
-  T* dy = nullptr;
+  T* dy = nullptr;          ///< but that of the first block
+  FirstBlockState first{};  ///< in the first block
 
   static BlockMemory make(const BlockGeometry& geometry, bool first, Arena& arena);
 };
 
-/// What a Hessian product makes of one block on its way.
+/// What a Hessian product makes of one block on its way; of the first y_t and dy_t, and tangents of its own.
 template <class T>
 struct BlockTangents {
-  T *u_t, *y_t, *dy_t;
-  T *mean_t, *mean_hu_t;
+  T *y_t, *dy_t;
+  T *u_t, *mean_t, *mean_hu_t;
   T* du_t;          ///< of one chunk
   T* transposed_t;  ///< the direction's weights, tap by tap
+  FirstBlockTangents first;
 };
 
 template <class T>
@@ -65,6 +68,11 @@ class Workspace {
   explicit Workspace(const TaskPlan& plan);
 
   Scratch<T>& scratch() { return scratch_; }
+  /// The images [S, H, W, C] of a task, ready for the first block: those of a call before where they are the
+  /// same, as from one inner step to the next.
+  std::shared_ptr<const ImageSet<T>> images(const T* images);
+  /// dy of the first block, or its tangent: no tape needs them after the pass that they belong to.
+  T* first_gradient();
   /// For blocks of which nothing is kept.
   const BlockMemory<T>& block(size_t l);
   /// du of one chunk of images of block l, with a border of zeros.
@@ -76,6 +84,8 @@ class Workspace {
   const TaskPlan& plan_;
   Arena arena_;
   Scratch<T> scratch_;
+  std::vector<std::shared_ptr<ImageSet<T>>> images_;
+  T* first_gradient_ = nullptr;
   std::vector<std::optional<BlockMemory<T>>> blocks_;
   std::vector<T*> gradients_;
   std::vector<std::optional<BlockTangents<T>>> tangents_;

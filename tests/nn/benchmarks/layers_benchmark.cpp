@@ -3,6 +3,7 @@
 
 #include "nn/conv_net.h"
 #include "nn/cpu/convolution.h"
+#include "nn/cpu/workspace.h"
 
 #include <string>
 #include <vector>
@@ -181,6 +182,54 @@ void norm_relu_pool(benchmark::State& state, const Cell& cell, size_t block, Nor
   report_traffic(state, traffic);
 }
 
+enum class FirstPass { moments, value, adjoint, tangent, tangent_adjoint };
+
+/// The first block in closed form over all images of a task, and the moments that it wants of new images.
+void first_block(benchmark::State& state, const Cell& cell, FirstPass pass) {
+  BlockData data(cell, 0);
+  const cpu::BlockGeometry& g = data.geometry;
+  const int64_t n = g.sizes.images, f = g.sizes.channels, numbers = g.taps() * g.in_channels;
+  cpu::Arena arena;
+  const auto memory = cpu::BlockMemory<float>::make(g, true, arena);
+  const cpu::FirstBlockTangents tangents{arena.make<double>(numbers * f), arena.make<double>(f),
+                                         arena.make<double>(f)};
+  const float* pixels = data.make(n * g.in_height * g.in_width * g.in_channels);
+  cpu::ImageSet<float> images(g);
+  images.load(pixels);
+  cpu::Scratch<float> scratch;
+  cpu::FirstBlock<float> block(g, images, memory.first, memory.buffers, scratch);
+  const cpu::FirstBlock<float>::Parameters p{data.make(numbers * f), data.make(f), data.make(f)};
+  const cpu::FirstBlock<float>::Gradients gradients{data.make(numbers * f), data.make(f), data.make(f)};
+  float* dy = data.make(n * g.out_image());
+  float* y_t = data.make(n * g.padded_out_image());
+  block.value(p, 1e-5);
+  block.adjoint(p, dy, gradients);
+  block.tangent(p, p, tangents, y_t);
+  for ([[maybe_unused]] auto step : state) {
+    switch (pass) {
+      case FirstPass::moments:
+        images.load(pixels);
+        break;
+      case FirstPass::value:
+        block.value(p, 1e-5);
+        break;
+      case FirstPass::adjoint:
+        block.adjoint(p, dy, gradients);
+        break;
+      case FirstPass::tangent:
+        block.tangent(p, p, tangents, y_t);
+        break;
+      case FirstPass::tangent_adjoint:
+        block.tangent_adjoint(p, p, tangents, dy, gradients);
+        break;
+    }
+    benchmark::ClobberMemory();
+  }
+  if (pass != FirstPass::moments) {
+    report_flops(state, 2.0 * static_cast<double>(n * g.conv_pixels() * numbers * f));
+  }
+}
+
 /// A whole network of one task: the gradient, or a Hessian product at the same point.
 struct TaskData {
   std::unique_ptr<Network> network;
@@ -216,13 +265,18 @@ void task_hessian_product(benchmark::State& state, const Cell& cell) {
 
 void register_blocks(const Cell& cell) {
   const std::string name = std::string("/") + cell.name + "/block";
-  for (size_t block = 0; block < static_cast<size_t>(cell.model.blocks); ++block) {
+  for (const auto& [pass_name, pass] :
+       {std::pair("moments", FirstPass::moments), std::pair("value", FirstPass::value),
+        std::pair("adjoint", FirstPass::adjoint), std::pair("tangent", FirstPass::tangent),
+        std::pair("tangent_adjoint", FirstPass::tangent_adjoint)}) {
+    benchmark::RegisterBenchmark((std::string("first_block/") + pass_name + name + "0").c_str(), first_block,
+                                 cell, pass);
+  }
+  for (size_t block = 1; block < static_cast<size_t>(cell.model.blocks); ++block) {
     const std::string at_block = name + std::to_string(block);
     benchmark::RegisterBenchmark(("convolution/value" + at_block).c_str(), convolution_value, cell, block);
-    if (block > 0) {
-      benchmark::RegisterBenchmark(("convolution/input_gradient" + at_block).c_str(),
-                                   convolution_input_gradient, cell, block);
-    }
+    benchmark::RegisterBenchmark(("convolution/input_gradient" + at_block).c_str(),
+                                 convolution_input_gradient, cell, block);
     benchmark::RegisterBenchmark(("convolution/weight_gradient" + at_block).c_str(),
                                  convolution_weight_gradient, cell, block);
     for (const auto& [pass_name, pass] :
