@@ -53,13 +53,7 @@ MetaGradientSums task_by_task(const Problem& problem, const at::Tensor& theta, c
     }
     total.add(order[i], std::move(sums));
   };
-  if (tasks < task_threads()) {  // too few to go round: the network splits its work on each instead
-    for (int64_t i = 0; i < tasks; ++i) {
-      work(i);
-    }
-  } else {
-    parallel_tasks(tasks, work);
-  }
+  parallel_tasks(tasks, work);
   if (task_gradients != nullptr) {
     *task_gradients = at::stack(kept);
   }

@@ -17,10 +17,11 @@ void set_task_threads(int64_t threads);
 /// is free. The calls must not depend on one another's order. Inside them ATen runs on one thread, so that
 /// their results have the same bytes for any number of threads: LibTorch's own parallel regions do not give
 /// that, for MKL takes another path inside them. Rethrows the first exception once all threads have stopped.
-/// A call from inside another is made in order by the calling thread alone.
+/// A call from inside another is shared with the threads for which the outer one has no number left: so the
+/// last of the outer calls, and those that are too few to go round, find all threads.
 void parallel_tasks(int64_t count, const std::function<void(int64_t)>& work);
 
-/// Whether this thread is one of a parallel_tasks call.
-bool inside_parallel_tasks();
+/// How many threads a call of parallel_tasks would find beside this one now.
+int64_t idle_threads();
 
 }  // namespace ufo

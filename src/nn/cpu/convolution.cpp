@@ -1,32 +1,12 @@
 #include "convolution.h"
 
 #include "part_timer.h"
+#include "split.h"
 
 #include <algorithm>
 
-#include <ufo/base/parallel.h>
-
 namespace ufo::nn::cpu {
 namespace {
-
-bool threads_are_idle() { return !inside_parallel_tasks() && task_threads() > 1; }
-
-/// Calls work(begin, end) on parts of [0, count), each a multiple of `grain` but the last: in one piece
-/// unless threads are idle and every piece is worth waking one.
-template <class Work>
-void split(int64_t count, int64_t grain, double flops, Work&& work) {
-  constexpr double kWorthAThread = 4e6;
-  const int64_t threads = threads_are_idle() ? task_threads() : 1;
-  const int64_t pieces = std::min({threads, static_cast<int64_t>(flops / kWorthAThread), count / grain});
-  if (pieces <= 1) {
-    work(0, count);
-    return;
-  }
-  const auto bound = [&](int64_t piece) {
-    return piece == pieces ? count : count * piece / pieces / grain * grain;
-  };
-  parallel_tasks(pieces, [&](int64_t piece) { work(bound(piece), bound(piece + 1)); });
-}
 
 /// What a transform costs beside the products at its points, roughly.
 constexpr double kTransformShare = 0.15;
@@ -123,7 +103,7 @@ void Convolution<T>::multiply_rows(const std::vector<WeightsPlan>& plans, int64_
 // Idle threads share the points of one step, so that it must be a large one.
 template <class T>
 int64_t Convolution<T>::tile_step(int64_t units) const {
-  return threads_are_idle() ? units : std::min(units, geometry_.tiles->units);
+  return idle_threads() > 0 ? units : std::min(units, geometry_.tiles->units);
 }
 
 // Dealt out by rows, of which matrices have different numbers: a matrix falls to whom its first row falls.

@@ -68,7 +68,9 @@ class PatchPasses {
   }
 
   /// x where y > 0, s x where not.
-  UFO_INLINE V rectified(V y, V x) const { return y > V{} ? x : x * static_cast<T>(n_.negative_slope); }
+  UFO_INLINE V rectified(V y, V x) const {
+    return y > V{} ? x : leaky ? x * static_cast<T>(n_.negative_slope) : V{};
+  }
 
   /// Calls done(z of the output's pixels, v, its place in a padded buffer, in a compact one), z = x filters +
   /// bias, for every output and v-th vector of the panel at `column`.

@@ -7,15 +7,13 @@
 
 namespace ufo::nn::cpu {
 
-inline bool threads_are_idle() { return !inside_parallel_tasks() && task_threads() > 1; }
-
 /// Calls work(begin, end) on parts of [0, count), each a multiple of `grain` but the last: in one piece
 /// unless threads are idle and every piece is worth waking one.
 template <class Work>
 void split(int64_t count, int64_t grain, double flops, Work&& work) {
   constexpr double kWorthAThread = 4e6;
-  const int64_t threads = threads_are_idle() ? task_threads() : 1;
-  const int64_t pieces = std::min({threads, static_cast<int64_t>(flops / kWorthAThread), count / grain});
+  const int64_t pieces =
+      std::min({1 + idle_threads(), static_cast<int64_t>(flops / kWorthAThread), count / grain});
   if (pieces <= 1) {
     work(0, count);
     return;
