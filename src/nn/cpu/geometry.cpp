@@ -282,6 +282,17 @@ void plan_gradients(BlockGeometry& g) {
   }
 }
 
+void plan_products(BlockGeometry& g, int64_t bytes) {
+  plan_tiles(g, bytes);
+  if (g.tiles) {
+    plan_transposed_taps(g);
+  } else {
+    plan_value(g);
+    plan_weights(g);
+    plan_gradients(g);
+  }
+}
+
 }  // namespace
 
 Flops TilesPlan::flops(int64_t count, int64_t channel_pairs) const {
@@ -315,18 +326,8 @@ std::vector<BlockGeometry> make_geometry(const ConvNet& net, int64_t images, int
                .pooled = net.pooled(),
                .negative_slope = net.options().negative_slope};
     g.chunk = std::clamp<int64_t>(kChunkBytes / (g.conv_image() * bytes), 1, images);
-    const bool gradients = i > 0;  // nobody asks for the gradient by the images
-    if (gradients) {
-      plan_tiles(g, bytes);
-    }
-    if (g.tiles) {
-      plan_transposed_taps(g);
-    } else {
-      plan_value(g);
-      plan_weights(g);
-      if (gradients) {
-        plan_gradients(g);
-      }
+    if (i > 0) {  // the first block has passes of its own
+      plan_products(g, bytes);
     }
     blocks.push_back(std::move(g));
   }

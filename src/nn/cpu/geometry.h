@@ -70,11 +70,11 @@ struct TilesPlan {
   Flops flops(int64_t count, int64_t channel_pairs) const;
 };
 
-/// One block of the conv net for some number of images: sizes with channels rounded up to whole vectors, and
-/// the index lists of its three products, each for one chunk of images. A chunk is as many images as keep a
-/// convolution's result in the second-level cache while batch norm and the products next to it pass over it.
-/// Pixels near a border see only a part of the kernel: they have plans of their own, so that no zero of the
-/// padding is ever multiplied.
+/// One block of the conv net for some number of images: sizes with channels rounded up to whole vectors, and,
+/// but in the first, the index lists of its three products, each for one chunk of images. A chunk is as many
+/// images as keep a convolution's result in the second-level cache while batch norm and the products next to
+/// it pass over it. Pixels near a border see only a part of the kernel: they have plans of their own, so that
+/// no zero of the padding is ever multiplied.
 struct BlockGeometry {
   int64_t kernel, padding, stride;
   int64_t in_height, in_width, in_channels;  ///< in_channels rounded up, except for images

@@ -5,6 +5,7 @@
 
 #include "block_kernels.h"
 #include "convolution_kernels.h"
+#include "moment_kernels.h"
 #include "patch_kernels.h"
 #include "points_kernels.h"
 #include "polyphase_kernels.h"
