@@ -72,7 +72,8 @@ class Cell:
         options = {name: str(value) for name, value in ESTIMATORS[estimator].options.items()}
         metadata = {**options, "inner_steps": str(self.inner_steps),
                     "inner_learning_rate": str(self.learning_rate), "stride": str(self.network.stride),
-                    "pool": str(self.network.pool).lower(), "batch_norm_eps": str(self.network.batch_norm_eps)}
+                    "pool": str(self.network.pool).lower(), "batch_norm_eps": str(self.network.batch_norm_eps),
+                    "coins": " ".join(str(task % 2) for task in range(tasks))}
         return Dump(theta, Task(*part(self.shots), *part(self.queries)), metadata=metadata)
 
 
