@@ -34,9 +34,8 @@ TEST(Progress, CountsTheBudgetOfARunThatHasOne) {
                      .columns = [] { return 120; }});
   progress.record({.step = 101, .loss = 1, .accuracy = 0.5, .share_of_run = 0.5});
   ASSERT_EQ(bars.size(), 1u);
-  EXPECT_THAT(bars[0],
-              testing::StartsWith(" 50% [##############...............] 101, 50.0% of the budget  "));
-  EXPECT_THAT(bars[0], testing::EndsWith(" left"));
+  // The bar's own width is what the speed leaves it.
+  EXPECT_THAT(bars[0], testing::MatchesRegex(" 50% \\[#+\\.+\\] 101, 50.0% of the budget  .* left"));
 }
 
 TEST(Progress, FitsANarrowTerminal) {
