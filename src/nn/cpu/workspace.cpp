@@ -1,6 +1,7 @@
 #include "workspace.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include <ATen/ATen.h>
 
@@ -79,6 +80,7 @@ std::shared_ptr<const ImageSet<T>> Workspace<T>::images(const T* images) {
   if (set == images_.end()) {
     set = images_.insert(set, std::make_shared<ImageSet<T>>(plan_.blocks[0]));
   }
+  std::atomic_thread_fence(std::memory_order_acquire);  // behind the last reads of whoever had it
   (*set)->load(images);
   return *set;
 }
