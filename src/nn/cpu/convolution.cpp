@@ -137,7 +137,7 @@ void Convolution<T>::multiply_tiles(const Path& path, int64_t images, Factors fi
   for (int64_t begin = 0; begin < units; begin += step) {
     const int64_t count = std::min(step, units - begin);
     const Tiles from = plan.tiles(in, step, begin), to = plan.tiles(out, step, begin);
-    const Flops flops = plan.flops(count, in * out * (two ? 2 : 1));
+    const Flops flops = plan.flops(count, in * out * (two ? 2 : 1), geometry_.image_taps);
     const PartTimer timer(Part::convolution, flops);
     split(count, 1, kTransformShare * flops.done, [&](int64_t unit, int64_t end) {
       transforms.inputs(from, begin + unit, begin + end, first.image, inputs);
@@ -169,7 +169,7 @@ void Convolution<T>::multiply_tiles(int64_t images, const T* x, const T* du, boo
   for (int64_t begin = 0; begin < units; begin += step) {
     const int64_t count = std::min(step, units - begin);
     const Tiles from = plan.tiles(in, step, begin), to = plan.tiles(out, step, begin);
-    const Flops flops = plan.flops(count, in * out);
+    const Flops flops = plan.flops(count, in * out, geometry_.image_taps);
     const PartTimer timer(Part::convolution, flops);
     split(count, 1, kTransformShare * flops.done, [&](int64_t unit, int64_t end) {
       transforms().value.inputs(from, begin + unit, begin + end, x, inputs);

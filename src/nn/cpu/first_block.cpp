@@ -66,7 +66,9 @@ template <class T>
 void FirstBlock<T>::run(Pass pass) const {
   const BlockSizes& n = geometry_.sizes;
   const double flops = 2.0 * static_cast<double>(n.images * n.height * n.width * k_ * f_);
-  const PartTimer timer(Part::convolution, {flops, flops});
+  const double direct =
+      2.0 * static_cast<double>(n.images * geometry_.image_taps * geometry_.in_channels * f_);
+  const PartTimer timer(Part::convolution, {flops, direct});
   const PatchSizes patches = images_.plan().sizes();
   split(n.images, 1, flops, [&](int64_t begin, int64_t end) { pass(patches, n, buffers_, begin, end); });
 }

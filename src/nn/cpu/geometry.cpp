@@ -237,10 +237,9 @@ int64_t units_at_once(const TilesPlan& plan, const BlockGeometry& g, int64_t byt
 void plan_tiles(BlockGeometry& g, int64_t bytes) {
   constexpr double kTransform = 6, kFilter = 3;
   constexpr int64_t kCacheLine = 64;
-  const int64_t taps = taps_seen(g, g.sizes.height, g.in_height) * taps_seen(g, g.sizes.width, g.in_width);
   const double transforms =
       kTransform / static_cast<double>(g.in_channels) + kTransform / static_cast<double>(g.sizes.channels);
-  double least = static_cast<double>(taps);
+  double least = static_cast<double>(g.image_taps);
   for (TilesPlan& plan : tile_plans(g)) {
     const double filter =
         kFilter * static_cast<double>(plan.matrices()) / static_cast<double>(g.sizes.images);
@@ -249,7 +248,6 @@ void plan_tiles(BlockGeometry& g, int64_t bytes) {
     if (products < least) {
       least = products;
       plan.height = g.in_height, plan.width = g.in_width;
-      plan.image_taps = taps;
       plan.line = kCacheLine / bytes;
       plan.units = units_at_once(plan, g, bytes);
       g.tiles = std::move(plan);
@@ -295,7 +293,7 @@ void plan_products(BlockGeometry& g, int64_t bytes) {
 
 }  // namespace
 
-Flops TilesPlan::flops(int64_t count, int64_t channel_pairs) const {
+Flops TilesPlan::flops(int64_t count, int64_t channel_pairs, int64_t image_taps) const {
   const double pairs = 2.0 * static_cast<double>(channel_pairs);
   const double share = static_cast<double>(count) / static_cast<double>(image_units);
   return {.done = pairs * static_cast<double>(unit_rows() * count),
@@ -325,6 +323,7 @@ std::vector<BlockGeometry> make_geometry(const ConvNet& net, int64_t images, int
                .gradient_padding = padding,
                .pooled = net.pooled(),
                .negative_slope = net.options().negative_slope};
+    g.image_taps = taps_seen(g, g.sizes.height, g.in_height) * taps_seen(g, g.sizes.width, g.in_width);
     g.chunk = std::clamp<int64_t>(kChunkBytes / (g.conv_image() * bytes), 1, images);
     if (i > 0) {  // the first block has passes of its own
       plan_products(g, bytes);

@@ -42,7 +42,6 @@ struct TilesPlan {
   int64_t height, width;           ///< of the inputs
   int64_t rows, columns;           ///< tiles of an image
   int64_t image_units;             ///< units an image
-  int64_t image_taps;              ///< multiplications of the direct form an image and pair of channels
   std::vector<int64_t> first_row;  ///< of each matrix in a unit; behind the last, all rows
   std::vector<int64_t> tap;        ///< of the weights that each matrix is, -1 where it is made of several
   int64_t line;                    ///< numbers in a cache line
@@ -66,8 +65,8 @@ struct TilesPlan {
     return {height, width, channels, rows, columns, first_unit, units_at_once, line, first_row.data()};
   }
 
-  /// Of so many units and pairs of channels.
-  Flops flops(int64_t count, int64_t channel_pairs) const;
+  /// Of so many units and pairs of channels, whose direct form multiplies `image_taps` times an image.
+  Flops flops(int64_t count, int64_t channel_pairs, int64_t image_taps) const;
 };
 
 /// One block of the conv net for some number of images: sizes with channels rounded up to whole vectors, and,
@@ -79,7 +78,8 @@ struct BlockGeometry {
   int64_t kernel, padding, stride;
   int64_t in_height, in_width, in_channels;  ///< in_channels rounded up, except for images
   BlockSizes sizes;
-  int64_t chunk;  ///< images
+  int64_t image_taps;  ///< multiplications of the direct form an image and pair of channels, padding left out
+  int64_t chunk;       ///< images
 
   std::vector<RowsPlan> value;       ///< x with w to u
   std::vector<RowsPlan> gradients;   ///< du with the transposed w to dx

@@ -65,18 +65,7 @@ void report_traffic(benchmark::State& state, int64_t numbers) {
 /// The multiply-adds of one product by the definition, padding left out, for one chunk of images.
 double direct_flops(const BlockData& data) {
   const cpu::BlockGeometry& g = data.geometry;
-  const auto seen = [&](int64_t outputs, int64_t size) {
-    int64_t taps = 0;
-    for (int64_t at = 0; at < outputs; ++at) {
-      for (int64_t k = 0; k < g.kernel; ++k) {
-        const int64_t pixel = at * g.stride + k - g.padding;
-        taps += pixel >= 0 && pixel < size;
-      }
-    }
-    return taps;
-  };
-  return 2.0 * static_cast<double>(data.chunk() * seen(g.sizes.height, g.in_height) *
-                                   seen(g.sizes.width, g.in_width) * g.in_channels * g.sizes.channels);
+  return 2.0 * static_cast<double>(data.chunk() * g.image_taps * g.in_channels * g.sizes.channels);
 }
 
 void convolution_value(benchmark::State& state, const Cell& cell, size_t block) {
@@ -226,7 +215,7 @@ void first_block(benchmark::State& state, const Cell& cell, FirstPass pass) {
     benchmark::ClobberMemory();
   }
   if (pass != FirstPass::moments) {
-    report_flops(state, 2.0 * static_cast<double>(n * g.conv_pixels() * numbers * f));
+    report_flops(state, 2.0 * static_cast<double>(n * g.image_taps * g.in_channels * f));
   }
 }
 
