@@ -114,39 +114,45 @@ void expect_the_same_bytes_with_any_number_of_threads(const Case& c, Downsamplin
   EXPECT_TRUE(at::equal(one.dw, three.dw));
 }
 
-class WinogradTilesOf : public testing::TestWithParam<Case> {};
+/// The convolutions of one algorithm.
+struct Kind {
+  Downsampling downsampling;
+  int64_t images;
+  double float_bound;
+};
 
-TEST_P(WinogradTilesOf, GiveTheProductsOfATen) {
-  expect_those_of_aten<double>(GetParam(), Downsampling::max_pool, 3, 1e-12);
-  expect_those_of_aten<float>(GetParam(), Downsampling::max_pool, 3, 4e-6);
+void PrintTo(const Kind& kind, std::ostream* out) {
+  *out << (kind.downsampling == Downsampling::stride ? "stride 2" : "stride 1");
 }
 
-TEST_P(WinogradTilesOf, HaveTheSameBytesWithAnyNumberOfThreads) {
-  expect_the_same_bytes_with_any_number_of_threads(GetParam(), Downsampling::max_pool, 3);
+constexpr Kind kWinograd{Downsampling::max_pool, 3, 4e-6}, kPolyphase{Downsampling::stride, 11, 1e-6};
+
+class TilesOf : public testing::TestWithParam<std::tuple<Kind, Case>> {};
+
+TEST_P(TilesOf, GiveTheProductsOfATen) {
+  const auto& [kind, sizes] = GetParam();
+  expect_those_of_aten<double>(sizes, kind.downsampling, kind.images, 1e-12);
+  expect_those_of_aten<float>(sizes, kind.downsampling, kind.images, kind.float_bound);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, WinogradTilesOf,
-                         testing::Values(Case{8, 8, 16}, Case{9, 13, 33}, Case{15, 8, 70}, Case{42, 42, 32},
-                                         Case{96, 11, 16}, Case{10, 95, 24}, Case{21, 21, 64},
-                                         Case{5, 6, 48}));
-
-class PolyphaseTilesOf : public testing::TestWithParam<Case> {};
-
-TEST_P(PolyphaseTilesOf, GiveTheProductsOfATen) {
-  expect_those_of_aten<double>(GetParam(), Downsampling::stride, 11, 1e-12);
-  expect_those_of_aten<float>(GetParam(), Downsampling::stride, 11, 1e-6);
+TEST_P(TilesOf, HaveTheSameBytesWithAnyNumberOfThreads) {
+  const auto& [kind, sizes] = GetParam();
+  expect_the_same_bytes_with_any_number_of_threads(sizes, kind.downsampling, kind.images);
 }
 
-TEST_P(PolyphaseTilesOf, HaveTheSameBytesWithAnyNumberOfThreads) {
-  expect_the_same_bytes_with_any_number_of_threads(GetParam(), Downsampling::stride, 11);
-}
+INSTANTIATE_TEST_SUITE_P(
+    Winograd, TilesOf,
+    testing::Combine(testing::Values(kWinograd),
+                     testing::Values(Case{8, 8, 16}, Case{9, 13, 33}, Case{15, 8, 70}, Case{42, 42, 32},
+                                     Case{96, 11, 16}, Case{10, 95, 24}, Case{21, 21, 64}, Case{5, 6, 48})));
 
 // Every number of pixels that the last tile may have, along both axes.
-INSTANTIATE_TEST_SUITE_P(Sizes, PolyphaseTilesOf,
-                         testing::Values(Case{14, 14, 64}, Case{7, 7, 64}, Case{13, 11, 33}, Case{9, 10, 70},
-                                         Case{12, 15, 40}, Case{16, 13, 48}, Case{42, 42, 32},
-                                         Case{84, 17, 24}, Case{11, 96, 24}, Case{21, 6, 50},
-                                         Case{5, 14, 64}));
+INSTANTIATE_TEST_SUITE_P(
+    Polyphase, TilesOf,
+    testing::Combine(testing::Values(kPolyphase),
+                     testing::Values(Case{14, 14, 64}, Case{7, 7, 64}, Case{13, 11, 33}, Case{9, 10, 70},
+                                     Case{12, 15, 40}, Case{16, 13, 48}, Case{42, 42, 32}, Case{84, 17, 24},
+                                     Case{11, 96, 24}, Case{21, 6, 50}, Case{5, 14, 64})));
 
 TEST(Tiles, AreLargeWhereTheyFitAndSmallWhereTheyFitBetter) {
   const auto algorithm = [](int64_t size) {
