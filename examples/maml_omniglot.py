@@ -18,7 +18,7 @@ WAYS, SHOTS, QUERIES, META_BATCH, FILTERS, RATE = 5, 1, 5, 16, 32, 2e-3
 def train(network, images, steps, estimator):
     """theta [P] after as many steps of Adam."""
     generator = torch.Generator().manual_seed(1)
-    theta = torch.nn.Parameter(network.initial(seed=1))
+    theta = torch.nn.Parameter(network.initial(seed=1).to(images.dtype))
     optimizer = torch.optim.Adam([theta], lr=RATE)
     start = time.perf_counter()
     for step in range(1, steps + 1):

@@ -31,12 +31,14 @@ def test_episodes_have_distinct_drawings_of_distinct_characters():
 
 
 def test_autograd_in_the_form_of_learn2learn_takes_the_same_steps(capsys):
-    images = torch.rand(12, 20, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    # In float64: Adam's first steps have the length of the rate whatever the gradient's, so that float32's rounding, where
+    # it turns a sign or crosses a rectifier's kink, comes out as 0.004 of the loss after three steps.
+    images = torch.rand(12, 20, 1, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     network = ufo_maml.Network("conv4", ways=5, image=(1, 28, 28), filters=maml_omniglot.FILTERS)
     maml_omniglot.train(network, images, 3, "exact")
-    maml_autograd.train(maml_autograd.make_module(), images, 3)
+    maml_autograd.train(maml_autograd.make_module().to(images.dtype), images, 3)
     losses = [float(line.split()[3]) for line in capsys.readouterr().out.strip().splitlines()]
-    assert len(losses) == 2 and losses[0] == pytest.approx(losses[1], abs=2e-3)  # printed to 0.001
+    assert len(losses) == 2 and losses[0] == pytest.approx(losses[1], abs=1.1e-3)  # printed to 0.001
 
 
 def test_the_accuracy_of_the_untrained_network_is_above_chance():
