@@ -10,7 +10,7 @@ install_requirements() {
   cmp -s "$wanted" "$installed" && return
   echo "installing scripts/reference/$1 into .deps/peers (PyTorch takes about 5 GB)" >&2
   [[ -x "$peers/bin/pip" ]] || python3 -m venv "$peers"
-  "$peers/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+  "$peers/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
   cp "$wanted" "$installed"
 }
 
@@ -22,8 +22,8 @@ install_learn2learn() {
   local folder
   folder="$(mktemp -d)"
   python3 -m venv "$folder/old"
-  "$folder/old/bin/pip" install --quiet --disable-pip-version-check "setuptools<70" wheel "cython<3"
-  "$folder/old/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary learn2learn \
+  "$folder/old/bin/python" -m pip install --quiet --disable-pip-version-check "setuptools<70" wheel "cython<3"
+  "$folder/old/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary learn2learn \
     --no-build-isolation --dest "$folder" "learn2learn==$version"
   tar -xzf "$folder/learn2learn-$version.tar.gz" -C "$folder"
   local from="$folder/learn2learn-$version/learn2learn" to
@@ -38,7 +38,7 @@ install_learn2learn() {
 
 # install_package: compiles the Python package; its build folder is kept, so that only what changed is compiled again.
 install_package() {
-  "$peers/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall "$root"
+  "$peers/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall "$root"
 }
 
 # run_reference MODULE ARGUMENT...: python -m reference.MODULE in the caller's working directory.
