@@ -274,14 +274,8 @@ void print_readably(const run::Json& result, const run::RunOptions& options) {
 }
 
 int sweep(const BenchmarkArguments& arguments) {
-  const SweptOption option = parse_sweep(arguments.sweep);
-  for (const std::string& value : option.values) {  // a mistake shows before anything is measured
-    auto assignments = arguments.assignments;
-    assignments.push_back(option.path + "=" + value);
-    run::load_config(arguments.config, assignments);
-  }
-  const run::Json result =
-      run_sweep({arguments.config, arguments.assignments, option, arguments.warm_up, arguments.steps});
+  const run::Json result = run_sweep({arguments.config, arguments.assignments, parse_sweep(arguments.sweep),
+                                      arguments.warm_up, arguments.steps});
   if (!arguments.output.empty()) {
     write_file_atomically(arguments.output, result.dump(1) + "\n");
   }

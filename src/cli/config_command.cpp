@@ -4,6 +4,7 @@
 
 #include <ufo/base/error.h>
 #include <ufo/run/config.h>
+#include <ufo/train/method.h>
 
 namespace ufo::cli {
 namespace {
@@ -22,8 +23,9 @@ int show_config(const ConfigArguments& arguments) {
   if (arguments.config.empty()) {
     throw ConfigError("config: need a CONFIG file, or --schema (see ufo-maml config --help)");
   }
-  std::fputs(run::print_config(run::load_config(arguments.config, arguments.assignments).options).c_str(),
-             stdout);
+  const run::RunOptions options = run::load_config(arguments.config, arguments.assignments).options;
+  train::check_method(options);
+  std::fputs(run::print_config(options).c_str(), stdout);
   return 0;
 }
 

@@ -15,6 +15,8 @@
 
 #include <ufo/base/error.h>
 #include <ufo/bilevel/adaptive_probability.h>
+#include <ufo/run/config.h>
+#include <ufo/train/method.h>
 
 extern char** environ;
 
@@ -74,6 +76,27 @@ std::string output_of(const std::vector<std::string>& arguments) {
   return output;
 }
 
+/// The config of a cell of the table, as --set has it.
+std::vector<std::string> assignments_of(const SweepRequest& request, const Contestant& contestant,
+                                        const std::string& value) {
+  std::vector<std::string> assignments = request.assignments;
+  assignments.push_back(std::string("meta_gradient.estimator=") + contestant.estimator);
+  assignments.push_back("meta_gradient.memory=" + word_of(contestant.memory));
+  assignments.push_back("meta_gradient.q=0.1");
+  assignments.push_back(request.option.path + "=" + value);
+  return assignments;
+}
+
+/// Throws ConfigError where a cell of the table could not be measured, before others have been.
+void check_cells(const SweepRequest& request) {
+  for (const std::string& value : request.option.values) {
+    for (const Contestant& contestant : kContestants) {
+      train::check_method(
+          run::load_config(request.config, assignments_of(request, contestant, value)).options);
+    }
+  }
+}
+
 run::Json measure_cell(const SweepRequest& request, const Contestant& contestant, const std::string& value) {
   std::vector<std::string> arguments = {"benchmark",
                                         request.config,
@@ -82,12 +105,7 @@ run::Json measure_cell(const SweepRequest& request, const Contestant& contestant
                                         std::to_string(request.steps),
                                         "--warm-up",
                                         std::to_string(request.warm_up)};
-  std::vector<std::string> assignments = request.assignments;
-  assignments.push_back(std::string("meta_gradient.estimator=") + contestant.estimator);
-  assignments.push_back("meta_gradient.memory=" + word_of(contestant.memory));
-  assignments.push_back("meta_gradient.q=0.1");
-  assignments.push_back(request.option.path + "=" + value);
-  for (const std::string& assignment : assignments) {
+  for (const std::string& assignment : assignments_of(request, contestant, value)) {
     arguments.insert(arguments.end(), {"--set", assignment});
   }
   run::Json row = {{"value", run::Json::accept(value) ? run::Json::parse(value) : run::Json(value)},
@@ -139,6 +157,7 @@ SweptOption parse_sweep(const std::string& text) {
 }
 
 run::Json run_sweep(const SweepRequest& request) {
+  check_cells(request);
   run::Json rows = run::Json::array();
   for (const std::string& value : request.option.values) {
     for (const Contestant& contestant : kContestants) {

@@ -29,8 +29,9 @@ struct SweepRequest {
 /// Measures first-order, exact in each of its memory modes, and UFO with q = 0.1, for each value of the
 /// option, each by `benchmark --json` in a process of its own, so that its peak memory is its own. Gives
 /// {"path", "config", "hardware", "revision", "rows": [...]}; a row has "value", "estimator", "memory",
-/// "label" and what the benchmark printed. Each is announced on standard error. Throws std::runtime_error
-/// where one fails.
+/// "label" and what the benchmark printed. Each is announced on standard error. Throws ConfigError, before
+/// anything is measured, where training would refuse one of the configs, and std::runtime_error where a
+/// measurement fails.
 run::Json run_sweep(const SweepRequest& request);
 
 /// Tables of time, tensor bytes and resident memory: a line a value, a column an estimator.

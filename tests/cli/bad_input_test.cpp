@@ -177,6 +177,30 @@ TEST_F(BadInput, UnknownKeyWrongTypeAndRange) {
   expect_set_refused({"meta_gradient.q=1.01"}, {"meta_gradient.q", "got 1.01"});
 }
 
+TEST_F(BadInput, AConfigWhosePartsDoNotGoTogetherIsRefusedWithoutItsData) {
+  const auto expect_config_refused = [&](const std::vector<std::string>& assignments,
+                                         const std::vector<std::string>& parts) {
+    std::vector<std::string> arguments = {"config", "tiny.json", "--set", "dataset.root=no/such/folder"};
+    for (const std::string& assignment : assignments) {
+      arguments.insert(arguments.end(), {"--set", assignment});
+    }
+    expect_refused(arguments, parts);
+  };
+  expect_config_refused({"inner.optimizer=adam"},
+                        {"inner.optimizer: need gradient_descent, got adam", "ufo"});
+  expect_config_refused({"inner.batch=2"}, {"inner.batch: need 0, got 2"});
+  expect_config_refused({"meta_gradient.base=9"}, {"meta_gradient.base: need at most 4", "got 9"});
+  expect_config_refused({"model.batch_norm=per_step", "inner.steps=2", "meta_gradient.estimator=reptile"},
+                        {"model.batch_norm: need batch or support for reptile"});
+  expect_config_refused({"model.downsampling=max_pool", "model.blocks=5"}, {"model.blocks: images of 28x28"});
+  expect_config_refused({"evaluation.ways=7"}, {"evaluation.ways: need the 5 of episode.ways", "got 7"});
+}
+
+TEST_F(BadInput, ASweepWithAConfigThatCannotBeTrained) {
+  expect_refused({"benchmark", "tiny.json", "--sweep", "inner.optimizer=gradient_descent,adam"},
+                 {"inner.optimizer: need gradient_descent, got adam"});
+}
+
 TEST_F(BadInput, DeviceThatIsNotThere) {
   expect_refused({"train", "tiny.json", "--device", "tpu"}, {"need auto, cpu, cuda or cuda:N, got \"tpu\""});
   expect_refused({"train", "tiny.json", "--device", "cuda:99"}, {"cuda"});

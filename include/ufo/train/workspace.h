@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -15,6 +14,7 @@
 #include <ufo/run/checkpoint.h>
 #include <ufo/run/config.h>
 #include <ufo/run/options.h>
+#include <ufo/train/method.h>
 
 namespace ufo::train {
 
@@ -32,27 +32,23 @@ class Workspace {
   at::Device device() const { return device_; }
   bilevel::Engine engine() const { return options_.engine; }
   const data::Dataset& dataset() const { return dataset_; }
-  const nn::InputShape& input() const { return input_; }
-  const nn::Network& network() const { return *network_; }
-  const bilevel::Learner& learner() const { return learner_; }
-
-  /// That of validation and evaluation, for the same theta: it may have other ways, other inner batches, or
-  /// another head.
-  const bilevel::Learner& evaluation_learner() const {
-    return evaluation_learner_ ? *evaluation_learner_ : learner_;
-  }
+  const nn::InputShape& input() const { return method_.input(); }
+  const nn::Network& network() const { return method_.network(); }
+  const bilevel::Learner& learner() const { return method_.learner(); }
+  const bilevel::Learner& evaluation_learner() const { return method_.evaluation_learner(); }
 
   /// Samplers of training episodes, and of those of validation and evaluation, which have ways, shots and
   /// queries of their own. Throw ConfigError where the data set has too few classes or images.
   episode::EpisodeSampler training_sampler() const;
   episode::EpisodeSampler evaluation_sampler(uint64_t seed) const;
 
-  /// The estimator of the config, or of `options`, its costs counted by the network's arithmetic. Throws
-  /// ConfigError for values out of range, and for a base of more blocks than the network has.
+  /// The estimator of the config, or of `options`. Throws as Method::make_estimator does.
   std::unique_ptr<bilevel::Estimator> make_estimator() const {
     return make_estimator(options_.meta_gradient);
   }
-  std::unique_ptr<bilevel::Estimator> make_estimator(const bilevel::EstimatorOptions& options) const;
+  std::unique_ptr<bilevel::Estimator> make_estimator(const bilevel::EstimatorOptions& options) const {
+    return method_.make_estimator(options);
+  }
 
   /// theta [S] on the device: the initialisation of the config's seed, and the rates' start.
   at::Tensor initial_parameters() const;
@@ -60,16 +56,11 @@ class Workspace {
  private:
   bool trains_classifier() const;
   int64_t training_classes() const;
-  void make_evaluation_learner();
 
   run::RunOptions options_;
   at::Device device_;
   data::Dataset dataset_;
-  nn::InputShape input_;
-  std::unique_ptr<nn::Network> network_;
-  bilevel::Learner learner_;                            ///< on the device
-  std::unique_ptr<nn::Network> evaluation_network_;     ///< null where it is network_
-  std::optional<bilevel::Learner> evaluation_learner_;  ///< none where it is learner_
+  Method method_;
 };
 
 /// The checkpoint `file`, or one of the initialisation of the config's seed alone where it is empty, in
