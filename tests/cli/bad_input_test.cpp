@@ -141,8 +141,8 @@ TEST_F(BadInput, ImageFolderWithAClassOfTooFewImages) {
 
 TEST_F(BadInput, AnInstructionSetThatTheProcessorLacks) {
   ::setenv("UFO_CPU", "avx1024", 1);
-  expect_set_refused({},
-                     {"UFO_CPU: need an instruction set of this processor (", "baseline), got 'avx1024'"});
+  expect_set_refused(
+      {}, {"UFO_CPU: need an instruction set of this processor (", "baseline", "), got 'avx1024'"});
   expect_refused({"--version"}, {"UFO_CPU: need an instruction set of this processor ("});
   ::unsetenv("UFO_CPU");
 }

@@ -18,6 +18,9 @@ UFO_DECLARE_KERNELS(baseline)
 UFO_DECLARE_KERNELS(avx2)
 UFO_DECLARE_KERNELS(avx512)
 #endif
+#if defined(UFO_EMULATE_AVX512)
+UFO_DECLARE_KERNELS(emulated_avx512)
+#endif
 
 namespace {
 
@@ -30,6 +33,10 @@ struct Set {
 };
 
 Set choose() {
+#if defined(__x86_64__)
+  const bool has_avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+#endif
   const Set sets[] = {
 #if defined(__x86_64__)
     {"avx512",
@@ -37,11 +44,12 @@ Set choose() {
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl"),
      &avx512::float_kernels, &avx512::double_kernels},
-    {"avx2",
-     __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"),
-     &avx2::float_kernels, &avx2::double_kernels},
+    {"avx2", has_avx2, &avx2::float_kernels, &avx2::double_kernels},
 #endif
     {"baseline", true, &baseline::float_kernels, &baseline::double_kernels},
+#if defined(UFO_EMULATE_AVX512)  // behind the one that every processor has: only where it is asked for
+    {"emulated_avx512", has_avx2, &emulated_avx512::float_kernels, &emulated_avx512::double_kernels},
+#endif
   };
   const char* asked = std::getenv("UFO_CPU");
   std::string available;

@@ -227,7 +227,8 @@ struct Kernels {
 };
 
 /// The kernels of the widest instruction set that this processor has. The environment variable UFO_CPU
-/// (avx512, avx2 or baseline) asks for a narrower one; any other word throws UserError.
+/// (avx512, avx2 or baseline; where tests are built, emulated_avx512) asks for another one; any other word
+/// throws UserError.
 template <class T>
 const Kernels<T>& kernels();
 template <>
@@ -235,7 +236,7 @@ const Kernels<float>& kernels<float>();
 template <>
 const Kernels<double>& kernels<double>();
 
-/// "avx512", "avx2" or "baseline": what kernels() chose.
+/// "avx512", "avx2", "baseline" or "emulated_avx512": what kernels() chose.
 const char* instruction_set();
 
 }  // namespace ufo::nn::cpu

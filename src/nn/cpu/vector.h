@@ -3,11 +3,12 @@
 #include <cstdint>
 
 /// Vectors of the widest registers that this file is compiled for, by the compiler's own vector types:
-/// arithmetic, comparison and ?: work on all lanes.
+/// arithmetic, comparison and ?: work on all lanes. UFO_EMULATE_AVX512 gives AVX-512's vectors and register
+/// count whatever the registers are.
 namespace ufo::nn::cpu {
 inline namespace UFO_INSTRUCTION_SET {
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(UFO_EMULATE_AVX512)
 inline constexpr int kVectorBytes = 64;
 inline constexpr int kRegisters = 32;
 #elif defined(__AVX__)
