@@ -23,44 +23,41 @@ data::Dataset load(const run::Config& config) {
   return data::load_dataset(options);
 }
 
-nn::InputShape input_shape(const data::Dataset& dataset, int64_t ways) {
+nn::InputShape input_shape(const data::Dataset& dataset, const run::RunOptions& options) {
   const auto sizes = dataset.images.images.sizes();  // [I, H, W, C]
-  return {.channels = sizes[3], .height = sizes[1], .width = sizes[2], .ways = ways};
+  const int64_t training_classes = bilevel::trains_classifier(options.meta_gradient)
+                                       ? static_cast<int64_t>(dataset.of(data::Split::train).size())
+                                       : options.episode.ways;
+  return {.channels = sizes[3], .height = sizes[1], .width = sizes[2], .ways = training_classes};
 }
 
 }  // namespace
 
 Workspace::Workspace(const run::Config& config, int64_t local_rank)
-    : options_(config.options),
-      device_(find_device(options_.device, local_rank)),
+    : device_(find_device(config.options.device, local_rank)),
       dataset_(load(config)),
-      method_(options_, input_shape(dataset_, training_classes()), device_) {
+      method_(config.options, input_shape(dataset_, config.options), device_) {
   share_threads(device_);
-  set_precision(options_.precision);
-}
-
-bool Workspace::trains_classifier() const { return bilevel::trains_classifier(options_.meta_gradient); }
-
-int64_t Workspace::training_classes() const {
-  return trains_classifier() ? static_cast<int64_t>(dataset_.of(data::Split::train).size())
-                             : options_.episode.ways;
+  set_precision(config.options.precision);
 }
 
 episode::EpisodeSampler Workspace::training_sampler() const {
-  return {dataset_, options_.episode, static_cast<uint64_t>(options_.seed), options_.augmentation,
-          trains_classifier() ? episode::Labels::of_split : episode::Labels::of_episode};
+  const run::RunOptions& own = options();
+  return {dataset_, own.episode, static_cast<uint64_t>(own.seed), own.augmentation,
+          bilevel::trains_classifier(own.meta_gradient) ? episode::Labels::of_split
+                                                        : episode::Labels::of_episode};
 }
 
 episode::EpisodeSampler Workspace::evaluation_sampler(uint64_t seed) const {
-  episode::EpisodeOptions episode = options_.episode;
-  episode.ways = options_.evaluation_ways();
-  episode.shots = options_.evaluation_shots();
-  episode.queries = options_.evaluation.queries;
+  episode::EpisodeOptions episode = options().episode;
+  episode.ways = options().evaluation_ways();
+  episode.shots = options().evaluation_shots();
+  episode.queries = options().evaluation.queries;
   return {dataset_, episode, seed};
 }
 
 at::Tensor Workspace::initial_parameters() const {
-  return method_.learner().initial(static_cast<uint64_t>(options_.seed)).to(device_);
+  return method_.learner().initial(static_cast<uint64_t>(options().seed)).to(device_);
 }
 
 run::Checkpoint checkpoint_or_initial(const Workspace& workspace, const std::string& file) {

@@ -22,6 +22,7 @@ class Method {
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;
 
+  const run::RunOptions& options() const { return options_; }
   const nn::InputShape& input() const { return input_; }
   const nn::Network& network() const { return *network_; }
   const bilevel::Learner& learner() const { return learner_; }

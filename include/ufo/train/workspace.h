@@ -28,9 +28,9 @@ class Workspace {
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
-  const run::RunOptions& options() const { return options_; }
+  const run::RunOptions& options() const { return method_.options(); }
   at::Device device() const { return device_; }
-  bilevel::Engine engine() const { return options_.engine; }
+  bilevel::Engine engine() const { return options().engine; }
   const data::Dataset& dataset() const { return dataset_; }
   const nn::InputShape& input() const { return method_.input(); }
   const nn::Network& network() const { return method_.network(); }
@@ -44,7 +44,7 @@ class Workspace {
 
   /// The estimator of the config, or of `options`. Throws as Method::make_estimator does.
   std::unique_ptr<bilevel::Estimator> make_estimator() const {
-    return make_estimator(options_.meta_gradient);
+    return make_estimator(options().meta_gradient);
   }
   std::unique_ptr<bilevel::Estimator> make_estimator(const bilevel::EstimatorOptions& options) const {
     return method_.make_estimator(options);
@@ -54,10 +54,6 @@ class Workspace {
   at::Tensor initial_parameters() const;
 
  private:
-  bool trains_classifier() const;
-  int64_t training_classes() const;
-
-  run::RunOptions options_;
   at::Device device_;
   data::Dataset dataset_;
   Method method_;
