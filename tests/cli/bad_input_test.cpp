@@ -36,10 +36,10 @@ class BadInput : public testing::Test {
     EXPECT_EQ(files(), before);
   }
 
-  /// The same for training the tiny config with some --set.
-  void expect_set_refused(const std::vector<std::string>& assignments,
-                          const std::vector<std::string>& parts) {
-    std::vector<std::string> arguments = {"train", "tiny.json"};
+  /// The same for training the tiny config, or another command on it, with some --set.
+  void expect_set_refused(const std::vector<std::string>& assignments, const std::vector<std::string>& parts,
+                          const std::string& command = "train") {
+    std::vector<std::string> arguments = {command, "tiny.json"};
     for (const std::string& assignment : assignments) {
       arguments.insert(arguments.end(), {"--set", assignment});
     }
@@ -141,8 +141,8 @@ TEST_F(BadInput, ImageFolderWithAClassOfTooFewImages) {
 
 TEST_F(BadInput, AnInstructionSetThatTheProcessorLacks) {
   ::setenv("UFO_CPU", "avx1024", 1);
-  expect_set_refused(
-      {}, {"UFO_CPU: need an instruction set of this processor (", "baseline", "), got 'avx1024'"});
+  expect_set_refused({},
+                     {"UFO_CPU: need an instruction set of this processor (", "baseline), got 'avx1024'"});
   expect_refused({"--version"}, {"UFO_CPU: need an instruction set of this processor ("});
   ::unsetenv("UFO_CPU");
 }
@@ -178,13 +178,10 @@ TEST_F(BadInput, UnknownKeyWrongTypeAndRange) {
 }
 
 TEST_F(BadInput, AConfigWhosePartsDoNotGoTogetherIsRefusedWithoutItsData) {
-  const auto expect_config_refused = [&](const std::vector<std::string>& assignments,
+  const auto expect_config_refused = [&](std::vector<std::string> assignments,
                                          const std::vector<std::string>& parts) {
-    std::vector<std::string> arguments = {"config", "tiny.json", "--set", "dataset.root=no/such/folder"};
-    for (const std::string& assignment : assignments) {
-      arguments.insert(arguments.end(), {"--set", assignment});
-    }
-    expect_refused(arguments, parts);
+    assignments.emplace_back("dataset.root=no/such/folder");
+    expect_set_refused(assignments, parts, "config");
   };
   expect_config_refused({"inner.optimizer=adam"},
                         {"inner.optimizer: need gradient_descent, got adam", "ufo"});

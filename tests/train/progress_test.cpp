@@ -36,6 +36,8 @@ TEST(Progress, CountsTheBudgetOfARunThatHasOne) {
   ASSERT_EQ(bars.size(), 1u);
   // The bar's own width is what the speed leaves it.
   EXPECT_THAT(bars[0], testing::MatchesRegex(" 50% \\[#+\\.+\\] 101, 50.0% of the budget  .* left"));
+  const auto done = std::count(bars[0].begin(), bars[0].end(), '#');
+  EXPECT_EQ(done, (bars[0].find(']') - bars[0].find('[') - 1) / 2);
 }
 
 TEST(Progress, FitsANarrowTerminal) {
